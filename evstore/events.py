@@ -1,0 +1,186 @@
+"""Events: four columns of equal length and the sensor's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from evstore.errors import ArgumentError, MissingDependencyError
+
+if TYPE_CHECKING:
+    import pyarrow
+    import torch
+
+#: One event in 13 bytes without padding: what `to_structured` gives unless asked otherwise.
+PACKED_DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
+
+COLUMN_DTYPES = {
+    "t": np.dtype(np.int64),
+    "x": np.dtype(np.uint16),
+    "y": np.dtype(np.uint16),
+    "p": np.dtype(np.uint8),
+}
+COLUMNS = ("t", "x", "y", "p")
+
+
+class Events:
+    """Consecutive events as a structure of arrays.
+
+    ``t`` int64 microseconds, ``x`` and ``y`` uint16 (column, row), ``p`` uint8 (1 = ON, 0 = OFF),
+    all one-dimensional and of equal length; ``resolution`` is ``(width, height)`` or None where
+    it is not known. Arrays that already have these dtypes are kept, not copied.
+
+    Raises ArgumentError for columns of different lengths, of more than one dimension, or with
+    values their dtype cannot hold.
+
+    >>> events = Events([10, 20], [1, 2], [3, 4], [1, 0], resolution=(34, 34))
+    >>> len(events), events[1:].t.tolist()
+    (2, [20])
+    """
+
+    __slots__ = ("p", "resolution", "t", "x", "y")
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
+    resolution: tuple[int, int] | None
+
+    def __init__(
+        self,
+        t: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        p: ArrayLike,
+        resolution: tuple[int, int] | None = None,
+    ) -> None:
+        self.t = _column("t", t)
+        self.x = _column("x", x)
+        self.y = _column("y", y)
+        self.p = _column("p", p)
+        self.resolution = resolution
+        lengths = {name: getattr(self, name).size for name in COLUMNS}
+        if len(set(lengths.values())) != 1:
+            raise ArgumentError(f"columns must be of equal length, got {lengths}")
+
+    def __len__(self) -> int:
+        return int(self.t.size)
+
+    def __getitem__(self, which: slice | NDArray[Any]) -> Events:
+        """A slice (a view), or the events of a mask or an index array (a copy)."""
+        if isinstance(which, int):
+            which = slice(which, which + 1 or None)
+        return Events(self.t[which], self.x[which], self.y[which], self.p[which], self.resolution)
+
+    def __repr__(self) -> str:
+        span = f", t {self.t[0]}..{self.t[-1]} us" if len(self) else ""
+        return f"Events({len(self):,} events{span}, resolution={self.resolution})"
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every value and in order; the resolution does not count."""
+        if not isinstance(other, Events):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in COLUMNS)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def empty(cls, resolution: tuple[int, int] | None = None, length: int = 0) -> Events:
+        """``length`` events whose values are not set: a buffer to decode into."""
+        return cls(*(np.empty(length, COLUMN_DTYPES[n]) for n in COLUMNS), resolution=resolution)
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Events]) -> Events:
+        """One Events of many, in the order given; the resolution is the first one's."""
+        parts = list(parts)
+        if not parts:
+            return cls.empty()
+        columns = (np.concatenate([getattr(part, n) for part in parts]) for n in COLUMNS)
+        return cls(*columns, resolution=parts[0].resolution)
+
+    @classmethod
+    def from_structured(
+        cls, array: NDArray[Any], resolution: tuple[int, int] | None = None
+    ) -> Events:
+        """From a structured array with the fields t, x, y, p, of any integer dtypes and order.
+
+        >>> a = np.array([(5, 1, 2, True)], dtype=[("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "?")])
+        >>> Events.from_structured(a).p.tolist()
+        [1]
+        """
+        missing = [n for n in COLUMNS if n not in (array.dtype.names or ())]
+        if missing:
+            raise ArgumentError(
+                f"a structured array needs the fields t, x, y, p; missing {missing}, got {array.dtype}"
+            )
+        return cls(*(array[n] for n in COLUMNS), resolution=resolution)
+
+    def to_structured(self, dtype: DTypeLike = PACKED_DTYPE) -> NDArray[Any]:
+        """A fresh structured array; ``dtype`` must have the fields t, x, y, p.
+
+        >>> Events([1], [2], [3], [1]).to_structured().tolist()
+        [(1, 2, 3, 1)]
+        """
+        out = np.empty(len(self), dtype=np.dtype(dtype))
+        for name in COLUMNS:
+            if name not in (out.dtype.names or ()):
+                raise ArgumentError(f"dtype needs the fields t, x, y, p, got {out.dtype}")
+            out[name] = getattr(self, name)
+        return out
+
+    def to_torch(self) -> dict[str, torch.Tensor]:
+        """Tensors ``t`` int64, ``x`` and ``y`` int32, ``p`` uint8, by name."""
+        try:
+            import torch
+        except ImportError:
+            raise MissingDependencyError("torch", "train", "Events.to_torch") from None
+        wide = {"t": self.t, "x": self.x.astype(np.int32), "y": self.y.astype(np.int32), "p": self.p}
+        return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in wide.items()}
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A pyarrow Table with the columns t, x, y, p; no copy of the values."""
+        try:
+            import pyarrow
+        except ImportError:
+            raise MissingDependencyError("pyarrow", "arrow", "Events.to_arrow") from None
+        return pyarrow.table({name: pyarrow.array(getattr(self, name)) for name in COLUMNS})
+
+
+def _column(name: str, values: ArrayLike) -> NDArray[Any]:
+    wanted = COLUMN_DTYPES[name]
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ArgumentError(f"column {name!r} must have one dimension, got shape {array.shape}")
+    if name == "p":
+        return _polarity(array)
+    if array.dtype == wanted:
+        return array
+    if array.size == 0:
+        return array.astype(wanted)
+    if array.dtype.kind not in "iu":
+        raise ArgumentError(f"column {name!r} must hold integers, got {array.dtype}")
+    limits = np.iinfo(wanted)
+    low, high = int(array.min()), int(array.max())
+    if low < limits.min or high > limits.max:
+        raise ArgumentError(
+            f"column {name!r} must lie in {limits.min}..{limits.max}, got {low}..{high}"
+        )
+    return array.astype(wanted)
+
+
+def _polarity(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype == np.bool_:
+        return array.view(np.uint8) if array.flags.c_contiguous else array.astype(np.uint8)
+    if array.dtype.kind not in "iu":
+        if array.size == 0:
+            return array.astype(np.uint8)
+        raise ArgumentError(f"column 'p' must hold 0 and 1 (or bool), got {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() > 1):
+        raise ArgumentError(
+            f"column 'p' must hold 0 (OFF) and 1 (ON) only, got {array.min()}..{array.max()}. "
+            "Map it first, as in (p > 0)"
+        )
+    return array if array.dtype == np.uint8 else array.astype(np.uint8)

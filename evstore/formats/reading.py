@@ -1,0 +1,61 @@
+"""What a format module gives back: a file's header, then its events in bounded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Events a reader decodes at once: large enough to hide call overhead, small enough to stay in cache.
+BATCH_EVENTS = 65_536
+
+
+class Triggers(NamedTuple):
+    """External trigger edges: ``t`` int64 microseconds, ``id`` uint8 channel, ``p`` uint8 (1 = rising)."""
+
+    t: NDArray[np.int64]
+    id: NDArray[np.uint8]
+    p: NDArray[np.uint8]
+
+
+class Batch(NamedTuple):
+    """Some consecutive events, each column contiguous and fresh: the receiver may keep them."""
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
+    triggers: Triggers | None = None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user says about a file that the file cannot say itself."""
+
+    resolution: tuple[int, int] | None = None
+    columns: tuple[str, ...] | None = None  # order of t, x, y, p in tables without a header
+    time_unit: str | None = None  # "s", "ms", "us" or "ns"
+    sensor: str | None = None
+    batch_events: int = BATCH_EVENTS
+
+
+@dataclass
+class Reading:
+    """A foreign file being read.
+
+    ``resolution`` is what the file states (or its sensor's name implies), None where it is silent.
+    ``metadata`` holds JSON values; ``header`` the source's own header bytes. ``dropped`` counts by
+    kind what is not kept (unknown words, events before the first time word ...) and grows while
+    ``batches`` is consumed. ``batches`` raises TruncatedError after the last whole event of a cut file.
+    """
+
+    format: str
+    resolution: tuple[int, int] | None
+    batches: Iterator[Batch]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    header: bytes = b""
+    dropped: dict[str, int] = field(default_factory=dict)
