@@ -1,0 +1,1 @@
+"""Event-camera recordings as compact, checked, randomly accessible shards."""

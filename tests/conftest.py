@@ -1,0 +1,38 @@
+"""What every test may use: real recordings where there are some, a seed that is always printed."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED = int(os.environ.get("EVSTORE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+
+# No deadline and no word about slow data: the first example pays for compiling the kernels.
+settings.register_profile(
+    "evstore", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("evstore")
+
+
+def pytest_report_header() -> str:
+    return f"EVSTORE_TEST_SEED={SEED}"
+
+
+@pytest.fixture
+def seed() -> int:
+    """A different seed each run, printed at the top of it; EVSTORE_TEST_SEED repeats a run."""
+    return SEED
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real recordings."""
+    folder = Path(os.environ.get("EVSTORE_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "EXPECTED.json").is_file():
+        pytest.skip(f"no real recordings in {folder}: set EVSTORE_TEST_DATA to their folder")
+    return folder
