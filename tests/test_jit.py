@@ -1,0 +1,126 @@
+"""Kernels work where their cache cannot be written, and where many processes fill it at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from conftest import ROOT
+
+PROCESSES = 20
+
+# One kernel that calls another, as most of ours do.
+KERNELS = """
+from evstore.jit import kernel
+
+@kernel
+def mix(value):
+    return (value * 2654435761) & 0xFFFFFFFF
+
+@kernel
+def fold(values):
+    total = 0
+    for i in range(values.size):
+        total = (total * 31 + mix(values[i] + i)) & 0xFFFFFFFF
+    return total
+"""
+
+CALL = """
+import numpy as np
+import probe_kernels
+values = np.arange(1000, dtype=np.int64)
+print(int(probe_kernels.fold(values)), int(probe_kernels.fold.py_func(values)))
+"""
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    """This process's environment, with the modules of ``folder`` and no numba settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    return {**kept, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **changes}
+
+
+def install(folder: Path) -> None:
+    """A package of the kernels' decorator alone, and a module of kernels that uses it."""
+    (folder / "evstore").mkdir(parents=True)
+    (folder / "evstore" / "__init__.py").touch()
+    (folder / "evstore" / "jit.py").write_bytes((ROOT / "evstore" / "jit.py").read_bytes())
+    (folder / "probe_kernels.py").write_text(KERNELS)
+
+
+def test_cache_folders_that_cannot_be_written(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    install(package)
+    # A file where a folder has to be stops root too, whom permissions do not.
+    for blocked in (package / "__pycache__", package / "evstore" / "__pycache__"):
+        blocked.touch()
+    nowhere = tmp_path / "home"
+    nowhere.touch()
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA"), str(nowhere))
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CALL],
+        env=environment(package, **homes),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert run.returncode == 0, run.stderr
+    compiled, plain = run.stdout.split()
+    assert compiled == plain
+    assert not list(tmp_path.rglob("*.nb[ic]"))
+
+
+def test_cache_folder_named_by_the_user_that_cannot_be_written(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    install(package)
+    taken = tmp_path / "taken"
+    taken.touch()
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CALL],
+        env=environment(package, NUMBA_CACHE_DIR=str(taken / "cache")),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_twenty_cold_processes_at_once(tmp_path: Path) -> None:
+    package, cache, ready = tmp_path / "package", tmp_path / "cache", tmp_path / "ready"
+    install(package)
+    ready.mkdir()
+    # Each imports what takes time, says so, and waits: then all compile and write at once.
+    wait = (
+        "import os, sys, time, numba\n"
+        f"open(os.path.join({str(ready)!r}, str(os.getpid())), 'w').close()\n"
+        f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", wait + CALL],
+            env=environment(package, NUMBA_CACHE_DIR=str(cache)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(PROCESSES)
+    ]
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(ready.iterdir())) < PROCESSES and time.monotonic() < deadline:
+            assert all(process.poll() is None for process in processes), "one ended early"
+            time.sleep(0.01)
+        (tmp_path / "go").touch()
+        results = [process.communicate(timeout=200) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0] * PROCESSES, results
+    answers = {out.strip() for out, _ in results}
+    assert len(answers) == 1, answers
+    compiled, plain = answers.pop().split()
+    assert compiled == plain
+    assert list(cache.rglob("*.nbi")), "nothing was cached"
