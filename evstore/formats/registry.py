@@ -1,0 +1,96 @@
+"""Which formats there are, and which one a file is: by its content, not by its suffix."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from evstore.errors import ArgumentError, FormatError, UnsupportedError
+
+#: Module names, in the order they are listed to users.
+NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40")
+
+#: A shard is known by its first bytes alone, before any other module is imported.
+SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
+
+#: Files of other kinds that people meet, so that the error can name them.
+KNOWN_ELSEWHERE = (
+    (b"#!AER-DAT", "an AEDAT file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"Event Stream", "an Event Stream (.es) file"),
+    (b"#ROSBAG", "a ROS bag"),
+    (b"SQLite format 3\x00", "an SQLite file (a ROS 2 bag?)"),
+    (b"\x89MCAP0\r\n", "an MCAP file"),
+    (b"MATLAB 5.0 MAT-file", "a MAT file"),
+)
+
+
+def all_formats() -> list[ModuleType]:
+    """Every format module, in the order of `NAMES`."""
+    return [_module(name) for name in NAMES if find_spec(f"{__package__}.{name}") is not None]
+
+
+def by_name(input_format: str) -> ModuleType:
+    """The module that reads what ``--input-format`` names (`dat-v1` is read by `dat`).
+
+    Raises ArgumentError for a name that no format has.
+    """
+    for module in all_formats():
+        if input_format in module.INPUT_FORMATS:
+            return module
+    raise ArgumentError(
+        f"no format is called {input_format!r}; --input-format takes {_input_formats()}"
+    )
+
+
+def detect(head: bytes, size: int | None, path_suffix: str = "") -> ModuleType:
+    """The one format whose probe accepts the content.
+
+    ``head`` is the file's first 64 KiB (all of it where it is shorter), ``size`` its length in
+    bytes, None on a pipe. The suffix decides only where several formats accept, and is asked of
+    formats without any mark of their own. Raises FormatError where none accepts or more than
+    one does, UnsupportedError where the content is known but not read.
+    """
+    if not head:
+        raise FormatError("the file is empty: there are no bytes to read")
+    if head.startswith(SHARD_MAGIC):
+        return _module("evs")
+    modules, suffix = all_formats(), path_suffix.lower()
+    accepted = [module for module in modules if _accepts(module, head, size, suffix)]
+    if len(accepted) > 1:
+        accepted = [module for module in accepted if suffix in module.SUFFIXES] or accepted
+    if len(accepted) == 1:
+        return accepted[0]
+    if accepted:
+        names = " or ".join(module.NAME for module in accepted)
+        raise FormatError(f"the file could be {names}", hint="say which with --input-format")
+    raise _refusal(modules, head)
+
+
+def _accepts(module: ModuleType, head: bytes, size: int | None, suffix: str) -> bool:
+    if getattr(module, "NEEDS_SUFFIX", False) and suffix not in module.SUFFIXES:
+        return False
+    return bool(module.probe(head, size))
+
+
+def _refusal(modules: list[ModuleType], head: bytes) -> FormatError:
+    for module in modules:
+        explain = getattr(module, "refusal", None)
+        error = explain(head) if explain is not None else None
+        if error is not None:
+            assert isinstance(error, FormatError)
+            return error
+    hint = f"readable with --input-format: {_input_formats()}"
+    for magic, what in KNOWN_ELSEWHERE:
+        if head.startswith(magic):
+            return UnsupportedError(f"{what}, which evstore does not read", hint=hint)
+    return FormatError("the content is of no format evstore recognises", got=head[:16], hint=hint)
+
+
+def _input_formats() -> str:
+    return ", ".join(name for module in all_formats() for name in module.INPUT_FORMATS)
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__package__}.{name}")
