@@ -1,0 +1,1 @@
+"""Chunks: consecutive events to bytes and back. Pure: no files, no clock, no global state."""

@@ -1,0 +1,298 @@
+"""Decoding codec 1, `packed`: the inverse of packed_encode_kernels, in bounds whatever the payload holds.
+
+Places in an array are passed as unsigned offsets, not as slices: a slice of an array that
+came from Python costs two atomic reference counts, which is as much as unpacking 64 values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.codec.bitpack_kernels import BLOCK, unpack, unpack_bits
+from evstore.codec.packed_encode_kernels import (
+    AT_PATCH,
+    AT_T,
+    AT_X,
+    AT_Y,
+    DESCRIPTOR,
+    EXCEPTION_WORDS,
+    P_BITS,
+    P_SHIFT,
+    T_NARROW,
+    T_RAW,
+    T_SIGNED,
+    XY_RUNS,
+)
+from evstore.jit import kernel
+
+U = np.uint64
+FULL = np.uint64(BLOCK)
+
+# What decode gives back.
+DONE = 0
+BAD_LENGTH = 1
+BAD_FORM = 2
+BAD_POSITION = 4
+BAD_RUNS = 8
+
+
+@kernel
+def words_of(count: np.uint64, width: np.uint64) -> np.uint64:
+    """Words of a packed section: section_words, unsigned."""
+    return U(64) * ((((count + U(63)) >> U(6)) * width + U(15)) >> U(4))
+
+
+@kernel
+def time_words(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> np.uint64:
+    """Words of a block's times, exceptions included; ``head`` is its descriptor's place."""
+    form = U(words[head + U(AT_T)])
+    if form >> U(8) == U(T_RAW):
+        return U(4) * n
+    patches = U(words[head + U(AT_PATCH)]) & U(0x3FFF)
+    return words_of(n, form & U(0xFF)) + patches * U(EXCEPTION_WORDS)
+
+
+@kernel
+def coordinate_words(words: NDArray[np.uint16], at: np.uint64, n: np.uint64) -> np.uint64:
+    """Words of an x or y section; its form is at ``words[at]``."""
+    form = U(words[at])
+    if form >> U(8) == U(XY_RUNS):
+        return words_of(n, U(1)) + words_of(U(words[at + U(2)]), form & U(0xFF))
+    return words_of(n, form & U(0xFF))
+
+
+@kernel
+def polarity_words(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> np.uint64:
+    """Words of a block's polarity section."""
+    if U(words[head + U(AT_PATCH)]) >> U(P_SHIFT) == U(P_BITS):
+        return words_of(n, U(1))
+    return U(0)
+
+
+@kernel
+def descriptor_is_good(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> bool:
+    """Whether forms, widths and counts of a block are possible ones."""
+    form = U(words[head + U(AT_T)])
+    patch = U(words[head + U(AT_PATCH)])
+    good = form >> U(8) <= U(T_RAW) and form & U(0xFF) <= U(16)
+    good &= patch & U(0x3FFF) <= n and patch >> U(P_SHIFT) <= U(P_BITS)
+    for at in (AT_X, AT_Y):
+        form = U(words[head + U(at)])
+        good &= form >> U(8) <= U(XY_RUNS) and form & U(0xFF) <= U(16)
+        good &= U(words[head + U(at + 2)]) <= n
+    return good
+
+
+@kernel
+def first_time(words: NDArray[np.uint16], head: np.uint64) -> np.int64:
+    """The time of a block's first event."""
+    time = U(0)
+    for k in range(U(4)):
+        time |= U(words[head + k]) << (U(16) * k)
+    return np.int64(time)
+
+
+@kernel
+def raw_times(
+    words: NDArray[np.uint16], at: np.uint64, n: np.uint64, t: NDArray[np.int64], to: np.uint64
+) -> None:
+    """Times of four words each."""
+    for i in range(n):
+        v = U(0)
+        for k in range(U(4)):
+            v |= U(words[at + U(4) * i + k]) << (U(16) * k)
+        t[to + i] = np.int64(v)
+
+
+@kernel
+def wide_times(
+    words: NDArray[np.uint16],
+    head: np.uint64,
+    at: np.uint64,
+    n: np.uint64,
+    low: NDArray[np.uint16],
+    t: NDArray[np.int64],
+    to: np.uint64,
+) -> int:
+    """Times from deltas of any size, whose low bits are in ``low``; exceptions are at ``at``."""
+    form = U(words[head + U(AT_T)])
+    for i in range(n):
+        t[to + i] = np.int64(low[i])
+    for k in range(U(words[head + U(AT_PATCH)]) & U(0x3FFF)):
+        e = at + k * U(EXCEPTION_WORDS)
+        i = U(words[e])
+        if i >= n:
+            return BAD_POSITION
+        high = U(words[e + U(1)]) | (U(words[e + U(2)]) << U(16))
+        t[to + i] = np.int64(U(t[to + i]) | (high << (form & U(0xFF))))
+    time = first_time(words, head)
+    if form >> U(8) == U(T_SIGNED):
+        for i in range(n):
+            z = U(t[to + i])
+            time += np.int64((z >> U(1)) ^ (U(0) - (z & U(1))))
+            t[to + i] = time
+    else:
+        for i in range(n):
+            time += t[to + i]
+            t[to + i] = time
+    return DONE
+
+
+@kernel
+def decode_times(
+    words: NDArray[np.uint16],
+    head: np.uint64,
+    at: np.uint64,
+    n: np.uint64,
+    low: NDArray[np.uint16],
+    t: NDArray[np.int64],
+    to: np.uint64,
+) -> int:
+    """One block's times into ``t[to:]``; ``low`` is scratch of 1024."""
+    form = U(words[head + U(AT_T)])
+    if form >> U(8) == U(T_RAW):
+        raw_times(words, at, n, t, to)
+        return DONE
+    width = form & U(0xFF)
+    unpack(words, at, n, width, np.uint16(0), low, U(0))
+    at += words_of(n, width)
+    if form >> U(8) != U(T_NARROW):
+        return wide_times(words, head, at, n, low, t, to)
+    for k in range(U(words[head + U(AT_PATCH)]) & U(0x3FFF)):
+        e = at + k * U(EXCEPTION_WORDS)
+        i = U(words[e])
+        if i >= n:
+            return BAD_POSITION
+        low[i] = np.uint16(U(low[i]) | (U(words[e + U(1)]) << width))
+    time = first_time(words, head)
+    for i in range(n):
+        time += np.int64(low[i])
+        t[to + i] = time
+    return DONE
+
+
+@kernel
+def decode_runs(
+    words: NDArray[np.uint16],
+    form: np.uint64,
+    at: np.uint64,
+    n: np.uint64,
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
+    out: NDArray[np.uint16],
+    to: np.uint64,
+) -> int:
+    """One block's x or y in the form XY_RUNS; ``runs`` is scratch of 64 + 1024."""
+    changes = U(words[form + U(2)])
+    unpack(words, at, n, U(1), np.uint16(0), low, U(0))
+    width = U(words[form]) & U(0xFF)
+    unpack(words, at + words_of(n, U(1)), changes, width, words[form + U(1)], runs, U(64))
+    if low[0] != 1:
+        return BAD_RUNS
+    # At most 1024 changes: in bounds whatever the bitmap holds.
+    k = U(63)
+    for i in range(n):
+        k += U(low[i])
+        out[to + i] = runs[k]
+    return DONE if k == U(63) + changes else BAD_RUNS
+
+
+@kernel
+def decode_coordinates(
+    words: NDArray[np.uint16],
+    form: np.uint64,
+    at: np.uint64,
+    n: np.uint64,
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
+    out: NDArray[np.uint16],
+    to: np.uint64,
+) -> int:
+    """One block's x or y into ``out[to:]``; its form is at ``words[form]``, its section at ``at``."""
+    if U(words[form]) >> U(8) == U(XY_RUNS):
+        return decode_runs(words, form, at, n, low, runs, out, to)
+    width = U(words[form]) & U(0xFF)
+    least = words[form + U(1)]
+    if n == FULL:
+        unpack(words, at, n, width, least, out, to)
+    else:
+        unpack(words, at, n, width, least, low, U(0))
+        for i in range(n):
+            out[to + i] = low[i]
+    return DONE
+
+
+@kernel
+def decode_polarity(
+    words: NDArray[np.uint16],
+    head: np.uint64,
+    at: np.uint64,
+    n: np.uint64,
+    bits: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    to: np.uint64,
+) -> None:
+    """One block's p into ``out[to:]``; ``bits`` is scratch of 1024."""
+    form = U(words[head + U(AT_PATCH)]) >> U(P_SHIFT)
+    if form != U(P_BITS):
+        for i in range(n):
+            out[to + i] = np.uint8(form)
+    elif n == FULL:
+        unpack_bits(words, at, n, out, to)
+    else:
+        unpack_bits(words, at, n, bits, U(0))
+        for i in range(n):
+            out[to + i] = bits[i]
+
+
+@kernel
+def decode(
+    words: NDArray[np.uint16],
+    count: int,
+    first: int,
+    last: int,
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+) -> int:
+    """Blocks ``first`` to ``last`` (excluded) of a chunk of ``count`` events, into the columns.
+
+    A column of length 0 is not wanted; the others hold the blocks' events exactly. Returns
+    DONE or why the payload cannot be. Any payload is read and written in bounds.
+    """
+    blocks = U((count + BLOCK - 1) // BLOCK)
+    at = blocks * U(DESCRIPTOR)
+    size = U(words.size)
+    if at > size:
+        return BAD_LENGTH
+    low = np.empty(BLOCK, np.uint16)
+    runs = np.zeros(64 + BLOCK, np.uint16)
+    bits = np.empty(BLOCK, np.uint8)
+    for b in range(blocks):
+        n = min(FULL, U(count) - b * FULL)
+        head = b * U(DESCRIPTOR)
+        if not descriptor_is_good(words, head, n):
+            return BAD_FORM
+        x_at = at + time_words(words, head, n)
+        y_at = x_at + coordinate_words(words, head + U(AT_X), n)
+        p_at = y_at + coordinate_words(words, head + U(AT_Y), n)
+        end = p_at + polarity_words(words, head, n)
+        if end > size:
+            return BAD_LENGTH
+        if U(first) <= b and b < U(last):
+            to = (b - U(first)) * FULL
+            bad = DONE
+            if t.size:
+                bad |= decode_times(words, head, at, n, low, t, to)
+            if x.size:
+                bad |= decode_coordinates(words, head + U(AT_X), x_at, n, low, runs, x, to)
+            if y.size:
+                bad |= decode_coordinates(words, head + U(AT_Y), y_at, n, low, runs, y, to)
+            if p.size:
+                decode_polarity(words, head, p_at, n, bits, p, to)
+            if bad != DONE:
+                return bad
+        at = end
+    return DONE if at == size else BAD_LENGTH
