@@ -57,7 +57,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     return Reading(
         NAME,
         size,
-        batches(records, _Decoder(), options.batch_events, dropped),
+        batches(records, _Decoder(options.batch_events), options.batch_events, dropped),
         metadata=prophesee_header.metadata(header, key),
         header=header.raw,
         dropped=dropped,
@@ -65,7 +65,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
 
 
 class _Decoder:
-    def __init__(self) -> None:
+    def __init__(self, batch_events: int) -> None:
         from evstore.formats import evt2_kernels as kernels
 
         self._kernels = kernels
@@ -73,12 +73,20 @@ class _Decoder:
         self._state[kernels.HIGH] = -1
         self._counts = np.zeros(kernels.COUNTS_SIZE, np.int64)
         self._triggers = TriggerBuffer()
+        self._gathered = np.empty(max(batch_events, 0), np.uint32)
 
     def decode(
         self, words: NDArray[Any], position: int, into: Batch, filled: int
     ) -> tuple[int, int]:
         position, filled = self._kernels.decode(
-            words, position, *into[:4], filled, self._state, self._counts, *self._triggers.columns
+            words,
+            position,
+            *into[:4],
+            filled,
+            self._state,
+            self._counts,
+            *self._triggers.columns,
+            self._gathered,
         )
         return position, filled
 

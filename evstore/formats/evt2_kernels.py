@@ -18,18 +18,21 @@ EVENTS_BEFORE_TIME = 16
 TRIGGERS_BEFORE_TIME = 17
 COUNTS_SIZE = 18
 
-BLOCK = 32
+#: The first word that is no event: CD_OFF and CD_ON are kinds 0 and 1.
+EVENTS_END = 0x20000000
 
 
 @kernel
-def unpack(words: Any, high: Any, t: Any, x: Any, y: Any, p: Any) -> None:
-    """BLOCK words that are all CD_OFF or CD_ON; a loop of fixed length that LLVM vectorises."""
-    for k in range(BLOCK):
-        w = words[k]
-        t[k] = high + np.int64((w >> np.uint32(22)) & np.uint32(63))
-        x[k] = np.uint16((w >> np.uint32(11)) & np.uint32(2047))
-        y[k] = np.uint16(w & np.uint32(2047))
-        p[k] = np.uint8(w >> np.uint32(28))
+def unpack(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:
+    """The fields of event words; ``t`` already holds TIME_HIGH. One loop a column: LLVM vectorises each."""
+    for k in range(words.size):
+        t[k] += np.int64((words[k] >> np.uint32(22)) & np.uint32(63))
+    for k in range(words.size):
+        x[k] = np.uint16((words[k] >> np.uint32(11)) & np.uint32(2047))
+    for k in range(words.size):
+        y[k] = np.uint16(words[k] & np.uint32(2047))
+    for k in range(words.size):
+        p[k] = np.uint8(words[k] >> np.uint32(28))
 
 
 @kernel
@@ -46,64 +49,60 @@ def decode(
     trigger_t: Any,
     trigger_id: Any,
     trigger_p: Any,
+    gathered: Any,
 ) -> Any:
-    """Decode until the words end or the outputs are full; returns (position, filled)."""
+    """Decode until the words end or the outputs are full; returns (position, filled).
+
+    Event words are gathered first, each with its TIME_HIGH, and taken apart together afterwards;
+    ``gathered`` is scratch of the outputs' length.
+    """
     high = state[HIGH]
     edges = state[TRIGGERS]
     limit = t.size
     n = filled
     i = position
-    full = False
-    while i < words.size and not full:
-        stop = min(i + BLOCK, words.size)
-        if high >= 0 and stop - i == BLOCK and limit - n >= BLOCK:
-            block = words[i:stop]
-            bits = np.uint32(0)
-            for k in range(BLOCK):
-                bits |= block[k]
-            if bits < np.uint32(0x20000000):
-                last = n + BLOCK
-                unpack(block, high, t[n:last], x[n:last], y[n:last], p[n:last])
-                n = last
-                i = stop
+    while i < words.size:
+        if high >= 0 and n < limit:
+            at = np.uint64(i)
+            to = np.uint64(n)
+            stop = np.uint64(min(words.size, i + limit - n))
+            while at < stop and words[at] < np.uint32(EVENTS_END):
+                gathered[to] = words[at]
+                t[to] = high
+                to += np.uint64(1)
+                at += np.uint64(1)
+            i = np.int64(at)
+            n = np.int64(to)
+            if at >= stop:
                 continue
-        while i < stop:
-            w = np.int64(words[i])
-            kind = w >> 28
-            if kind <= 1:
-                if high < 0:
-                    counts[EVENTS_BEFORE_TIME] += 1
-                elif n >= limit:
-                    full = True
-                    break
-                else:
-                    t[n] = high + ((w >> 22) & 63)
-                    x[n] = (w >> 11) & 2047
-                    y[n] = w & 2047
-                    p[n] = kind
-                    n += 1
-            elif kind == 8:
-                # 34 bits of time; a step back of more than half of them is a wrap.
-                new = (w & 0x0FFFFFFF) << 6
-                if high >= 0:
-                    new += high - (high & 0x3FFFFFFFF)
-                    if high - new > 0x200000000:
-                        new += 0x400000000
-                high = new
-            elif kind == 10:
-                if high < 0:
-                    counts[TRIGGERS_BEFORE_TIME] += 1
-                elif edges >= trigger_t.size:
-                    full = True
-                    break
-                else:
-                    trigger_t[edges] = high + ((w >> 22) & 63)
-                    trigger_id[edges] = (w >> 8) & 31
-                    trigger_p[edges] = w & 1
-                    edges += 1
+        w = np.int64(words[i])
+        kind = w >> 28
+        if kind <= 1:
+            if high >= 0:
+                break  # the batch is full
+            counts[EVENTS_BEFORE_TIME] += 1
+        elif kind == 8:
+            # 34 bits of time; a step back of more than half of them is a wrap.
+            new = (w & 0x0FFFFFFF) << 6
+            if high >= 0:
+                new += high - (high & 0x3FFFFFFFF)
+                if high - new > 0x200000000:
+                    new += 0x400000000
+            high = new
+        elif kind == 10:
+            if high < 0:
+                counts[TRIGGERS_BEFORE_TIME] += 1
+            elif edges >= trigger_t.size:
+                break
             else:
-                counts[kind] += 1
-            i += 1
+                trigger_t[edges] = high + ((w >> 22) & 63)
+                trigger_id[edges] = (w >> 8) & 31
+                trigger_p[edges] = w & 1
+                edges += 1
+        else:
+            counts[kind] += 1
+        i += 1
+    unpack(gathered[filled:n], t[filled:n], x[filled:n], y[filled:n], p[filled:n])
     state[HIGH] = high
     state[TRIGGERS] = edges
     return i, n

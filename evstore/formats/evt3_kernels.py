@@ -1,4 +1,9 @@
-"""EVT3 words to events."""
+"""EVT3 words to events.
+
+`decode` knows every kind of word; `plain_run` in it takes the stretches of rows, single events
+and times, which are nearly everything a sensor sends, without a branch on the kind of word:
+their order is noise, and a mispredicted branch costs more than all the work on a word.
+"""
 
 from __future__ import annotations
 
@@ -27,32 +32,34 @@ TRIGGERS_BEFORE_TIME = 19
 SLAVE_ROWS = 20
 COUNTS_SIZE = 21
 
-# Slots that the fast path of a vector word may write.
-SLOTS = 16
-MAX_BASE = 65_536 - 12
+# By the upper five bits of a word: those that end a plain run. A row with its slave bit,
+# VECT_BASE_X, VECT_12, VECT_8 and EXT_TRIGGER; TIME_HIGH does so only where it changes.
+ENDS_RUN = (1 << 1) | (3 << 6) | (3 << 8) | (3 << 10) | (3 << 20)
 
-# For each byte: the positions of its set bits (eight slots a byte), and how many they are.
-BIT_POSITIONS = np.zeros(256 * 8, np.uint16)
-BIT_COUNTS = np.zeros(256, np.int64)
-for _byte in range(256):
-    _set = [k for k in range(8) if _byte >> k & 1]
-    BIT_POSITIONS[_byte * 8 : _byte * 8 + len(_set)] = _set
-    BIT_COUNTS[_byte] = len(_set)
+
+# Where 2**k leaves the remainder r when divided by 13, LOWEST_BIT[r] is k; all twelve differ.
+LOWEST_BIT = np.zeros(13, np.int64)
+for _k in range(12):
+    LOWEST_BIT[2**_k % 13] = _k
 
 
 @kernel
-def expand(mask: int, base: int, now: int, row: int, polarity: int, t: Any, x: Any, y: Any, p: Any) -> Any:
-    """Write eight events, of which as many count as ``mask`` has bits; returns that number.
+def split_x(x: Any, p: Any) -> None:
+    """Part what `plain_run` left in ``x``: bits 10..0 are x, bit 11 is the polarity."""
+    for k in range(x.size):
+        p[k] = (x[k] >> np.uint16(11)) & np.uint16(1)
+    for k in range(x.size):
+        x[k] = x[k] & np.uint16(2047)
 
-    Free of branches: which bits are set is noise, and a loop over them mispredicts.
-    """
-    positions = BIT_POSITIONS[mask * 8 : mask * 8 + 8]
-    for k in range(8):
-        t[k] = now
-        x[k] = np.uint16(base) + positions[k]
-        y[k] = row
-        p[k] = polarity
-    return BIT_COUNTS[mask]
+
+@kernel
+def count_kind(words: Any, kind: int) -> int:
+    """How many words are of a kind; vectorised, unlike a count kept while decoding."""
+    found = 0
+    wanted = np.uint16(kind)
+    for k in range(words.size):
+        found += (words[k] >> np.uint16(12)) == wanted
+    return found
 
 
 @kernel
@@ -81,93 +88,104 @@ def decode(
     limit = t.size
     n = filled
     i = position
-    # Events have a place to go; 0 while time or row are not known, so that one check does for all.
-    room = limit if high >= 0 and row >= 0 else 0
+    packed = filled  # from here on, x holds the polarity too
     while i < words.size:
+        if high >= 0 and row >= 0 and n < limit and skip == 0:
+            stop = min(words.size, i + limit - n)
+            # Every word writes its event, and only ADDR_X moves on to the next slot.
+            high_word = np.uint32(0x8000) | np.uint32((high >> 12) & 4095)
+            time = np.uint32(low)
+            line = np.uint32(row)
+            at = np.uint64(i)
+            to = np.uint64(n)
+            while at < np.uint64(stop):
+                word = np.uint32(words[at])
+                code = word >> np.uint32(12)
+                if (np.uint32(ENDS_RUN) >> (word >> np.uint32(11))) & np.uint32(1) != 0:
+                    break
+                # One comparison, and so one branch, for "a TIME_HIGH that differs from the last".
+                if (word ^ high_word) - np.uint32(1) < np.uint32(4095):
+                    break
+                line = word if word < 0x800 else line
+                time = word & np.uint32(4095) if code == 6 else time
+                t[to] = high + np.int64(time)
+                x[to] = np.uint16(word)
+                y[to] = np.uint16(line)
+                to += np.uint64(code == 2)
+                at += np.uint64(1)
+            i = np.int64(at)
+            n = np.int64(to)
+            low = np.int64(time)
+            row = np.int64(line)
+            if i >= stop:
+                continue
         w = np.int64(words[i])
         kind = w >> 12
-        if kind == 2:
-            if n >= room:
-                if room > 0:
-                    break
-                counts[EVENTS_BEFORE_TIME if high < 0 else EVENTS_BEFORE_ROW] += 1
-            else:
-                t[n] = high + low
-                x[n] = w & 2047
-                y[n] = row
-                p[n] = (w >> 11) & 1
-                n += 1
-        elif kind == 0:
+        if kind == 0:
             row = w & 2047
             counts[SLAVE_ROWS] += (w >> 11) & 1
-            if high >= 0:
-                room = limit
+        elif kind == 2:
+            if high < 0:
+                counts[EVENTS_BEFORE_TIME] += 1
+            elif row < 0:
+                counts[EVENTS_BEFORE_ROW] += 1
+            else:
+                break  # the batch is full
+        elif kind == 3:
+            base = w & 2047
+            polarity = (w >> 11) & 1
         elif kind == 4 or kind == 5:
             width = 12 if kind == 4 else 8
-            mask = w & ((1 << width) - 1)
-            if room > 0 and base >= 0 and base <= MAX_BASE and skip == 0 and n + SLOTS <= limit:
-                last = n + 8
-                now = high + low
-                n += expand(
-                    mask & 255, base, now, row, polarity, t[n:last], x[n:last], y[n:last], p[n:last]
-                )
-                if kind == 4:
-                    last = n + 8
-                    n += expand(
-                        mask >> 8, base + 8, now, row, polarity,
-                        t[n:last], x[n:last], y[n:last], p[n:last],
-                    )  # fmt: skip
-                base += width
-            else:
-                full = False
-                for k in range(skip, width):
-                    if (mask >> k) & 1 == 0:
-                        continue
-                    if high < 0:
-                        counts[EVENTS_BEFORE_TIME] += 1
-                    elif row < 0:
-                        counts[EVENTS_BEFORE_ROW] += 1
-                    elif base < 0:
-                        counts[VECTORS_BEFORE_BASE] += 1
-                    elif base + k > 65_535:
+            mask = (w & ((1 << width) - 1)) >> skip << skip
+            if mask != 0 and base + width > 2048:
+                split_x(x[packed:n], p[packed:n])
+                packed = limit
+            stopped = False
+            while mask != 0:
+                k = LOWEST_BIT[(mask & -mask) % 13]
+                if high < 0:
+                    counts[EVENTS_BEFORE_TIME] += 1
+                elif row < 0:
+                    counts[EVENTS_BEFORE_ROW] += 1
+                elif base < 0:
+                    counts[VECTORS_BEFORE_BASE] += 1
+                else:
+                    if base + k > 65_535:
                         state[FAULT] = 1
-                        full = True
+                        stopped = True
                         break
-                    elif n >= limit:
+                    if n >= limit:
                         skip = k
-                        full = True
+                        stopped = True
                         break
+                    t[n] = high + low
+                    x[n] = base + k
+                    if packed <= n:
+                        x[n] |= polarity << 11
                     else:
-                        t[n] = high + low
-                        x[n] = base + k
-                        y[n] = row
                         p[n] = polarity
-                        n += 1
-                if full:
-                    break
-                skip = 0
-                if base >= 0:
-                    base += width
+                    y[n] = row
+                    n += 1
+                mask &= mask - 1
+            if packed == limit:
+                packed = n
+            if stopped:
+                break
+            skip = 0
+            if base >= 0:
+                base += width
         elif kind == 6:
             low = w & 4095
         elif kind == 8:
             # 24 bits of time; a step back of more than half of them is a wrap.
             new = (w & 4095) << 12
-            if high < 0:
+            if high >= 0:
+                new += high - (high & 0xFFFFFF)
+                if high - new > 0x800000:
+                    new += 0x1000000
+            if new != high:
                 high = new
                 low = 0
-                if row >= 0:
-                    room = limit
-            else:
-                new += high - (high & 0xFFFFFF)
-                if new != high:
-                    if high - new > 0x800000:
-                        new += 0x1000000
-                    high = new
-                    low = 0
-        elif kind == 3:
-            base = w & 2047
-            polarity = (w >> 11) & 1
         elif kind == 10:
             if high < 0:
                 counts[TRIGGERS_BEFORE_TIME] += 1
@@ -178,9 +196,10 @@ def decode(
                 trigger_id[edges] = (w >> 8) & 15
                 trigger_p[edges] = w & 1
                 edges += 1
-        else:
-            counts[kind] += 1
         i += 1
+    split_x(x[packed:n], p[packed:n])
+    for other in (1, 7, 9, 11, 12, 13, 14, 15):
+        counts[other] += count_kind(words[position:i], other)
     state[HIGH] = high
     state[LOW] = low
     state[ROW] = row
@@ -189,3 +208,4 @@ def decode(
     state[SKIP] = skip
     state[TRIGGERS] = edges
     return i, n
+
