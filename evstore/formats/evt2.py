@@ -46,7 +46,10 @@ refusal = prophesee_header.refusal
 
 
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:
-    """Header now, events lazily. Raises UnsupportedError for another encoding, FormatError for no header."""
+    """Header now, events lazily.
+
+    Raises UnsupportedError for another encoding, FormatError where there is no header.
+    """
     head = read_head(stream)
     header = prophesee_header.read(head)
     prophesee_header.require_encoding(header, "EVT2")

@@ -24,7 +24,10 @@ EVENTS_END = 0x20000000
 
 @kernel
 def unpack(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:
-    """The fields of event words; ``t`` already holds TIME_HIGH. One loop a column: LLVM vectorises each."""
+    """The fields of event words; ``t`` already holds TIME_HIGH.
+
+    One loop a column: LLVM vectorises each.
+    """
     for k in range(words.size):
         t[k] += np.int64((words[k] >> np.uint32(22)) & np.uint32(63))
     for k in range(words.size):
@@ -38,12 +41,12 @@ def unpack(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:
 @kernel
 def decode(
     words: Any,
-    position: int,
+    position: Any,
     t: Any,
     x: Any,
     y: Any,
     p: Any,
-    filled: int,
+    filled: Any,
     state: Any,
     counts: Any,
     trigger_t: Any,

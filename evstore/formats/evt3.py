@@ -52,7 +52,10 @@ def probe(head: bytes, size: int | None) -> bool:
 
 
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:
-    """Header now, events lazily. Raises UnsupportedError for another encoding, FormatError for no header."""
+    """Header now, events lazily.
+
+    Raises UnsupportedError for another encoding, FormatError where there is no header.
+    """
     head = read_head(stream)
     header = prophesee_header.read(head)
     prophesee_header.require_encoding(header, "EVT3")
@@ -76,7 +79,7 @@ def writer(
     metadata: dict[str, Any],
     rebase: bool = False,
 ) -> Writer:
-    """Write the header and give back what takes events; ``rebase`` counts time from the first event.
+    """Write the header and give back what takes events; ``rebase`` makes the first time 0.
 
     Raises ArgumentError for a resolution that is no size.
     """

@@ -65,12 +65,12 @@ def count_kind(words: Any, kind: int) -> int:
 @kernel
 def decode(
     words: Any,
-    position: int,
+    position: Any,
     t: Any,
     x: Any,
     y: Any,
     p: Any,
-    filled: int,
+    filled: Any,
     state: Any,
     counts: Any,
     trigger_t: Any,
@@ -208,4 +208,3 @@ def decode(
     state[SKIP] = skip
     state[TRIGGERS] = edges
     return i, n
-

@@ -16,7 +16,7 @@ from evstore.formats.records import HEAD_BYTES
 MAX_LINE = 4096
 
 #: What the keys `evt` and `format` call each encoding of a RAW file.
-ENCODING_OF_VERSION = {"2": "EVT2", "2.0": "EVT2", "2.1": "EVT21", "3": "EVT3", "3.0": "EVT3", "4.0": "EVT4"}
+ENCODING_OF_VERSION = {"2.0": "EVT2", "2.1": "EVT21", "3.0": "EVT3", "4.0": "EVT4"}
 READABLE_ENCODINGS = ("EVT2", "EVT3")
 
 VGA, HD, SMALL = (640, 480), (1280, 720), (320, 320)
@@ -65,7 +65,8 @@ def parse(head: bytes) -> Header | None:
     >>> parse(b"% evt 3.0\\n% geometry 34x34\\n% end\\n").fields["geometry"]
     '34x34'
     """
-    position, fields = 0, {}
+    position = 0
+    fields: dict[str, str] = {}
     while head[position : position + 2] == b"% ":
         stop = head.find(b"\n", position, position + MAX_LINE)
         line = head[position : stop if stop >= 0 else position + MAX_LINE].removesuffix(b"\r")
@@ -117,7 +118,9 @@ def encoding(header: Header) -> str | None:
     by_version = None if version is None else ENCODING_OF_VERSION.get(version, f"EVT {version}")
     by_name = None if name is None else _format_parts(name)[0]
     if by_version and by_name and by_version != by_name:
-        raise CorruptError("the header contradicts itself", field="evt", expected=by_name, got=version)
+        raise CorruptError(
+            "the header contradicts itself", field="evt", expected=by_name, got=version
+        )
     return by_name or by_version
 
 
@@ -150,7 +153,7 @@ def says(head: bytes, wanted: str) -> bool:
 
 
 def refusal(head: bytes) -> FormatError | None:
-    """Why a file with a RAW header is not read: an encoding evstore does not know, or a contradiction."""
+    """Why a file with a RAW header is not read: its encoding, or a contradiction in it."""
     header = parse(head)
     try:
         found = encoding(header) if header is not None else None
@@ -231,7 +234,10 @@ def _size(key: str, width: str, height: str) -> tuple[int, int]:
         if 0 < size[0] <= 65_536 and 0 < size[1] <= 65_536:
             return size
     raise CorruptError(
-        "the header's geometry is no size", field=key, expected="width and height, 1 to 65536", got=texts
+        "the header's geometry is no size",
+        field=key,
+        expected="width and height, 1 to 65536",
+        got=texts,
     )
 
 
