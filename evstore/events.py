@@ -73,7 +73,7 @@ class Events:
         """A slice (a view), or the events of a mask or an index array (a copy)."""
         if isinstance(which, int):
             which = slice(which, which + 1 or None)
-        return Events(self.t[which], self.x[which], self.y[which], self.p[which], self.resolution)
+        return Events.of(self.t[which], self.x[which], self.y[which], self.p[which], self.resolution)
 
     def __repr__(self) -> str:
         span = f", t {self.t[0]}..{self.t[-1]} us" if len(self) else ""
@@ -88,9 +88,23 @@ class Events:
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
+    def of(
+        cls,
+        t: NDArray[np.int64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        p: NDArray[np.uint8],
+        resolution: tuple[int, int] | None = None,
+    ) -> Events:
+        """Events of columns known to be right: no dtype, length or value is checked."""
+        self = object.__new__(cls)
+        self.t, self.x, self.y, self.p, self.resolution = t, x, y, p, resolution
+        return self
+
+    @classmethod
     def empty(cls, resolution: tuple[int, int] | None = None, length: int = 0) -> Events:
         """``length`` events whose values are not set: a buffer to decode into."""
-        return cls(*(np.empty(length, COLUMN_DTYPES[n]) for n in COLUMNS), resolution=resolution)
+        return cls.of(*(np.empty(length, COLUMN_DTYPES[n]) for n in COLUMNS), resolution=resolution)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Events]) -> Events:

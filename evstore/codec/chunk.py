@@ -1,0 +1,140 @@
+"""One chunk: events to a payload of 16-bit words and back, by the codec's number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.codec.chunk_kernels import measure_coordinates, measure_times
+from evstore.codec.packed_decode_kernels import (
+    BAD_FORM,
+    BAD_LENGTH,
+    BAD_POSITION,
+    BAD_RUNS,
+    decode,
+)
+from evstore.codec.packed_encode_kernels import DESCRIPTOR, encode, worst_words
+from evstore.errors import ArgumentError, CorruptError, UnsupportedError
+from evstore.events import Events
+
+PACKED = 1
+PRESETS = {"fast": PACKED}
+BLOCK_EVENTS = 1024
+
+_NO_T = np.empty(0, np.int64)
+_NO_XY = np.empty(0, np.uint16)
+_NO_P = np.empty(0, np.uint8)
+
+_WHY = {
+    BAD_LENGTH: "sections do not fill the payload",
+    BAD_FORM: "a form, width or count that cannot be",
+    BAD_POSITION: "an exception beyond its block",
+    BAD_RUNS: "runs that do not fit their bitmap",
+}
+
+
+class Measures(NamedTuple):
+    """What the index keeps of a chunk; ``x0 <= x < x1``, ``y0 <= y < y1``."""
+
+    ordered: bool
+    t_first: int
+    t_last: int
+    t_min: int
+    t_max: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    n_on: int
+
+
+def preset_codec(preset: str) -> int:
+    """The codec of a preset's name; ArgumentError where there is none."""
+    if preset not in PRESETS:
+        raise ArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    return PRESETS[preset]
+
+
+def measure(events: Events) -> Measures:
+    """Times, bounding box and ON events of a chunk that is not empty."""
+    ordered, t_min, t_max = measure_times(events.t)
+    x0, x1, y0, y1, n_on = measure_coordinates(events.x, events.y, events.p)
+    t = events.t
+    return Measures(
+        bool(ordered), int(t[0]), int(t[-1]), int(t_min), int(t_max),
+        int(x0), int(y0), int(x1) + 1, int(y1) + 1, int(n_on),
+    )  # fmt: skip
+
+
+def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
+    """The payload of a chunk, as little-endian 16-bit words.
+
+    >>> words = encode_chunk(Events([5, 6], [1, 2], [3, 3], [1, 1]))
+    >>> decode_chunk(words, 2).t.tolist()
+    [5, 6]
+    """
+    if codec != PACKED:
+        raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
+    columns = (events.t, events.x, events.y, events.p)
+    t, x, y, p = (np.ascontiguousarray(column) for column in columns)
+    out = np.empty(worst_words(len(t)), np.uint16)
+    return out[: encode(t, x, y, p, out)]
+
+
+def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:
+    """All ``count`` events of a payload, in fresh arrays. Raises CorruptError."""
+    events = Events.empty(length=count)
+    decode_blocks(words, count, codec, 0, blocks_of(count), events.t, events.x, events.y, events.p)
+    return events
+
+
+def blocks_of(count: int) -> int:
+    """Blocks of a chunk of ``count`` events."""
+    return -(-count // BLOCK_EVENTS)
+
+
+def decode_blocks(
+    words: NDArray[np.uint16],
+    count: int,
+    codec: int,
+    first: int,
+    last: int,
+    t: NDArray[np.int64] | None,
+    x: NDArray[np.uint16] | None,
+    y: NDArray[np.uint16] | None,
+    p: NDArray[np.uint8] | None,
+) -> None:
+    """Decode blocks ``first`` to ``last`` (excluded) into contiguous arrays of just their length.
+
+    A column that is None is not decoded. Raises CorruptError for an impossible payload,
+    UnsupportedError for a codec this version does not have.
+    """
+    if codec != PACKED:
+        raise UnsupportedError(
+            f"a chunk is coded by codec {codec}, which this evstore does not have",
+            hint="update evstore to read it",
+        )
+    why = decode(
+        words,
+        count,
+        first,
+        last,
+        _NO_T if t is None else t,
+        _NO_XY if x is None else x,
+        _NO_XY if y is None else y,
+        _NO_P if p is None else p,
+    )
+    if why:
+        reasons = [text for bit, text in _WHY.items() if why & bit]
+        raise CorruptError(f"chunk does not decode: {', '.join(reasons)}", field="payload")
+
+
+def block_times(words: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
+    """The first time of each block of a payload, without decoding."""
+    blocks = blocks_of(count)
+    if blocks * DESCRIPTOR > len(words):
+        raise CorruptError("chunk does not decode: it is too short", field="payload")
+    heads = words[: blocks * DESCRIPTOR].reshape(blocks, DESCRIPTOR)[:, :4]
+    return np.ascontiguousarray(heads).view(np.int64).ravel()

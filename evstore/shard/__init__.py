@@ -1,0 +1,1 @@
+"""One .evs file: its records, how they are written, read, checked and recovered."""

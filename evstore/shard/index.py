@@ -1,0 +1,194 @@
+"""The index of a shard: pages of chunks, and the directory of recordings and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from evstore.errors import CorruptError
+from evstore.shard.chunks import ChunkInfo
+from evstore.shard.layout import (
+    DIRECTORY,
+    PAGE,
+    Cursor,
+    Record,
+    frame,
+    json_bytes,
+    parse_json,
+    parse_text,
+    put_varint,
+    signed,
+)
+from evstore.shard.table import deltas, pack_table, sums, unpack_table
+
+PAGE_CHUNKS = 4096  # entries of a full page: about 50 KiB, 64 M events
+PAGE_COLUMNS = 15
+RECORDING_COLUMNS = 12
+PAGE_TABLE_COLUMNS = 8
+SHARED = -1  # the recording of a page that holds several short ones
+LARGEST_DIRECTORY_TAIL = 1 << 30
+SMALLEST_RECORD = 16
+
+
+class PageInfo(NamedTuple):
+    """Where a page of the index lies and what its chunks hold."""
+
+    offset: int
+    size: int
+    recording: int  # or SHARED
+    n_chunks: int
+    first_event: int
+    n_events: int
+    t_min: int
+    t_max: int
+
+
+@dataclass
+class RecordingInfo:
+    """What the directory says of a recording."""
+
+    number: int
+    id: str
+    resolution: tuple[int, int] | None
+    n_events: int
+    n_chunks: int
+    root: bytes
+    part: int = 0
+    first_event: int = 0
+    page: int = 0  # of its first chunk, where that page is shared ...
+    entry: int = 0  # ... and its place there
+    metadata: dict[str, Any] = field(default_factory=dict)
+    side: dict[str, list[list[int]]] = field(default_factory=dict)  # stream: [offset, size, rows]
+
+
+def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
+    """A PAGE record of chunks in file order."""
+    c = [list(column) for column in zip(*chunks, strict=True)]
+    (rec, codec, ordered, first, count, t_first, t_last, t_min, t_max, x0, y0, x1, y1, on, at, size) = c
+    ends = [o + s for o, s in zip(at, size, strict=True)]
+    columns = [
+        deltas(rec),
+        [k << 1 | int(o) for k, o in zip(codec, ordered, strict=True)],
+        [f - g for f, g in zip(first, [0, *(f + n for f, n in zip(first, count, strict=True))], strict=False)],
+        count,
+        deltas(t_first),
+        [b - a for a, b in zip(t_first, t_last, strict=True)],
+        [a - b for a, b in zip(t_first, t_min, strict=True)],
+        [b - a for a, b in zip(t_last, t_max, strict=True)],
+        x0,
+        y0,
+        [b - a for a, b in zip(x0, x1, strict=True)],
+        [b - a for a, b in zip(y0, y1, strict=True)],
+        on,
+        [o - e for o, e in zip(at, [0, *ends], strict=False)],
+        size,
+    ]  # fmt: skip
+    body = bytearray()
+    put_varint(body, len(chunks))
+    return frame(PAGE, bytes(body) + pack_table(columns))
+
+
+def parse_page(record: Record) -> list[ChunkInfo]:
+    """The chunks of a PAGE record."""
+    if record.kind != PAGE:
+        raise CorruptError("no index page here", offset=record.offset, expected=PAGE, got=record.kind)
+    c = Cursor(record.body, record.body_offset)
+    rows = c.varint("chunks")
+    if not 0 < rows <= PAGE_CHUNKS:
+        raise CorruptError("chunks of a page", offset=record.offset, field="chunks", got=rows)
+    columns, _ = unpack_table(record.body[c.at :], rows, PAGE_COLUMNS, 0, record.offset)
+    rec, codec, gap, count, t_first, span, back, ahead, x0, y0, w, h, on, skip, size = columns
+    chunks = []
+    event = place = 0
+    for i, (number, t) in enumerate(zip(sums(rec), sums(t_first), strict=True)):
+        event += gap[i]
+        place += skip[i]
+        last = signed(t + span[i])
+        chunks.append(
+            ChunkInfo(
+                number, codec[i] >> 1, bool(codec[i] & 1), event, count[i],
+                t, last, signed(t - back[i]), signed(last + ahead[i]),
+                x0[i], y0[i], x0[i] + w[i], y0[i] + h[i], on[i], place, size[i],
+            )
+        )  # fmt: skip
+        event += count[i]
+        place += size[i]
+    return chunks
+
+
+def directory_record(recordings: Sequence[RecordingInfo], pages: Sequence[PageInfo]) -> bytes:
+    """The DIRECTORY record: every recording and every page of a shard."""
+    ids = [r.id.encode() for r in recordings]
+    metas = [json_bytes(r.metadata) for r in recordings]
+    sides = [json_bytes(r.side) for r in recordings]
+    table = [
+        deltas([r.number for r in recordings]),
+        [len(i) for i in ids],
+        [r.resolution[0] if r.resolution else 0 for r in recordings],
+        [r.resolution[1] if r.resolution else 0 for r in recordings],
+        [r.n_events for r in recordings],
+        [r.n_chunks for r in recordings],
+        [r.part for r in recordings],
+        [r.first_event for r in recordings],
+        deltas([r.page for r in recordings]),
+        deltas([r.entry for r in recordings]),
+        [len(m) for m in metas],
+        [len(s) for s in sides],
+    ]
+    page_table = [list(c) for c in zip(*pages, strict=True)] or [[]] * PAGE_TABLE_COLUMNS
+    packed_pages = pack_table(page_table)
+    body = bytearray()
+    put_varint(body, len(recordings))
+    put_varint(body, len(pages))
+    put_varint(body, len(packed_pages))
+    body += packed_pages
+    texts = b"".join([*(r.root for r in recordings), *ids, *metas, *sides])
+    return frame(DIRECTORY, bytes(body) + pack_table(table, texts))
+
+
+def parse_directory(
+    record: Record, file_size: int
+) -> tuple[list[RecordingInfo], list[PageInfo]]:
+    """Recordings and pages of a DIRECTORY record."""
+    if record.kind != DIRECTORY:
+        raise CorruptError(
+            "no directory here", offset=record.offset, expected=DIRECTORY, got=record.kind
+        )
+    c = Cursor(record.body, record.body_offset)
+    rows, n_pages = c.varint("recordings"), c.varint("pages")
+    if max(rows, n_pages) > file_size // SMALLEST_RECORD:
+        raise CorruptError(
+            "more recordings or pages than the file can hold",
+            offset=record.offset,
+            field="recordings",
+            expected=f"at most {file_size // SMALLEST_RECORD}",
+            got=max(rows, n_pages),
+        )
+    packed_pages = c.bytes(c.varint("page table"), "page table")
+    page_table, _ = unpack_table(packed_pages, n_pages, PAGE_TABLE_COLUMNS, 0, record.offset)
+    pages = [PageInfo(*row) for row in zip(*page_table, strict=True)]
+    table, texts = unpack_table(
+        record.body[c.at :], rows, RECORDING_COLUMNS, LARGEST_DIRECTORY_TAIL, record.offset
+    )
+    return _recordings(table, Cursor(texts, record.offset), record.offset), pages
+
+
+def _recordings(table: list[list[int]], texts: Cursor, offset: int) -> list[RecordingInfo]:
+    number, id_size, width, height, events, chunks, part, first, page, entry, meta, side = table
+    for sizes in (id_size, meta, side, events, chunks):
+        if any(size < 0 for size in sizes):
+            raise CorruptError("negative count in the directory", offset=offset)
+    roots = [texts.bytes(32, "root") for _ in number]
+    ids = [parse_text(texts.bytes(size, "id"), offset) for size in id_size]
+    metas = [parse_json(texts.bytes(size, "metadata"), "metadata", offset) for size in meta]
+    sides = [parse_json(texts.bytes(size, "side streams"), "side streams", offset) for size in side]
+    numbers, page, entry = sums(number), sums(page), sums(entry)
+    return [
+        RecordingInfo(
+            numbers[i], ids[i], (width[i], height[i]) if width[i] else None,
+            events[i], chunks[i], roots[i], part[i], first[i], page[i], entry[i],
+            metas[i], sides[i],
+        )
+        for i in range(len(numbers))
+    ]  # fmt: skip

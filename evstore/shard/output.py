@@ -1,0 +1,66 @@
+"""Where a shard's bytes go: a `.part` file that takes its name only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from evstore.errors import ArgumentError
+
+
+class PartFile:
+    """Append-only file at ``path.part``; ``finish`` fsyncs and renames it to ``path``."""
+
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.part = self.path + ".part"
+        if os.path.isdir(self.path):
+            raise ArgumentError(f"{self.path}: is a folder, not a file")
+        if os.path.exists(self.path) and not overwrite:
+            raise ArgumentError(f"{self.path}: exists already; pass overwrite (--overwrite) to replace it")
+        self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
+        self.at = 0
+
+    def append(self, parts: Iterable[bytes | memoryview]) -> None:
+        """Write all of the parts, in order."""
+        for part in parts:
+            view = memoryview(part).cast("B")
+            while view:
+                wrote = self._file.write(view)
+                self.at += wrote
+                view = view[wrote:]
+
+    def sync(self) -> None:
+        """Have the operating system write what it holds to the disk."""
+        os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """fsync, close, rename, fsync the folder."""
+        self.sync()
+        self._file.close()
+        os.replace(self.part, self.path)
+        sync_folder(os.path.dirname(os.path.abspath(self.path)))
+
+    def close(self) -> None:
+        """Close and keep the part."""
+        self._file.close()
+
+    def discard(self) -> None:
+        """Close and remove the part."""
+        self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.part)
+
+
+def sync_folder(folder: str) -> None:
+    """fsync a folder, so that a rename in it survives a power cut; nothing where that cannot be."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems refuse; the file itself is synced
+        pass
+    finally:
+        os.close(handle)

@@ -1,0 +1,241 @@
+"""Write one recording of a shard: BEGIN, chunks and side streams, END."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evstore.codec.chunk import encode_chunk, measure
+from evstore.errors import ArgumentError
+from evstore.events import Events
+from evstore.shard.chunks import ChunkInfo, chunk_head
+from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
+from evstore.shard.layout import CHUNK, Begin, End, frame_payload
+from evstore.shard.leaves import LeafBuffer
+from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root
+from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
+
+if TYPE_CHECKING:
+    from evstore.shard.writer import ShardWriter
+
+LARGEST_COORDINATE = 0xFFFF
+
+
+class RecordingWriter:
+    """A recording being written. ``write`` appends events; ``close`` ends it.
+
+    Coordinates outside a stated resolution are an ArgumentError that counts them; without a
+    resolution it is inferred (greatest coordinate plus one) when the recording is closed.
+    """
+
+    def __init__(
+        self,
+        shard: ShardWriter,
+        number: int,
+        id: str,
+        resolution: tuple[int, int] | None,
+        label: Any,
+        metadata: dict[str, Any],
+        part: int,
+        first_event: int,
+    ) -> None:
+        if resolution is not None:
+            resolution = (int(resolution[0]), int(resolution[1]))
+            if not all(1 <= side <= LARGEST_COORDINATE + 1 for side in resolution):
+                raise ArgumentError(
+                    f"resolution must be (width, height) of 1..65536, got {resolution}"
+                )
+        self.shard = shard
+        self.number = number
+        self.id = id
+        self.resolution = resolution
+        self.metadata = dict(metadata)  # what is known now is in BEGIN; what changes, in END
+        self.n_events = 0
+        self.root: bytes | None = None
+        self._label = label
+        self._part, self._first_event = part, first_event
+        self._leaf = LeafBuffer(shard.background)
+        self._cut = 0  # events of the leaf that are in chunks already
+        self._oldest = 0.0  # when the first event not in a chunk came
+        self._chunks: list[ChunkInfo] = []
+        self._n_chunks = 0
+        self._has_pages = False
+        self._extent = (0, 0)
+        self._side: dict[str, SideHash] = {}
+        self._side_places: dict[str, list[list[int]]] = {}
+        self._closed = False
+        begin = Begin(number, id, resolution, first_event, part, self.metadata)
+        self._known = dict(self.metadata)
+        shard.append([begin.record()])
+
+    def write(self, events: Events | NDArray[Any]) -> None:
+        """Append events (or a structured array with the fields t, x, y, p), exactly in order."""
+        if not isinstance(events, Events):
+            events = Events.from_structured(events)
+        with self.shard.lock:
+            self._check_open()
+            self._check_coordinates(events)
+            at = 0
+            while at < len(events):
+                at += self._take(events[at:])
+
+    def trigger(self, t: ArrayLike, id: ArrayLike = 0, p: ArrayLike = 1) -> None:
+        """Append external trigger edges: times in microseconds, channels, 1 = rising."""
+        self._append_side("triggers", TRIGGERS, {"t": t, "id": id, "p": p})
+
+    def label(self, value: Any, t_start: ArrayLike = None, t_stop: ArrayLike = None) -> None:
+        """Label the recording (any JSON value), or the times [t_start, t_stop) with a class."""
+        if t_start is None and t_stop is None:
+            self._label = value
+            return
+        if t_start is None or t_stop is None:
+            raise ArgumentError("a label's interval needs both t_start and t_stop")
+        values = {"t_start": t_start, "t_stop": t_stop, "class_id": value}
+        self._append_side("labels", LABELS, values)
+
+    def flush(self) -> None:
+        """Put every event so far into the file, as a shorter chunk where need be."""
+        with self.shard.lock:
+            if not self._closed:
+                self._cut_chunk(self._leaf.filled)
+
+    def close(self) -> None:
+        """End the recording: END record, and its place in the index."""
+        with self.shard.lock:
+            if self._closed:
+                return
+            self.flush()
+            self._closed = True
+            if self.resolution is None and self.n_events:
+                self.resolution = self._extent
+                self.metadata["geometry"] = "inferred"
+            metadata = {k: v for k, v in self.metadata.items() if self._known.get(k) != v}
+            if self._label is not None:
+                metadata["label"] = self._label
+            header = str(self.metadata.get("source", {}).get("header", ""))
+            sides = {name: side.digest() for name, side in sorted(self._side.items())}
+            self.root = recording_root(
+                self.n_events, self._leaf.hashes(), sides, self._label, header
+            )
+            end = End(self.number, self.n_events, self.root, self._changed_resolution(), metadata)
+            self.shard.append([end.record()])
+            info = RecordingInfo(
+                self.number, self.id, self.resolution, self.n_events, self._n_chunks, self.root,
+                self._part, self._first_event, 0, 0, {**self._known, **metadata},
+                self._side_places,
+            )  # fmt: skip
+            self.shard.finished(info, self._chunks, self._has_pages)
+            self.release()
+
+    def release(self) -> None:
+        """End the recording's thread, if it has one."""
+        self._leaf.close()
+
+    def _changed_resolution(self) -> tuple[int, int] | None:
+        return self.resolution if self.metadata.get("geometry") == "inferred" else None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ArgumentError(f"recording {self.id!r} is closed")
+
+    def _check_coordinates(self, events: Events) -> None:
+        if self.resolution is None or not len(events):
+            return
+        width, height = self.resolution
+        if int(events.x.max()) < width and int(events.y.max()) < height:
+            return
+        outside = int(np.count_nonzero((events.x >= width) | (events.y >= height)))
+        raise ArgumentError(
+            f"{outside:,} of {len(events):,} events lie outside the resolution {width}x{height}: "
+            f"x up to {events.x.max()}, y up to {events.y.max()}. Give a larger resolution, "
+            "or convert with --grow or --drop-outside"
+        )
+
+    def _take(self, events: Events) -> int:
+        """Take as many events as the leaf has room for; returns how many."""
+        leaf = self._leaf
+        if not self._oldest:
+            self._oldest = time.monotonic()
+        if leaf.filled == 0 and len(events) >= LEAF_EVENTS:
+            whole = _contiguous(events[:LEAF_EVENTS])
+            step = self.shard.chunk_events
+            for start in range(0, LEAF_EVENTS, step):
+                self._write_chunk(whole[start : start + step])
+            leaf.hash_whole(whole)
+            return LEAF_EVENTS
+        count = min(leaf.room, len(events))
+        leaf.add(events[:count])
+        while leaf.filled - self._cut >= self.shard.chunk_events:
+            self._cut_chunk(self._cut + self.shard.chunk_events)
+        if leaf.room == 0:
+            self._cut_chunk(leaf.filled)
+            leaf.hash_full()
+            self._cut = 0
+        return count
+
+    def _cut_chunk(self, stop: int) -> None:
+        if stop > self._cut:
+            self._write_chunk(self._leaf.events[self._cut : stop])
+            self._cut = stop
+            self._oldest = 0.0
+
+    def _write_chunk(self, events: Events) -> None:
+        measures = measure(events)
+        payload = encode_chunk(events, self.shard.codec)
+        first = self._first_event + self.n_events
+        info = ChunkInfo(self.number, self.shard.codec, measures[0], first, len(events), *measures[1:])
+        parts = frame_payload(CHUNK, chunk_head(info), memoryview(payload).cast("B"))
+        at = self.shard.append(parts)
+        self._chunks.append(info._replace(offset=at, size=sum(map(len, parts))))
+        self.n_events += len(events)
+        self._n_chunks += 1
+        self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
+        if len(self._chunks) == PAGE_CHUNKS:
+            self.shard.page(self._chunks, self.number)
+            self._chunks, self._has_pages = [], True
+
+    def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))
+        columns = {}
+        for (column, dtype), array in zip(dtypes.items(), arrays, strict=True):
+            limits = np.iinfo(dtype)
+            if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+                raise ArgumentError(
+                    f"{name}: {column} must lie in {limits.min}..{limits.max}, "
+                    f"got {array.min()}..{array.max()}"
+                )
+            columns[column] = array.astype(dtype)
+        with self.shard.lock:
+            self._check_open()
+            for start in range(0, arrays[0].size, MAX_ROWS):
+                rows = {k: v[start : start + MAX_ROWS] for k, v in columns.items()}
+                self._write_side(name, rows)
+
+    def _write_side(self, name: str, rows: dict[str, NDArray[Any]]) -> None:
+        side = self._side.setdefault(name, SideHash())
+        record = side_record(self.number, name, rows, side.rows)
+        at = self.shard.append([record])
+        side.update(rows)
+        count = len(next(iter(rows.values())))
+        self._side_places.setdefault(name, []).append([at, len(record), count])
+
+    def __enter__(self) -> RecordingWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+def _contiguous(events: Events) -> Events:
+    columns = (np.ascontiguousarray(getattr(events, name)) for name in ("t", "x", "y", "p"))
+    return Events.of(*columns, resolution=events.resolution)

@@ -1,0 +1,96 @@
+"""The proof of a recording: a hash tree over its events, side streams, labels and source header.
+
+Leaves are LEAF_EVENTS events counted from the recording's start, whatever the chunks, parts
+and workers. The bytes hashed are in formats/evs/SPEC.md, "Root".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.shard.layout import json_bytes
+from evstore.shard.root_kernels import leaf_ranges, step_plane, value_plane
+
+LEAF_EVENTS = 65_536
+_LEAF = struct.Struct("<4sIqBBBB")
+
+
+def _planes(bits: int) -> int:
+    return (bits.bit_length() + 7) // 8
+
+
+def leaf_hash(
+    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
+) -> bytes:
+    """SHA-256 of up to LEAF_EVENTS events; the columns are contiguous and not empty."""
+    steps, coordinates = leaf_ranges(t, x, y)
+    t_planes = _planes(int(steps))
+    x_planes = _planes(int(coordinates) & 0xFFFF)
+    y_planes = _planes(int(coordinates) >> 16)
+    n = len(t)
+    hasher = hashlib.sha256(
+        _LEAF.pack(b"leaf", n, int(t[0]), t_planes, x_planes, y_planes, 0)
+    )
+    out = np.empty((t_planes + x_planes + y_planes, n), np.uint8)
+    row = 0
+    for k in range(t_planes):
+        step_plane(t, np.uint64(8 * k), out[row])
+        row += 1
+    for values, planes in ((x, x_planes), (y, y_planes)):
+        for k in range(planes):
+            value_plane(values, np.uint64(8 * k), out[row])
+            row += 1
+    hasher.update(out)
+    hasher.update(np.packbits(p, bitorder="little"))
+    return hasher.digest()
+
+
+class SideHash:
+    """SHA-256 of a side stream: its columns' names, dtypes, lengths and little-endian values.
+
+    Rows may come in batches of any lengths; the result is the same.
+    """
+
+    def __init__(self) -> None:
+        self._columns: dict[str, tuple[str, Any]] = {}
+        self.rows = 0
+
+    def update(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Add rows; every batch has the same columns."""
+        for name, values in columns.items():
+            little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+            _, hasher = self._columns.setdefault(name, (little.dtype.str, hashlib.sha256()))
+            hasher.update(np.ascontiguousarray(little))
+        self.rows += len(next(iter(columns.values())))
+
+    def digest(self) -> bytes:
+        """The hash of the rows so far."""
+        parts = {name: [d, self.rows, h.hexdigest()] for name, (d, h) in self._columns.items()}
+        return hashlib.sha256(json_bytes(parts)).digest()
+
+
+def recording_root(
+    n_events: int,
+    leaves: Iterable[bytes],
+    sides: Mapping[str, bytes],
+    label: Any,
+    header: str,
+) -> bytes:
+    """The 32-byte root of a recording, from the hashes of its parts.
+
+    ``sides`` maps a side stream's name to its hash; ``label`` is the recording's label (any
+    JSON value) or None; ``header`` is the source's own header, "" where there is none.
+    """
+    tree = hashlib.sha256(b"tree" + b"".join(leaves)).digest()
+    rest = {
+        "header": hashlib.sha256(header.encode()).hexdigest(),
+        "label": label,
+        "side": {name: value.hex() for name, value in sides.items()},
+    }
+    return hashlib.sha256(b"root" + struct.pack("<Q", n_events) + tree + json_bytes(rest)).digest()

@@ -1,0 +1,195 @@
+"""Write a shard: recordings, chunk by chunk, then index and footer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from types import TracebackType
+from typing import Any
+
+from evstore.codec.chunk import preset_codec
+from evstore.errors import ArgumentError
+from evstore.shard.chunks import ChunkInfo
+from evstore.shard.index import (
+    PAGE_CHUNKS,
+    SHARED,
+    PageInfo,
+    RecordingInfo,
+    directory_record,
+    page_record,
+)
+from evstore.shard.layout import footer_bytes, header_bytes
+from evstore.shard.output import PartFile
+from evstore.shard.recording_writer import RecordingWriter
+
+CHUNK_EVENTS = 16_384
+FLUSH_S = 1.0
+
+
+class ShardWriter:
+    """A shard being written, at ``path.part`` until it is closed.
+
+    ``flush_s``: events no older than this are in the file, so that a reader can follow and a
+    killed writer loses no more; None flushes full chunks only. ``background``: leaves of the
+    hash tree are hashed by a second thread.
+
+    Leaving the ``with`` block by an error keeps the part, and says where it is.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        preset: str = "fast",
+        overwrite: bool = False,
+        chunk_events: int = CHUNK_EVENTS,
+        flush_s: float | None = FLUSH_S,
+        background: bool = False,
+    ) -> None:
+        if not 1 <= chunk_events <= 65_536:
+            raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
+        self.codec = preset_codec(preset)
+        self.chunk_events = chunk_events
+        self.background = background
+        self.file = PartFile(path, overwrite)
+        self.path = self.file.path
+        self.lock = threading.RLock()
+        self.done: list[RecordingInfo] = []
+        self.open_recordings: list[RecordingWriter] = []
+        self._ids: set[str] = set()
+        self._pages: list[PageInfo] = []
+        self._shared: list[ChunkInfo] = []  # chunks of short recordings, for the next page
+        self._sharing: list[RecordingInfo] = []
+        self._stop = threading.Event()
+        self._closed = False
+        self.file.append([header_bytes()])
+        self._flusher: threading.Thread | None = None
+        if flush_s is not None:
+            self._flusher = threading.Thread(
+                target=self._flush_often, args=(flush_s,), name="evstore-flush", daemon=True
+            )
+            self._flusher.start()
+
+    def recording(
+        self,
+        id: str = "",
+        *,
+        resolution: tuple[int, int] | None = None,
+        label: Any = None,
+        metadata: dict[str, Any] | None = None,
+        part: int = 0,
+        first_event: int = 0,
+    ) -> RecordingWriter:
+        """Open a recording; several may be open at once. ``id`` must be new in this shard."""
+        with self.lock:
+            if self._closed:
+                raise ArgumentError(f"{self.path}: the shard is closed")
+            if id in self._ids:
+                raise ArgumentError(f"{self.path}: recording {id!r} is in the shard already")
+            writer = RecordingWriter(
+                self, len(self._ids), id, resolution, label, metadata or {}, part, first_event
+            )
+            self._ids.add(id)
+            self.open_recordings.append(writer)
+            return writer
+
+    def append(self, parts: list[bytes | memoryview]) -> int:
+        """Write a record; returns where it starts."""
+        with self.lock:
+            if self._closed:
+                raise ArgumentError(f"{self.path}: the shard is closed")
+            at = self.file.at
+            self.file.append(parts)
+            return at
+
+    def page(self, chunks: list[ChunkInfo], owner: int) -> int:
+        """Write a page of the index; returns its number."""
+        record = page_record(chunks)
+        at = self.append([record])
+        events = sum(c.count for c in chunks)
+        t_min, t_max = min(c.t_min for c in chunks), max(c.t_max for c in chunks)
+        self._pages.append(
+            PageInfo(
+                at, len(record), owner, len(chunks), chunks[0].first_event, events, t_min, t_max
+            )
+        )
+        return len(self._pages) - 1
+
+    def finished(self, info: RecordingInfo, chunks: list[ChunkInfo], has_pages: bool) -> None:
+        """Take a closed recording's place in the directory and its last chunks."""
+        with self.lock:
+            if has_pages:
+                if chunks:
+                    self.page(chunks, info.number)
+            else:
+                if len(self._shared) + len(chunks) > PAGE_CHUNKS:
+                    self._flush_shared()
+                info.entry = len(self._shared)
+                self._shared += chunks
+                self._sharing.append(info)
+            self.done.append(info)
+            self.open_recordings = [r for r in self.open_recordings if r.number != info.number]
+
+    def _flush_shared(self) -> None:
+        if self._shared:
+            number = self.page(self._shared, SHARED)
+            for info in self._sharing:
+                info.page = number
+            self._shared, self._sharing = [], []
+
+    def _flush_often(self, flush_s: float) -> None:
+        while not self._stop.wait(flush_s / 2):
+            with self.lock, contextlib.suppress(ArgumentError):
+                for recording in list(self.open_recordings):
+                    recording.flush()
+
+    def close(self) -> None:
+        """Close what is open, write the index, take the final name."""
+        with self.lock:
+            if self._closed:
+                return
+            for recording in list(self.open_recordings):
+                recording.close()
+            self._flush_shared()
+            directory = directory_record(self.done, self._pages)
+            at = self.append([directory])
+            self.append([footer_bytes(at, len(directory))])
+            self._shut()
+            self.file.finish()
+
+    def abort(self, keep: bool = False) -> None:
+        """Stop writing: remove the part, or keep it for `evstore recover`."""
+        with self.lock:
+            if self._closed:
+                return
+            if keep:
+                for recording in list(self.open_recordings):
+                    recording.flush()
+            self._shut()
+            if keep:
+                self.file.close()
+            else:
+                self.file.discard()
+
+    def _shut(self) -> None:
+        self._closed = True
+        self._stop.set()
+        for recording in self.open_recordings:
+            recording.release()
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        self.abort(keep=True)
+        if error is not None and hasattr(error, "add_note"):
+            error.add_note(f"what was written is kept in {self.file.part}: see `evstore recover`")
