@@ -56,6 +56,18 @@ class Layout:
         return {role: self.name_of(role) for role in COLUMNS if self.name_of(role) != role}
 
 
+def role_of(name: str) -> tuple[str, str | None]:
+    """(t, x, y, p or "" for any other, the unit of time that the name says) of a column's name.
+
+    >>> role_of("Timestamp_ns"), role_of("polarity"), role_of("z")
+    (('t', 'ns'), ('p', None), ('', None))
+    """
+    plain = name.strip().lower().partition("@")[0]
+    if time := _TIME.fullmatch(plain):
+        return "t", time[2] or time[3]
+    return _ROLES.get(plain, ""), None
+
+
 def named_layout(names: Sequence[str]) -> Layout | None:
     """The layout that column names give; None where they do not name all of t, x, y and p.
 
@@ -66,10 +78,9 @@ def named_layout(names: Sequence[str]) -> Layout | None:
     """
     roles, unit, sides = [], None, {}
     for name in names:
-        plain, _, side = name.strip().lower().partition("@")
-        role = _ROLES.get(plain, "")
-        if time := _TIME.fullmatch(plain):
-            role, unit = "t", time[2] or time[3] or unit
+        _, _, side = name.strip().partition("@")
+        role, named_unit = role_of(name)
+        unit = named_unit or unit
         if role and side.isascii() and side.isdigit() and len(side) < 6:
             sides[role] = int(side)
         roles.append(role)
