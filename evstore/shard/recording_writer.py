@@ -57,7 +57,8 @@ class RecordingWriter:
         self.n_events = 0
         self.root: bytes | None = None
         self._label = label
-        self._part, self._first_event = part, first_event
+        self.first_event = self.next_event = first_event
+        self._part = part
         self._leaf = LeafBuffer(shard.background)
         self._cut = 0  # events of the leaf that are in chunks already
         self._oldest = 0.0  # when the first event not in a chunk came
@@ -125,7 +126,7 @@ class RecordingWriter:
             self.shard.append([end.record()])
             info = RecordingInfo(
                 self.number, self.id, self.resolution, self.n_events, self._n_chunks, self.root,
-                self._part, self._first_event, 0, 0, {**self._known, **metadata},
+                self._part, self.first_event, 0, 0, {**self._known, **metadata},
                 self._side_places,
             )  # fmt: skip
             self.shard.finished(info, self._chunks, self._has_pages)
@@ -186,12 +187,12 @@ class RecordingWriter:
     def _write_chunk(self, events: Events) -> None:
         measures = measure(events)
         payload = encode_chunk(events, self.shard.codec)
-        first = self._first_event + self.n_events
-        info = ChunkInfo(self.number, self.shard.codec, measures[0], first, len(events), *measures[1:])
+        info = ChunkInfo(self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:])
         parts = frame_payload(CHUNK, chunk_head(info), memoryview(payload).cast("B"))
         at = self.shard.append(parts)
         self._chunks.append(info._replace(offset=at, size=sum(map(len, parts))))
         self.n_events += len(events)
+        self.next_event += len(events)
         self._n_chunks += 1
         self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
         if len(self._chunks) == PAGE_CHUNKS:
@@ -209,19 +210,21 @@ class RecordingWriter:
                     f"got {array.min()}..{array.max()}"
                 )
             columns[column] = array.astype(dtype)
+        self.append_rows(name, columns)
+
+    def append_rows(self, stream: str, columns: dict[str, NDArray[Any]]) -> None:
+        """Append rows of integer columns to a side stream; every call has the same columns."""
+        count = len(next(iter(columns.values())))
         with self.shard.lock:
             self._check_open()
-            for start in range(0, arrays[0].size, MAX_ROWS):
+            side = self._side.setdefault(stream, SideHash())
+            for start in range(0, count, MAX_ROWS):
                 rows = {k: v[start : start + MAX_ROWS] for k, v in columns.items()}
-                self._write_side(name, rows)
-
-    def _write_side(self, name: str, rows: dict[str, NDArray[Any]]) -> None:
-        side = self._side.setdefault(name, SideHash())
-        record = side_record(self.number, name, rows, side.rows)
-        at = self.shard.append([record])
-        side.update(rows)
-        count = len(next(iter(rows.values())))
-        self._side_places.setdefault(name, []).append([at, len(record), count])
+                record = side_record(self.number, stream, rows, side.rows)
+                at = self.shard.append([record])
+                side.update(rows)
+                length = len(next(iter(rows.values())))
+                self._side_places.setdefault(stream, []).append([at, len(record), length])
 
     def __enter__(self) -> RecordingWriter:
         return self
