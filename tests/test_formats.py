@@ -62,7 +62,7 @@ def test_module_says_what_it_is(module: Any) -> None:
     assert module.TITLE
     assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in module.SUFFIXES)
     assert all(registry.by_name(name) is module for name in module.INPUT_FORMATS)
-    assert module.WRITES == hasattr(module, "writer")
+    assert hasattr(module, "writer") is module.WRITES
 
 
 @pytest.mark.parametrize("folder", vectors.folders(), ids=lambda folder: folder.name)
@@ -110,7 +110,7 @@ def test_vector_decodes(path: Path, batch_events: int) -> None:
 def test_vector_is_recognised_by_its_content(path: Path) -> None:
     content = path.read_bytes()
     found = registry.detect(content[:65_536], len(content), path.suffix)
-    assert found.NAME == path.parent.parent.name
+    assert path.parent.parent.name == found.NAME
 
 
 class Trickle(io.RawIOBase):

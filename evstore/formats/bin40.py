@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.errors import FormatError
 from evstore.formats.decoding import batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
-from evstore.formats.records import Records
+from evstore.formats.records import Records, read_head
 
 NAME = "bin40"
 TITLE = "40-bit .bin (N-MNIST, N-Caltech101, SLAYER .bs2)"
@@ -48,9 +49,13 @@ def probe(head: bytes, size: int | None) -> bool:
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:
     """Events lazily; the file says nothing of its geometry.
 
-    A file whose size is no multiple of 5 raises TruncatedError after its last whole event.
+    Raises FormatError for an empty file; one whose size is no multiple of 5 raises
+    TruncatedError after its last whole event.
     """
-    records = Records(stream, np.uint8, RECORD_BYTES)
+    head = read_head(stream)
+    if not head:
+        raise FormatError("the file is empty: there are no bytes to read")
+    records = Records(stream, np.uint8, RECORD_BYTES, head)
     return Reading(NAME, None, batches(records, _Decoder(), options.batch_events, {}))
 
 

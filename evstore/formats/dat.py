@@ -49,6 +49,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     header; a `dat-v1` file raises CorruptError at the first record that cannot be one.
     """
     head = read_head(stream)
+    if not head:
+        raise FormatError("the file is empty: there are no bytes to read")
     if input_format == VERSION_1:
         return _read_v1(stream, head, options)
     if not head.startswith(b"% "):

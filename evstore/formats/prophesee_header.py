@@ -91,6 +91,8 @@ def read(head: bytes) -> Header:
     Raises FormatError where the file has no header, TruncatedError where it ends inside one and
     CorruptError where the header does not end within 64 KiB.
     """
+    if not head:
+        raise FormatError("the file is empty: there are no bytes to read")
     header = parse(head)
     if header is None or not (header.fields or not header.whole):
         raise FormatError(

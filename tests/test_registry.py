@@ -1,0 +1,108 @@
+"""Which format a file is: by its content; and what is said where it is none."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from evstore.errors import ArgumentError, FormatError, UnsupportedError
+from evstore.formats import registry
+
+TEXT = b"This is a note, not a recording.\nIt has two lines.\n"
+BIN40 = b"".join(bytes([1, 2, 0, 0, k]) for k in range(20))
+
+
+def detect(content: bytes, suffix: str = "") -> str:
+    name: str = registry.detect(content[:65_536], len(content), suffix).NAME
+    return name
+
+
+def raw(*lines: str, payload: bytes = bytes(16)) -> bytes:
+    return "".join(f"% {line}\n" for line in lines).encode() + payload
+
+
+def test_empty_file() -> None:
+    with pytest.raises(FormatError, match="empty"):
+        detect(b"", ".raw")
+
+
+def test_text_named_raw_lists_what_is_readable() -> None:
+    with pytest.raises(FormatError, match=r"--input-format: .*evt2, evt3, dat, dat-v1"):
+        detect(TEXT, ".raw")
+
+
+@pytest.mark.parametrize("suffix", [".raw", ".dat", ".bin", ""])
+def test_the_suffix_does_not_matter(suffix: str) -> None:
+    assert detect(raw("evt 3.0", "end"), suffix) == "evt3"
+    assert detect(raw("evt 2.0", "end"), suffix) == "evt2"
+    assert detect(raw("Version 2", payload=b"\x0c\x08" + bytes(8)), suffix) == "dat"
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (["evt 2.1", "format EVT21;height=720;width=1280", "end"], "EVT2.1"),
+        (["format EVT4;height=720;width=1280"], "EVT4"),
+        (["format AER", "end"], "AER"),
+        (["format HISTO3D;height=320;width=320", "end"], "HISTO3D"),
+        (["evt 7.5", "end"], "EVT 7.5"),
+    ],
+)
+def test_other_encodings_are_named(lines: list[str], name: str) -> None:
+    with pytest.raises(UnsupportedError, match=name):
+        detect(raw(*lines), ".raw")
+
+
+def test_contradicting_header_is_named() -> None:
+    with pytest.raises(FormatError, match="contradicts"):
+        detect(raw("evt 3.0", "format EVT2", "end"), ".raw")
+
+
+def test_dat_of_triggers_is_named() -> None:
+    with pytest.raises(UnsupportedError, match="external triggers"):
+        detect(raw("Version 2", payload=b"\x0e\x08" + bytes(8)), ".dat")
+
+
+@pytest.mark.parametrize(
+    ("magic", "words"),
+    [(b"#!AER-DAT4.0\r\n", "AEDAT"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"#ROSBAG V2.0\n", "ROS")],
+)
+def test_files_of_other_kinds_are_named(magic: bytes, words: str) -> None:
+    with pytest.raises(UnsupportedError, match=words):
+        detect(magic + bytes(100))
+
+
+def test_bin40_needs_suffix_size_and_plausible_events() -> None:
+    assert detect(BIN40, ".bin") == detect(BIN40, ".BS2") == "bin40"
+    refused = [
+        (BIN40, ".raw"),
+        (BIN40 + b"\x00", ".bin"),
+        (bytes([1, 2, 127, 0, 0]) + BIN40, ".bin"),  # time steps back by 8 s
+        (bytes([1, 250, 0, 0, 0]) + BIN40, ".bin"),  # a row that no such sensor has
+    ]
+    for content, suffix in refused:
+        with pytest.raises(FormatError):
+            detect(content, suffix)
+
+
+def test_bin40_may_step_back_by_what_a_marker_adds() -> None:
+    marker = bytes([0, 240, 0, 0, 0])
+    assert detect(bytes([1, 1, 0, 31, 255]) + marker + bytes([1, 1, 0, 0, 1]), ".bin") == "bin40"
+
+
+def test_size_unknown_on_a_pipe() -> None:
+    head = raw("evt 3.0", "end", payload=struct.pack("<H", 0x8000))
+    assert registry.detect(head, None).NAME == "evt3"
+
+
+def test_by_name() -> None:
+    assert registry.by_name("dat-v1") is registry.by_name("dat")
+    with pytest.raises(ArgumentError, match="evt3"):
+        registry.by_name("evt5")
+
+
+def test_order() -> None:
+    names = [module.NAME for module in registry.all_formats()]
+    assert names == [name for name in registry.NAMES if name in names]
+    assert {"evt2", "evt3", "dat", "bin40"} <= set(names)
