@@ -1,8 +1,8 @@
 """EVT3 words to events.
 
-`decode` knows every kind of word; `plain_run` in it takes the stretches of rows, single events
-and times, which are nearly everything a sensor sends, without a branch on the kind of word:
-their order is noise, and a mispredicted branch costs more than all the work on a word.
+`decode` knows every kind of word. The loop at its start takes the stretches of rows, single
+events and times, which are nearly everything a sensor sends, without a branch on the kind of
+word: their order is noise, and a mispredicted branch costs more than all the work on a word.
 """
 
 from __future__ import annotations
@@ -37,10 +37,8 @@ COUNTS_SIZE = 21
 ENDS_RUN = (1 << 1) | (3 << 6) | (3 << 8) | (3 << 10) | (3 << 20)
 
 
-# Where 2**k leaves the remainder r when divided by 13, LOWEST_BIT[r] is k; all twelve differ.
-LOWEST_BIT = np.zeros(13, np.int64)
-for _k in range(12):
-    LOWEST_BIT[2**_k % 13] = _k
+# Where 2**k leaves the remainder r when divided by 13, LOWEST_BIT[r] is k: all twelve differ.
+LOWEST_BIT = np.array([0, 0, 1, 4, 2, 9, 5, 11, 3, 8, 10, 7, 6])
 
 
 @kernel

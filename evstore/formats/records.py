@@ -62,8 +62,8 @@ class Records:
         self._stream = stream
         self._dtype = np.dtype(dtype)
         self._record_bytes = record_bytes
-        self._buffer = np.empty(max(BUFFER_BYTES, len(start)) // 40 * 40 + 40, np.uint8)
-        self._view = memoryview(self._buffer)  # type: ignore[arg-type]
+        self._buffer = bytearray(max(BUFFER_BYTES, len(start)))
+        self._view = memoryview(self._buffer)
         self._view[: len(start)] = start
         self._kept = len(start)
         self._used = 0
@@ -78,4 +78,5 @@ class Records:
         self._kept = 0
         self.tail = filled % self._record_bytes
         self._used = filled - self.tail
-        return self._buffer[: self._used].view(self._dtype)
+        count = self._used // self._dtype.itemsize
+        return np.frombuffer(self._buffer, self._dtype, count)
