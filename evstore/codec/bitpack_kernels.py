@@ -48,6 +48,10 @@ def unpack(
     lies in ``words``. ``add`` must come as uint16, for the reason above.
     """
     rows = (count + U(63)) >> U(6)
+    if width == U(0):  # no section: nothing may be read at ``at``
+        for i in range(rows * LANES):
+            out[to + i] = add
+        return
     mask = MASK[width]
     for r in range(rows):
         place = width * U(16) + r
