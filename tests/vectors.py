@@ -59,7 +59,7 @@ class Case:
     @property
     def guessable(self) -> bool:
         """Whether the content alone says the format."""
-        return not self.options and self.input_format == self.module.NAME
+        return not self.options and "input_format" not in self.expected
 
     def reading(self, content: bytes | None = None, **options: Any) -> Reading:
         stream = io.BytesIO(self.path.read_bytes() if content is None else content)
