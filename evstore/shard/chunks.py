@@ -83,7 +83,10 @@ def payload_place(data: memoryview, at: int, size: int) -> tuple[int, int]:
     body = at + 2
     while data[body - 1] & 0x80:
         body += 1
-    return body + payload_start(body - at, 1 + data[body]), stop
+    start = body + payload_start(body - at, 1 + data[body])
+    if start > stop:
+        raise CorruptError("head of a chunk is longer than its record", field="head size")
+    return start, stop
 
 
 def parse_chunk(record: Record) -> tuple[ChunkInfo, memoryview]:

@@ -10,6 +10,7 @@ from evstore.errors import CorruptError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.layout import (
     DIRECTORY,
+    MAX_RECORD,
     PAGE,
     Cursor,
     Record,
@@ -27,8 +28,8 @@ PAGE_COLUMNS = 15
 RECORDING_COLUMNS = 12
 PAGE_TABLE_COLUMNS = 8
 SHARED = -1  # the recording of a page that holds several short ones
-LARGEST_DIRECTORY_TAIL = 1 << 30
 SMALLEST_RECORD = 16
+LARGEST_SIDE = 1 << 16  # width or height
 
 
 class PageInfo(NamedTuple):
@@ -168,21 +169,26 @@ def parse_directory(
     packed_pages = c.bytes(c.varint("page table"), "page table")
     page_table, _ = unpack_table(packed_pages, n_pages, PAGE_TABLE_COLUMNS, 0, record.offset)
     pages = [PageInfo(*row) for row in zip(*page_table, strict=True)]
+    # Ids, metadata and roots stand in BEGIN and END records too, so that the file is longer.
     table, texts = unpack_table(
-        record.body[c.at :], rows, RECORDING_COLUMNS, LARGEST_DIRECTORY_TAIL, record.offset
+        record.body[c.at :], rows, RECORDING_COLUMNS, file_size, record.offset
     )
     return _recordings(table, Cursor(texts, record.offset), record.offset), pages
 
 
 def _recordings(table: list[list[int]], texts: Cursor, offset: int) -> list[RecordingInfo]:
     number, id_size, width, height, events, chunks, part, first, page, entry, meta, side = table
-    for sizes in (id_size, meta, side, events, chunks):
+    for sizes in (id_size, meta, side, events, chunks, part, first, width, height):
         if any(size < 0 for size in sizes):
             raise CorruptError("negative count in the directory", offset=offset)
+    if max([*width, *height], default=0) > LARGEST_SIDE:
+        raise CorruptError("resolution cannot be", offset=offset, expected=f"at most {LARGEST_SIDE}")
     roots = [texts.bytes(32, "root") for _ in number]
     ids = [parse_text(texts.bytes(size, "id"), offset) for size in id_size]
     metas = [parse_json(texts.bytes(size, "metadata"), "metadata", offset) for size in meta]
     sides = [parse_json(texts.bytes(size, "side streams"), "side streams", offset) for size in side]
+    for places in sides:
+        _check_places(places, offset)
     numbers, page, entry = sums(number), sums(page), sums(entry)
     return [
         RecordingInfo(
@@ -192,3 +198,17 @@ def _recordings(table: list[list[int]], texts: Cursor, offset: int) -> list[Reco
         )
         for i in range(len(numbers))
     ]  # fmt: skip
+
+
+def _check_places(places: dict[str, Any], offset: int) -> None:
+    """Raise unless every side stream has a list of [offset, size, rows]; their records say more."""
+    for stream, parts in places.items():
+        good = isinstance(parts, list) and all(
+            isinstance(part, list)
+            and len(part) == 3
+            and all(type(number) is int and number >= 0 for number in part)
+            and part[1] <= MAX_RECORD
+            for part in parts
+        )
+        if not good:
+            raise CorruptError("places of a side stream cannot be", offset=offset, field=stream)

@@ -31,7 +31,11 @@ KINDS = (BEGIN, CHUNK, END, PAGE, DIRECTORY, SIDE)
 CHECK_SIZE = {BEGIN: 4, END: 4}
 
 MAX_RECORD = 1 << 28  # no writer makes a longer one: what says so is damaged
+LONGEST_FRAME = 16  # kind, length and check of a record are shorter
 MAX_EVENTS_IN_CHUNK = 1 << 20
+#: A chunk of one byte holds no more: what a reader allocates is bounded by the file's size.
+#: The least that codec 1 needs is a descriptor of 24 bytes for 1024 events.
+MAX_EVENTS_IN_BYTE = 64
 
 _WRAP = 1 << 64
 _HALF = 1 << 63
@@ -116,10 +120,10 @@ def parse_json(raw: bytes, field_name: str, offset: int) -> dict[str, Any]:
 
 
 def json_bytes(value: dict[str, Any]) -> bytes:
-    """Canonical JSON, or no bytes for {}."""
+    """Canonical JSON, or no bytes for {}. ASCII, since file names may hold what is not UTF-8."""
     if not value:
         return b""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def check_bytes(kind: bytes, framed: bytes | memoryview) -> bytes:
@@ -267,7 +271,7 @@ def parse_footer(data: bytes | memoryview, size: int) -> tuple[int, int]:
         )
     offset, length, major, minor = FOOTER.unpack(foot)
     check_version(major, minor)
-    if offset + length != size - FOOTER_SIZE:
+    if offset + length != size - FOOTER_SIZE or length > MAX_RECORD + LONGEST_FRAME:
         raise CorruptError(
             "directory does not end at the footer",
             offset=size - FOOTER_SIZE,

@@ -17,19 +17,33 @@ class PartFile:
         self.part = self.path + ".part"
         if os.path.isdir(self.path):
             raise ArgumentError(f"{self.path}: is a folder, not a file")
-        if os.path.exists(self.path) and not overwrite:
-            raise ArgumentError(f"{self.path}: exists already; pass overwrite (--overwrite) to replace it")
+        self._overwrite = overwrite
+        self._check_free()
         self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
         self.at = 0
 
+    def _check_free(self) -> None:
+        if os.path.exists(self.path) and not self._overwrite:
+            raise ArgumentError(
+                f"{self.path}: exists already; pass overwrite (--overwrite) to replace it"
+            )
+
     def append(self, parts: Iterable[bytes | memoryview]) -> None:
-        """Write all of the parts, in order."""
-        for part in parts:
-            view = memoryview(part).cast("B")
-            while view:
-                wrote = self._file.write(view)
-                self.at += wrote
-                view = view[wrote:]
+        """Write all of the parts, in order; or none of them, where that fails (a full disk)."""
+        start = self.at
+        try:
+            for part in parts:
+                view = memoryview(part).cast("B")
+                while view:
+                    wrote = self._file.write(view)
+                    self.at += wrote
+                    view = view[wrote:]
+        except BaseException:
+            self.at = start
+            with contextlib.suppress(OSError):
+                self._file.seek(start)
+                self._file.truncate()
+            raise
 
     def sync(self) -> None:
         """Have the operating system write what it holds to the disk."""
@@ -37,8 +51,11 @@ class PartFile:
 
     def finish(self) -> None:
         """fsync, close, rename, fsync the folder."""
-        self.sync()
-        self._file.close()
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+        self._check_free()
         os.replace(self.part, self.path)
         sync_folder(os.path.dirname(os.path.abspath(self.path)))
 

@@ -6,16 +6,28 @@ Nothing here imports numpy or numba.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import SHARED, PageInfo, RecordingInfo, parse_directory, parse_page
-from evstore.shard.layout import FOOTER_SIZE, HEADER_SIZE, check_header, parse_footer, parse_record
+from evstore.shard.layout import (
+    FOOTER_SIZE,
+    HEADER_SIZE,
+    LONGEST_FRAME,
+    MAX_EVENTS_IN_BYTE,
+    MAX_EVENTS_IN_CHUNK,
+    MAX_RECORD,
+    check_header,
+    parse_footer,
+    parse_record,
+)
 from evstore.shard.scan import count_safe_events, scan
 from evstore.shard.source import FileSource, Source
 
 TAIL = 64 * 1024
+LARGEST_PAGE = 1 << 20  # twice the size of 4096 entries that do not compress at all
 
 
 class Shard:
@@ -57,6 +69,7 @@ class Shard:
         self._tail, self._tail_start = memoryview(tail), start
         self.recordings, self.pages = parse_directory(parse_record(tail, at - start, start), size)
         self._loaded: dict[int, list[ChunkInfo]] = {}
+        self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
         self._own: dict[int, list[int]] = {}
         for number, page in enumerate(self.pages):
@@ -94,16 +107,18 @@ class Shard:
 
     def page(self, number: int) -> list[ChunkInfo]:
         """The chunks of a page; the last few pages are kept."""
-        if number not in self._loaded:
-            while len(self._loaded) > 8:
-                del self._loaded[next(iter(self._loaded))]
-            self._loaded[number] = self._load(self.pages[number])
-        return self._loaded[number]
+        with self._lock:
+            chunks = self._loaded.get(number)
+            if chunks is None:
+                while len(self._loaded) > 8:
+                    del self._loaded[next(iter(self._loaded))]
+                chunks = self._loaded[number] = self._load(self.pages[number])
+            return chunks
 
     def _load(self, page: PageInfo) -> list[ChunkInfo]:
         at, size = page.offset, page.size
-        if not HEADER_SIZE <= at <= at + size <= self.size:
-            raise CorruptError("page lies outside the file", path=self.source.name, offset=at)
+        if not HEADER_SIZE <= at < at + size <= self.size or size > LARGEST_PAGE:
+            raise CorruptError("page cannot lie there", path=self.source.name, offset=at)
         if at >= self._tail_start:
             data = self._tail[at - self._tail_start : at - self._tail_start + size]
         else:
@@ -113,7 +128,10 @@ class Shard:
         except FormatError as error:
             raise error.at(self.source.name) from None
         bad = len(chunks) != page.n_chunks or any(
-            not HEADER_SIZE <= c.offset < c.offset + c.size <= self.size or c.count < 1
+            not HEADER_SIZE <= c.offset < c.offset + c.size <= self.size
+            or c.offset % 2
+            or c.size > MAX_RECORD + LONGEST_FRAME
+            or not 1 <= c.count <= min(MAX_EVENTS_IN_CHUNK, MAX_EVENTS_IN_BYTE * c.size)
             for c in chunks
         )
         if bad:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import CorruptError
+from evstore.errors import ArgumentError, CorruptError
 from evstore.shard.layout import (
     SIDE,
     Cursor,
@@ -26,6 +26,8 @@ TRIGGERS = {"t": "<i8", "id": "|u1", "p": "|u1"}
 LABELS = {"t_start": "<i8", "t_stop": "<i8", "class_id": "<i8"}
 MAX_ROWS = 1 << 16
 MAX_COLUMNS = 64
+DTYPES = {f"{'|' if size == 1 else '<'}{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
+DTYPES.add("|b1")
 
 
 def side_record(
@@ -40,7 +42,10 @@ def side_record(
     rows = len(next(iter(columns.values())))
     put_varint(body, first_row)
     put_varint(body, rows)
-    dtypes = json_bytes({"columns": [[n, v.dtype.str] for n, v in columns.items()]})
+    named = [[name, v.dtype.newbyteorder("<").str] for name, v in columns.items()]
+    if not DTYPES.issuperset(dtype for _, dtype in named) or len(named) > MAX_COLUMNS:
+        raise ArgumentError(f"side stream {stream!r}: columns must be integers, got {named}")
+    dtypes = json_bytes({"columns": named})
     put_varint(body, len(dtypes))
     body += dtypes
     return frame(SIDE, bytes(body) + pack_table([v.tolist() for v in columns.values()]))
@@ -54,12 +59,12 @@ def parse_side(record: Record) -> tuple[int, str, int, dict[str, NDArray[Any]]]:
     first, rows = c.varint("first row"), c.varint("rows")
     names = c.json("columns").get("columns")
     try:
-        dtypes = {str(name): np.dtype(str(dtype)) for name, dtype in names or ()}
+        dtypes = {str(name): str(dtype) for name, dtype in names or ()}
     except (TypeError, ValueError) as error:
         raise CorruptError("columns of a side stream", offset=record.offset) from error
     if rows > MAX_ROWS or not 0 < len(dtypes) <= MAX_COLUMNS:
         raise CorruptError("side stream cannot be that long", offset=record.offset, got=rows)
-    if any(dtype.kind not in "iub" for dtype in dtypes.values()):
+    if not DTYPES.issuperset(dtypes.values()):
         raise CorruptError("columns of a side stream", offset=record.offset, got=json.dumps(names))
     table, _ = unpack_table(record.body[c.at :], rows, len(dtypes), 0, record.offset)
     columns = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
+from evstore.errors import CorruptError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
@@ -22,11 +24,14 @@ class TimeIndex:
         self._shard = shard
         self._info = info
         self._numbers = shard.page_numbers(info)
+        self._lock = threading.Lock()
         self._sorted: dict[int, tuple[list[ChunkInfo], list[int], list[int], list[int]]] = {}
 
     def _page(self, number: int) -> tuple[list[ChunkInfo], list[int], list[int], list[int]]:
         found = self._sorted.get(number)
-        if found is None:
+        if found is not None:
+            return found
+        with self._lock:
             chunks = self._shard.page_chunks(self._info, number)
             greatest = list(accumulate((c.t_max for c in chunks), max))
             least = list(accumulate((c.t_min for c in reversed(chunks)), min))[::-1]
@@ -34,7 +39,7 @@ class TimeIndex:
             while len(self._sorted) > 8:
                 del self._sorted[next(iter(self._sorted))]
             found = self._sorted[number] = (chunks, greatest, least, firsts)
-        return found
+            return found
 
     def all(self) -> Iterator[ChunkInfo]:
         """Every chunk, in order."""
@@ -52,7 +57,7 @@ class TimeIndex:
             chunks, _, _, firsts = self._page(number)
             low = max(0, bisect_right(firsts, start) - 1)
             found += chunks[low : bisect_left(firsts, stop)]
-        return [c for c in found if c.first_event + c.count > start]
+        return self._in_file_order([c for c in found if c.first_event + c.count > start])
 
     def by_time(self, start: int, stop: int) -> list[ChunkInfo]:
         """Chunks that may hold an event with ``start <= t < stop``, in file order."""
@@ -64,7 +69,22 @@ class TimeIndex:
                     continue
             chunks, greatest, least, _ = self._page(number)
             found += chunks[bisect_left(greatest, start) : bisect_left(least, stop)]
-        return [c for c in found if c.t_max >= start and c.t_min < stop]
+        return self._in_file_order([c for c in found if c.t_max >= start and c.t_min < stop])
+
+    def _in_file_order(self, chunks: list[ChunkInfo]) -> list[ChunkInfo]:
+        """The chunks, none of which overlap: the file's size bounds how many events they hold."""
+        end = 0
+        for chunk in chunks:
+            if chunk.offset < end:
+                raise CorruptError(
+                    "chunks of a recording overlap",
+                    path=self._shard.source.name,
+                    offset=chunk.offset,
+                    expected=f"at least {end}",
+                    got=chunk.offset,
+                )
+            end = chunk.offset + chunk.size
+        return chunks
 
     def span(self) -> tuple[int, int, int, int] | None:
         """(first time, last time, least, greatest), or None where there are no events."""

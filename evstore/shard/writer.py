@@ -140,7 +140,8 @@ class ShardWriter:
 
     def _flush_often(self, flush_s: float) -> None:
         while not self._stop.wait(flush_s / 2):
-            with self.lock, contextlib.suppress(ArgumentError):
+            # What does not fit on the disk stays here; the next write tells the caller.
+            with self.lock, contextlib.suppress(ArgumentError, OSError):
                 for recording in list(self.open_recordings):
                     recording.flush()
 
@@ -164,8 +165,9 @@ class ShardWriter:
             if self._closed:
                 return
             if keep:
-                for recording in list(self.open_recordings):
-                    recording.flush()
+                with contextlib.suppress(OSError):  # what is in the file is what is kept
+                    for recording in list(self.open_recordings):
+                        recording.flush()
             self._shut()
             if keep:
                 self.file.close()
@@ -188,7 +190,11 @@ class ShardWriter:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            self.close()
+            try:
+                self.close()
+            except BaseException:
+                self.abort(keep=True)
+                raise
             return
         self.abort(keep=True)
         if error is not None and hasattr(error, "add_note"):
