@@ -22,6 +22,7 @@ from evstore.shard.time_index import TimeIndex
 
 READ_AT_ONCE = 256 * 1024  # chunks that lie together are read together, up to this
 GAP = 32 * 1024  # bytes of other records worth reading over
+MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
 
 
 class Piece(NamedTuple):
@@ -55,21 +56,10 @@ class RecordingReader:
         ``out`` maps columns to contiguous arrays of the right dtype and at least that length;
         the returned arrays are their beginnings. ``threads`` decode chunks side by side.
         """
-        count = stop - start
-        arrays = _outputs(columns, count, out)
-        first = self.info.first_event
-        pieces = []
-        for chunk in self.index.by_event(start + first, stop + first):
-            low = max(0, start + first - chunk.first_event)
-            high = min(chunk.count, stop + first - chunk.first_event)
-            pieces.append(Piece(chunk, low, high, chunk.first_event + low - start - first))
-        if sum(piece.high - piece.low for piece in pieces) != count:
-            raise CorruptError(
-                "index does not cover the recording's events",
-                path=self.shard.source.name,
-                expected=count,
-                got=sum(piece.high - piece.low for piece in pieces),
-            )
+        if not 0 <= start <= stop <= self.info.n_events:
+            raise ArgumentError(f"events must lie in 0..{self.info.n_events}, got {start}..{stop}")
+        pieces = self._pieces(start, stop)
+        arrays = _outputs(columns, stop - start, out)
         groups = _together(pieces)
         if threads > 1 and len(groups) > 1:
             with ThreadPoolExecutor(min(threads, len(groups))) as pool:
@@ -80,6 +70,26 @@ class RecordingReader:
                 self._decode_group(group, arrays)
         return arrays
 
+    def _pieces(self, start: int, stop: int) -> list[Piece]:
+        """The parts of chunks that hold just these events, one after the other."""
+        pieces = []
+        first, at = self.info.first_event, 0
+        for chunk in self.index.by_event(start + first, stop + first):
+            low = max(0, start + first - chunk.first_event)
+            high = min(chunk.count, stop + first - chunk.first_event)
+            if high <= low or chunk.first_event + low - start - first != at:
+                break
+            pieces.append(Piece(chunk, low, high, at))
+            at += high - low
+        if at != stop - start:  # the kernels write where the pieces say
+            raise CorruptError(
+                "index does not cover the recording's events",
+                path=self.shard.source.name,
+                expected=stop - start,
+                got=at,
+            )
+        return pieces
+
     def between(
         self,
         start: int,
@@ -88,32 +98,50 @@ class RecordingReader:
         polarity: int | None = None,
     ) -> Events:
         """Events with ``start <= t < stop``, inside ``roi`` and of ``polarity``, in file order."""
-        chunks = self.index.by_time(start, stop)
-        if roi is not None:
-            a, b, c, d = roi
-            chunks = [k for k in chunks if k.x0 < c and a < k.x1 and k.y0 < d and b < k.y1]
-        if polarity is not None:
-            chunks = [k for k in chunks if k.n_on < k.count] if not polarity else [
-                k for k in chunks if k.n_on
-            ]  # fmt: skip
+        chunks = self._touched(start, stop, roi, polarity)
         arrays = _outputs(COLUMNS, sum(c.count for c in chunks), None)
         at = 0
         for group in _together([Piece(c, 0, c.count, 0) for c in chunks]):
             buffer, base = self._load(group)
             for piece in group:
                 at += self._decode_window(buffer, base, piece.chunk, start, stop, arrays, at)
-        t, x, y, p = (arrays[name][:at] for name in COLUMNS)
-        keep = None
-        if roi is not None and any(
-            k.x0 < roi[0] or k.x1 > roi[2] or k.y0 < roi[1] or k.y1 > roi[3] for k in chunks
-        ):
-            keep = (x >= roi[0]) & (x < roi[2]) & (y >= roi[1]) & (y < roi[3])
-        if polarity is not None and any(0 < k.n_on < k.count for k in chunks):
-            of_kind = p == polarity
-            keep = of_kind if keep is None else keep & of_kind
-        if keep is not None:
-            t, x, y, p = t[keep], x[keep], y[keep], p[keep]
-        return Events.of(t, x, y, p, self.info.resolution)
+        found = Events.of(*(arrays[name][:at] for name in COLUMNS), self.info.resolution)
+        return _filter(found, chunks, roi, polarity)
+
+    def select(
+        self,
+        start: int,
+        stop: int,
+        roi: tuple[int, int, int, int] | None = None,
+        polarity: int | None = None,
+    ) -> Iterator[Events]:
+        """What `between` gives, a chunk at a time: in bounded memory."""
+        for chunk in self._touched(start, stop, roi, polarity):
+            arrays = _outputs(COLUMNS, chunk.count, None)
+            buffer, base = self._load([Piece(chunk, 0, chunk.count, 0)])
+            n = self._decode_window(buffer, base, chunk, start, stop, arrays, 0)
+            found = Events.of(*(arrays[name][:n] for name in COLUMNS), self.info.resolution)
+            yield _filter(found, [chunk], roi, polarity)
+
+    def _touched(
+        self,
+        start: int,
+        stop: int,
+        roi: tuple[int, int, int, int] | None,
+        polarity: int | None,
+    ) -> list[ChunkInfo]:
+        """Chunks that may hold such events: only these are read."""
+        if polarity not in (None, 0, 1):
+            raise ArgumentError(f"polarity must be 0, 1 or None, got {polarity!r}")
+        chunks = self.index.by_time(start, stop) if start < stop else []
+        if roi is not None:
+            a, b, c, d = roi
+            chunks = [k for k in chunks if k.x0 < c and a < k.x1 and k.y0 < d and b < k.y1]
+        if polarity == 1:
+            chunks = [k for k in chunks if k.n_on]
+        elif polarity == 0:
+            chunks = [k for k in chunks if k.n_on < k.count]
+        return chunks
 
     def chunks(self, buffers: Events | None = None) -> Iterator[tuple[ChunkInfo, Events]]:
         """Every chunk with its events; with ``buffers`` each overwrites the one before."""
@@ -230,25 +258,32 @@ class RecordingReader:
         whole = start <= chunk.t_min and chunk.t_max < stop
         if chunk.ordered and not whole:
             times = block_times(self._words(buffer, base, chunk), chunk.count)
-            first = max(0, int(np.searchsorted(times, start)) - 1)
-            last = max(first + 1, int(np.searchsorted(times, stop)))
+            first = max(0, _place(times, start) - 1)
+            last = max(first + 1, _place(times, stop))
         n = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
         t, x, y, p = (arrays[name][at : at + n] for name in COLUMNS)
         self._decode(buffer, base, chunk, first, last, t, x, y, p)
         if whole:
             return n
         if chunk.ordered:
-            low, high = np.searchsorted(t, (start, stop))
+            low, high = _place(t, start), _place(t, stop)
             keep: Any = slice(low, high)
-            found = int(high - low)
+            found = max(0, high - low)
             if low == 0:
                 return found
         else:
-            keep = (t >= start) & (t < stop)
+            keep = (t >= max(start, MIN_T)) & (t <= min(stop - 1, MAX_T))
             found = int(np.count_nonzero(keep))
         for column in (t, x, y, p):
             column[:found] = column[keep].copy()
         return found
+
+
+def _place(times: NDArray[np.int64], t: int) -> int:
+    """How many of the ascending ``times`` are below ``t``, which need not be an int64."""
+    if t <= MIN_T:
+        return 0
+    return len(times) if t > MAX_T else int(np.searchsorted(times, np.int64(t)))
 
 
 def _outputs(
@@ -274,6 +309,25 @@ def _outputs(
                 f"of {count} or more, got {array.dtype} of shape {array.shape}"
             )
     return {name: array[:count] for name, array in out.items()}
+
+
+def _filter(
+    found: Events,
+    chunks: list[ChunkInfo],
+    roi: tuple[int, int, int, int] | None,
+    polarity: int | None,
+) -> Events:
+    """The events inside ``roi`` and of ``polarity``, where the chunks hold others too."""
+    keep = None
+    if roi is not None:
+        x0, y0, x1, y1 = roi
+        if any(k.x0 < x0 or k.x1 > x1 or k.y0 < y0 or k.y1 > y1 for k in chunks):
+            x, y = found.x, found.y
+            keep = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+    if polarity is not None and any(0 < k.n_on < k.count for k in chunks):
+        of_kind = found.p == polarity
+        keep = of_kind if keep is None else keep & of_kind
+    return found if keep is None else found[keep]
 
 
 def _together(pieces: list[Piece]) -> list[list[Piece]]:
