@@ -58,9 +58,12 @@ def probe(head: bytes, size: int | None) -> bool:
         return False
     if start.header is None:
         return start.first is not None and start.delimiter != WHITESPACE
+    layout = _layout(start.header)
     if start.first is None:
-        return _layout(start.header) is not None
-    return len(start.first) == len(start.header) and _are_numbers(start.first)
+        return layout is not None
+    roles = layout.roles if layout is not None else ("?",) * len(start.header)
+    kept = [text for text, role in zip(start.first, roles, strict=False) if role]
+    return len(start.first) == len(start.header) and _are_numbers(kept)
 
 
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:

@@ -22,6 +22,9 @@ INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = False
 
+#: Columns of an unstructured array: t, x, y and p in an order that is told.
+ROW_COLUMNS = 4
+
 
 def probe(head: bytes, size: int | None) -> bool:
     """Whether the first bytes are NPY's."""
@@ -39,7 +42,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if not array.by_column:
         pieces = record_pieces(stream, array, options.batch_events)
     elif stream.seekable():
-        pieces = column_pieces([stream] * 4, array, options.batch_events)
+        pieces = column_pieces([stream] * ROW_COLUMNS, array, options.batch_events)
     else:
         raise UnsupportedError(
             "an (N, 4) array in Fortran order keeps its columns apart, and a pipe cannot seek",
@@ -98,7 +101,7 @@ class Array:
     def record(self) -> np.dtype[Any]:
         """The dtype of one event."""
         dtype = self.header.dtype
-        return np.dtype((dtype, (4,))) if self.rows else dtype
+        return np.dtype((dtype, (ROW_COLUMNS,))) if self.rows else dtype
 
     def metadata(self) -> dict[str, Any]:
         """What of the file's own conventions is worth knowing, as JSON values."""
@@ -128,10 +131,10 @@ def plan(header: Header, options: ReadOptions) -> Array:
             layout = Layout(dtype.names, told.roles)
         fields: tuple[Any, ...] = tuple(layout.name_of(role) for role in COLUMNS)
         dtypes = [dtype[name] for name in fields]
-    elif dtype.names is None and len(shape) == 2 and shape[1] == 4:
-        layout = told_layout(options, 4)
+    elif dtype.names is None and len(shape) == 2 and shape[1] == ROW_COLUMNS:
+        layout = told_layout(options, ROW_COLUMNS)
         fields = tuple(layout.roles.index(role) for role in COLUMNS)
-        dtypes = [dtype] * 4
+        dtypes = [dtype] * ROW_COLUMNS
     else:
         raise UnsupportedError(
             "an array that is no table of events",

@@ -29,7 +29,10 @@ WRITES = True
 SEEKS = True
 
 ZIP_MAGIC = b"PK\x03\x04"
-_NAME_LENGTH_AT, _NAME_AT = 26, 30
+
+#: Where a zip's first member says how long its name is, and where the name begins.
+NAME_LENGTH_AT = 26
+NAME_AT = 30
 
 #: eventcv's milliseconds a tick, as units.
 _SCALES = {1000.0: "s", 1.0: "ms", 0.001: "us", 0.000001: "ns"}
@@ -37,8 +40,8 @@ _SCALES = {1000.0: "s", 1.0: "ms", 0.001: "us", 0.000001: "ns"}
 
 def probe(head: bytes, size: int | None) -> bool:
     """Whether it is a zip whose first member is an NPY."""
-    length = int.from_bytes(head[_NAME_LENGTH_AT : _NAME_LENGTH_AT + 2], "little")
-    return head.startswith(ZIP_MAGIC) and head[_NAME_AT : _NAME_AT + length].endswith(b".npy")
+    length = int.from_bytes(head[NAME_LENGTH_AT : NAME_LENGTH_AT + 2], "little")
+    return head.startswith(ZIP_MAGIC) and head[NAME_AT : NAME_AT + length].endswith(b".npy")
 
 
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:

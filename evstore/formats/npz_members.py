@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
+from evstore.errors import CorruptError, EvstoreError, FormatError, TruncatedError, UnsupportedError
 from evstore.formats.npy_header import Header, read_header, take
 
 #: No deflate stream grows by more (https://zlib.net/zlib_tech.html); what claims to is a bomb.
@@ -119,12 +119,12 @@ def zip_errors() -> Iterator[None]:
     """What zipfile and zlib raise for damaged archives, as CorruptError."""
     try:
         yield
-    except FormatError:
+    except EvstoreError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, OverflowError) as error:
         raise CorruptError(f"the zip archive is damaged: {error}") from error
-    except (NotImplementedError, UnicodeDecodeError) as error:
-        raise CorruptError(f"the zip archive is of no kind that is read: {error}") from error
+    except (RuntimeError, ValueError) as error:  # an unknown method; a seek before the beginning
+        raise CorruptError(f"the zip archive is damaged: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # zipfile seeks to where a damaged field points
             raise
