@@ -16,19 +16,24 @@ PACKAGE = ROOT / "evstore"
 # A new module gets its place here and in ARCHITECTURE.md.
 LAYERS = [
     ("errors",),
-    ("events", "jit"),
+    ("events", "jit", "selection"),
     ("codec",),
     ("shard",),
     ("formats",),
     ("frames",),
     ("noise",),
     ("synth",),
+    ("selection",),
     ("recording",),
+    ("digests",),
+    ("recovery",),
     ("datasets",),
     ("snn",),
     ("speck",),
-    ("convert",),
+    ("conversion",),
+    ("info",),
     ("bench",),
+    ("demo",),
     ("cli",),
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
