@@ -1,1 +1,92 @@
-"""Event-camera recordings as compact, checked, randomly accessible shards."""
+"""Event-camera recordings as compact, checked, randomly accessible shards.
+
+>>> import evstore
+>>> with evstore.open("drive.evs") as rec:                    # doctest: +SKIP
+...     events = rec.between(1_000_000, 1_010_000)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evstore.conversion import convert
+    from evstore.digests import digest
+    from evstore.errors import (
+        ArgumentError,
+        CorruptError,
+        EvstoreError,
+        FormatError,
+        MissingDependencyError,
+        TruncatedError,
+        UnsupportedError,
+    )
+    from evstore.events import Events
+    from evstore.recording import Output, Recording, create, open, open_all, save
+    from evstore.recovery import recover
+    from evstore.shard.follow import follow
+    from evstore.shard.verify import verify_shard as verify
+    from evstore.synth import simulate
+
+__version__ = "0.1.0"
+
+#: Where each public name lives. Importing evstore imports none of them: `evstore --help` and
+#: `evstore info` start without numpy and numba.
+_HOMES = {
+    "ArgumentError": "evstore.errors",
+    "CorruptError": "evstore.errors",
+    "Events": "evstore.events",
+    "EvstoreError": "evstore.errors",
+    "FormatError": "evstore.errors",
+    "MissingDependencyError": "evstore.errors",
+    "Output": "evstore.recording",
+    "Recording": "evstore.recording",
+    "TruncatedError": "evstore.errors",
+    "UnsupportedError": "evstore.errors",
+    "convert": "evstore.conversion",
+    "create": "evstore.recording",
+    "digest": "evstore.digests",
+    "follow": "evstore.shard.follow",
+    "open": "evstore.recording",
+    "open_all": "evstore.recording",
+    "recover": "evstore.recovery",
+    "save": "evstore.recording",
+    "simulate": "evstore.synth",
+    "verify": "evstore.shard.verify:verify_shard",
+}
+
+__all__ = [
+    "ArgumentError",
+    "CorruptError",
+    "Events",
+    "EvstoreError",
+    "FormatError",
+    "MissingDependencyError",
+    "Output",
+    "Recording",
+    "TruncatedError",
+    "UnsupportedError",
+    "__version__",
+    "convert",
+    "create",
+    "digest",
+    "follow",
+    "open",
+    "open_all",
+    "recover",
+    "save",
+    "simulate",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evstore' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -73,7 +73,9 @@ class Events:
         """A slice (a view), or the events of a mask or an index array (a copy)."""
         if isinstance(which, int):
             which = slice(which, which + 1 or None)
-        return Events.of(self.t[which], self.x[which], self.y[which], self.p[which], self.resolution)
+        return Events.of(
+            self.t[which], self.x[which], self.y[which], self.p[which], self.resolution
+        )
 
     def __repr__(self) -> str:
         span = f", t {self.t[0]}..{self.t[-1]} us" if len(self) else ""
@@ -151,7 +153,12 @@ class Events:
             import torch
         except ImportError:
             raise MissingDependencyError("torch", "train", "Events.to_torch") from None
-        wide = {"t": self.t, "x": self.x.astype(np.int32), "y": self.y.astype(np.int32), "p": self.p}
+        wide = {
+            "t": self.t,
+            "x": self.x.astype(np.int32),
+            "y": self.y.astype(np.int32),
+            "p": self.p,
+        }
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in wide.items()}
 
     def to_arrow(self) -> pyarrow.Table:

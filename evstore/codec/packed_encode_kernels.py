@@ -32,6 +32,7 @@ EXCEPTION_WORDS = 3  # position, then what does not fit in the width: low word, 
 EXCEPTION_BITS = 48
 RUN_GAIN_WORDS = 32  # XY_RUNS decodes slower: it must save this much in a full block (half a bit)
 
+
 @kernel
 def bit_length(value: np.uint64) -> int:
     """Bits of ``value``: 0 for 0, 64 for 2**63 and above."""
@@ -241,5 +242,3 @@ def encode(
         at += encode_coordinates(y[start:stop], low, runs, head[AT_Y:], out[at:])
         at += encode_polarity(p[start:stop], low, head, out[at:])
     return at
-
-

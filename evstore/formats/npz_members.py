@@ -68,7 +68,7 @@ class Archive:
         stream.seek(0)
         with zip_errors():
             self._zip = zipfile.ZipFile(stream)
-        files = [info.filename for info in self._zip.infolist() if not info.is_dir()]
+        files = [info.filename for info in self._zip.infolist() if not info.filename.endswith("/")]
         if len(files) > MEMBER_LIMIT:
             raise CorruptError("too many members", expected=f"<= {MEMBER_LIMIT}", got=len(files))
         if len(set(files)) != len(files):
@@ -123,7 +123,11 @@ def zip_errors() -> Iterator[None]:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, OverflowError) as error:
         raise CorruptError(f"the zip archive is damaged: {error}") from error
-    except (RuntimeError, ValueError) as error:  # an unknown method; a seek before the beginning
+    except (
+        RuntimeError,
+        ValueError,
+        IndexError,
+    ) as error:  # an unknown method; a seek before the beginning
         raise CorruptError(f"the zip archive is damaged: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # zipfile seeks to where a damaged field points

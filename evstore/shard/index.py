@@ -66,7 +66,24 @@ class RecordingInfo:
 def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
     """A PAGE record of chunks in file order."""
     c = [list(column) for column in zip(*chunks, strict=True)]
-    (rec, codec, ordered, first, count, t_first, t_last, t_min, t_max, x0, y0, x1, y1, on, at, size) = c
+    (
+        rec,
+        codec,
+        ordered,
+        first,
+        count,
+        t_first,
+        t_last,
+        t_min,
+        t_max,
+        x0,
+        y0,
+        x1,
+        y1,
+        on,
+        at,
+        size,
+    ) = c
     ends = [o + s for o, s in zip(at, size, strict=True)]
     columns = [
         deltas(rec),
@@ -93,7 +110,9 @@ def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
 def parse_page(record: Record) -> list[ChunkInfo]:
     """The chunks of a PAGE record."""
     if record.kind != PAGE:
-        raise CorruptError("no index page here", offset=record.offset, expected=PAGE, got=record.kind)
+        raise CorruptError(
+            "no index page here", offset=record.offset, expected=PAGE, got=record.kind
+        )
     c = Cursor(record.body, record.body_offset)
     rows = c.varint("chunks")
     if not 0 < rows <= PAGE_CHUNKS:
@@ -148,9 +167,7 @@ def directory_record(recordings: Sequence[RecordingInfo], pages: Sequence[PageIn
     return frame(DIRECTORY, bytes(body) + pack_table(table, texts))
 
 
-def parse_directory(
-    record: Record, file_size: int
-) -> tuple[list[RecordingInfo], list[PageInfo]]:
+def parse_directory(record: Record, file_size: int) -> tuple[list[RecordingInfo], list[PageInfo]]:
     """Recordings and pages of a DIRECTORY record."""
     if record.kind != DIRECTORY:
         raise CorruptError(
@@ -182,7 +199,9 @@ def _recordings(table: list[list[int]], texts: Cursor, offset: int) -> list[Reco
         if any(size < 0 for size in sizes):
             raise CorruptError("negative count in the directory", offset=offset)
     if max([*width, *height], default=0) > LARGEST_SIDE:
-        raise CorruptError("resolution cannot be", offset=offset, expected=f"at most {LARGEST_SIDE}")
+        raise CorruptError(
+            "resolution cannot be", offset=offset, expected=f"at most {LARGEST_SIDE}"
+        )
     roots = [texts.bytes(32, "root") for _ in number]
     ids = [parse_text(texts.bytes(size, "id"), offset) for size in id_size]
     metas = [parse_json(texts.bytes(size, "metadata"), "metadata", offset) for size in meta]

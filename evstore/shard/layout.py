@@ -260,9 +260,7 @@ def footer_bytes(offset: int, length: int) -> bytes:
 def parse_footer(data: bytes | memoryview, size: int) -> tuple[int, int]:
     """(offset, length) of the directory record, from a file's last FOOTER_SIZE bytes."""
     if bytes(data[-8:]) != END_MAGIC:
-        raise TruncatedError(
-            "has no footer: it was cut, or its writer did not finish", offset=size
-        )
+        raise TruncatedError("has no footer: it was cut, or its writer did not finish", offset=size)
     foot = bytes(data[: FOOTER.size])
     check = xxhash.xxh3_64_intdigest(foot).to_bytes(8, "little")
     if check != bytes(data[FOOTER.size : FOOTER.size + 8]):
@@ -322,7 +320,9 @@ class Begin:
         resolution = (c.varint("width"), c.varint("height")) if flags & 1 else None
         part, first = (c.varint("part"), c.varint("first event")) if flags & 2 else (0, 0)
         name = parse_text(c.bytes(c.varint("id length"), "id"), c.offset)
-        return cls(recording, name, resolution, first, part, c.json("metadata") if flags & 4 else {})
+        return cls(
+            recording, name, resolution, first, part, c.json("metadata") if flags & 4 else {}
+        )
 
 
 @dataclass(frozen=True)

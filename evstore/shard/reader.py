@@ -204,9 +204,7 @@ class RecordingReader:
             first, last = piece.low // BLOCK_EVENTS, blocks_of(piece.high)
             length = min(last * BLOCK_EVENTS, piece.chunk.count) - first * BLOCK_EVENTS
             parts = _outputs(list(arrays), length, None)
-            self._decode(
-                buffer, base, piece.chunk, first, last, *(parts.get(c) for c in COLUMNS)
-            )
+            self._decode(buffer, base, piece.chunk, first, last, *(parts.get(c) for c in COLUMNS))
             skip = piece.low - first * BLOCK_EVENTS
             for name, part in parts.items():
                 arrays[name][piece.to : piece.to + n] = part[skip : skip + n]
@@ -336,7 +334,11 @@ def _together(pieces: list[Piece]) -> list[list[Piece]]:
     end = 0
     for piece in pieces:
         at, size = piece.chunk.offset, piece.chunk.size
-        if groups and 0 <= at - end <= GAP and at + size - groups[-1][0].chunk.offset <= READ_AT_ONCE:
+        if (
+            groups
+            and 0 <= at - end <= GAP
+            and at + size - groups[-1][0].chunk.offset <= READ_AT_ONCE
+        ):
             groups[-1].append(piece)
         else:
             groups.append([piece])

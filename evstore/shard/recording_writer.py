@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
 LARGEST_COORDINATE = 0xFFFF
+#: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
+INFERRED = "events"
 
 
 class RecordingWriter:
@@ -98,6 +100,10 @@ class RecordingWriter:
         values = {"t_start": t_start, "t_stop": t_stop, "class_id": value}
         self._append_side("labels", LABELS, values)
 
+    def rows(self, stream: str) -> int:
+        """Rows written to a side stream so far."""
+        return self._side[stream].rows if stream in self._side else 0
+
     def flush(self) -> None:
         """Put every event so far into the file, as a shorter chunk where need be."""
         with self.shard.lock:
@@ -113,7 +119,7 @@ class RecordingWriter:
             self._closed = True
             if self.resolution is None and self.n_events:
                 self.resolution = self._extent
-                self.metadata["geometry"] = "inferred"
+                self.metadata["resolution_from"] = INFERRED
             metadata = {k: v for k, v in self.metadata.items() if self._known.get(k) != v}
             if self._label is not None:
                 metadata["label"] = self._label
@@ -137,7 +143,7 @@ class RecordingWriter:
         self._leaf.close()
 
     def _changed_resolution(self) -> tuple[int, int] | None:
-        return self.resolution if self.metadata.get("geometry") == "inferred" else None
+        return self.resolution if self.metadata.get("resolution_from") == INFERRED else None
 
     def _check_open(self) -> None:
         if self._closed:
@@ -187,7 +193,9 @@ class RecordingWriter:
     def _write_chunk(self, events: Events) -> None:
         measures = measure(events)
         payload = encode_chunk(events, self.shard.codec)
-        info = ChunkInfo(self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:])
+        info = ChunkInfo(
+            self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:]
+        )
         parts = frame_payload(CHUNK, chunk_head(info), memoryview(payload).cast("B"))
         at = self.shard.append(parts)
         self._chunks.append(info._replace(offset=at, size=sum(map(len, parts))))

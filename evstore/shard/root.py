@@ -34,9 +34,7 @@ def leaf_hash(
     x_planes = _planes(int(coordinates) & 0xFFFF)
     y_planes = _planes(int(coordinates) >> 16)
     n = len(t)
-    hasher = hashlib.sha256(
-        _LEAF.pack(b"leaf", n, int(t[0]), t_planes, x_planes, y_planes, 0)
-    )
+    hasher = hashlib.sha256(_LEAF.pack(b"leaf", n, int(t[0]), t_planes, x_planes, y_planes, 0))
     out = np.empty((t_planes + x_planes + y_planes, n), np.uint8)
     row = 0
     for k in range(t_planes):
@@ -89,7 +87,7 @@ def recording_root(
     """
     tree = hashlib.sha256(b"tree" + b"".join(leaves)).digest()
     rest = {
-        "header": hashlib.sha256(header.encode()).hexdigest(),
+        "header": hashlib.sha256(header.encode("utf-8", "surrogatepass")).hexdigest(),
         "label": label,
         "side": {name: value.hex() for name, value in sides.items()},
     }

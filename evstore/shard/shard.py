@@ -39,7 +39,9 @@ class Shard:
     """
 
     def __init__(self, source: Source | str | os.PathLike[str]) -> None:
-        self.source: Source = FileSource(source) if isinstance(source, (str, os.PathLike)) else source
+        self.source: Source = (
+            FileSource(source) if isinstance(source, (str, os.PathLike)) else source
+        )
         try:
             self._open()
         except FormatError as error:
@@ -154,7 +156,10 @@ class Shard:
         chunks = chunks[info.entry : info.entry + info.n_chunks]
         if len(chunks) != info.n_chunks or any(c.recording != info.number for c in chunks):
             raise CorruptError(
-                "index and directory disagree", path=self.source.name, field="recording", got=info.id
+                "index and directory disagree",
+                path=self.source.name,
+                field="recording",
+                got=info.id,
             )
         return chunks
 

@@ -1,0 +1,83 @@
+"""What is asked of a conversion, and what it says when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from evstore.errors import ArgumentError
+from evstore.selection import Selection
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read, what to keep and how to write; the same for every job of a run."""
+
+    preset: str = "fast"
+    input_format: str | None = None
+    output_format: str | None = None
+    columns: tuple[str, ...] | None = None
+    time_unit: str | None = None
+    resolution: tuple[int, int] | None = None
+    sensor: str | None = None
+    grow: bool = False
+    drop_outside: bool = False
+    overwrite: bool = False
+    resume: bool = False
+    verify: bool = False
+    delete_source: bool = False
+    rebase: bool = False
+    recording: str | None = None
+    selection: Selection = field(default_factory=Selection)
+
+    def __post_init__(self) -> None:
+        if self.delete_source and not self.verify:
+            raise ArgumentError("the source is deleted only after --verify: pass both")
+        if self.delete_source and not self.selection.is_everything:
+            raise ArgumentError("the source is not deleted where only a part of it is converted")
+        if self.resume and self.overwrite:
+            raise ArgumentError("resume keeps finished targets, overwrite replaces them: pass one")
+        if self.grow and self.drop_outside:
+            raise ArgumentError("--grow and --drop-outside exclude each other")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to convert."""
+
+    source: str
+    target: str
+
+
+@dataclass
+class Receipt:
+    """What a conversion did. ``dropped`` counts by kind what of the source was not kept."""
+
+    source: str
+    target: str
+    status: str = "done"  # done, skipped or failed
+    format: str | None = None
+    events: int = 0
+    recordings: int = 1
+    triggers: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    dropped: dict[str, int] = field(default_factory=dict)
+    partial: bool = False  # only a selection was converted
+    verified: bool = False
+    deleted_source: bool = False
+    roots: list[str] = field(default_factory=list)  # of a shard's recordings
+    digest: dict[str, str] | None = None  # of another format's columns
+    error: str | None = None
+    error_kind: str | None = None
+    kept_part: str | None = None
+
+    @property
+    def lossless(self) -> bool:
+        """Whether everything of the source is in the target."""
+        return self.status == "done" and not self.dropped and not self.partial
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, and ``lossless``."""
+        return {**asdict(self), "lossless": self.lossless}

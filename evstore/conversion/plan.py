@@ -1,0 +1,108 @@
+"""Which files become which: files, folders (their tree is mirrored), globs and standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+
+from evstore.conversion.job import Job, Options
+from evstore.errors import ArgumentError, FormatError
+from evstore.formats import registry
+from evstore.recording.opening import is_shard, split_address
+
+SUFFIXES = {"evs": ".evs", "evt3": ".raw", "csv": ".csv", "npz": ".npz"}
+
+
+def output_format(target: str, options: Options) -> str:
+    """The format to write: as named, or by the target's suffix, or evs."""
+    named = options.output_format
+    if named is None:
+        suffix = os.path.splitext(target)[1].lower()
+        named = {s: name for name, s in SUFFIXES.items()}.get(suffix, "evs")
+    if named not in SUFFIXES:
+        raise ArgumentError(f"evstore writes {', '.join(SUFFIXES)}; got {named!r}")
+    return named
+
+
+def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
+    """A job for every file that is to be converted.
+
+    One file to a target that is no folder keeps the name given. A folder becomes a folder with
+    the same tree; files of a folder that no format recognises are left out. Raises
+    ArgumentError where nothing is to be done or two files would take one name.
+    """
+    into_folder = target.endswith(("/", os.sep)) or os.path.isdir(target)
+    found: list[tuple[str, str]] = []  # (file, its place below the target)
+    for source in sources:
+        if os.path.isdir(source):
+            into_folder = True
+            found += _of_folder(source, target, options)
+        elif source == "-" or os.path.exists(split_address(source)[0]):
+            found.append((source, "stdin" if source == "-" else os.path.basename(source)))
+        elif glob.has_magic(source):
+            into_folder = True
+            matches = sorted(glob.glob(source, recursive=True))
+            found += [(m, os.path.basename(m)) for m in matches if os.path.isfile(m)]
+            if not matches:
+                raise ArgumentError(f"no file matches {source!r}")
+        else:
+            raise ArgumentError(f"{source}: no such file or folder")
+    if not found:
+        raise ArgumentError(f"found nothing to convert in {', '.join(sources)}")
+    if len(found) > 1 and not into_folder:
+        raise ArgumentError(
+            f"{len(found)} files need a folder to go to; end {target!r} with a slash"
+        )
+    if not into_folder:
+        return [Job(found[0][0], target)]
+    return _named(found, target, options)
+
+
+def _named(found: list[tuple[str, str]], target: str, options: Options) -> list[Job]:
+    suffix = SUFFIXES[options.output_format or "evs"]
+    stems = [os.path.splitext(place)[0] for _, place in found]
+    jobs = []
+    for (source, place), stem in zip(found, stems, strict=True):
+        # Two files that differ in their suffix only keep it.
+        name = place if stems.count(stem) > 1 else stem
+        jobs.append(Job(source, os.path.join(target, name.replace("#", "_") + suffix)))
+    targets = [job.target for job in jobs]
+    for one in targets:
+        if targets.count(one) > 1:
+            clash = [job.source for job in jobs if job.target == one]
+            raise ArgumentError(f"{' and '.join(clash)} would both become {one}")
+    return jobs
+
+
+def _of_folder(folder: str, target: str, options: Options) -> list[tuple[str, str]]:
+    found = []
+    inside = os.path.abspath(target)
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if os.path.abspath(os.path.join(base, f)) != inside)
+        for name in sorted(files):
+            path = os.path.join(base, name)
+            if not name.startswith(".") and not name.endswith(".part") and _readable(path, options):
+                found.append((path, os.path.relpath(path, folder)))
+    return found
+
+
+def _readable(path: str, options: Options) -> bool:
+    """Whether a file found in a folder is a recording: the rest of a folder is not our business.
+
+    A file that cannot be opened is tried all the same: its error must not go unseen.
+    """
+    if options.input_format is not None:
+        module = registry.by_name(options.input_format)
+        return os.path.splitext(path)[1].lower() in module.SUFFIXES
+    try:
+        if is_shard(path):
+            return True
+        with open(path, "rb") as file:
+            head = file.read(65_536)
+        registry.detect(head, os.path.getsize(path), os.path.splitext(path)[1])
+    except FormatError:
+        return False
+    except OSError:
+        return True
+    return True

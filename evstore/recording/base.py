@@ -1,0 +1,171 @@
+"""What every recording offers, whatever file it lies in."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import COLUMNS, Events
+from evstore.selection import Selection
+
+
+class Recording(abc.ABC):
+    """One time-ordered stream of events of one sensor, with its metadata and side streams.
+
+    Times are int64 microseconds of the file's own clock, unless ``relative``: then they count
+    from the recording's first event. Intervals are half-open.
+    """
+
+    path: str
+    id: str
+
+    @property
+    @abc.abstractmethod
+    def format(self) -> str:
+        """The format's name, as in `evstore formats`."""
+
+    @property
+    @abc.abstractmethod
+    def resolution(self) -> tuple[int, int] | None:
+        """(width, height) of the sensor; None where there is no event to infer it from."""
+
+    @property
+    @abc.abstractmethod
+    def geometry_inferred(self) -> bool:
+        """Whether the resolution is a guess from the events (greatest coordinate plus one)."""
+
+    @property
+    @abc.abstractmethod
+    def n_events(self) -> int:
+        """How many events there are."""
+
+    @property
+    @abc.abstractmethod
+    def t_start(self) -> int:
+        """The least time; 0 where there are no events."""
+
+    @property
+    @abc.abstractmethod
+    def t_stop(self) -> int:
+        """The greatest time plus one; 0 where there are no events."""
+
+    @property
+    @abc.abstractmethod
+    def metadata(self) -> dict[str, Any]:
+        """What is known beside the events: JSON values."""
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> Any:
+        """The recording's label, None where it has none."""
+
+    @property
+    @abc.abstractmethod
+    def dropped(self) -> dict[str, int]:
+        """What of the source is not kept, counted by kind."""
+
+    @property
+    @abc.abstractmethod
+    def triggers(self) -> dict[str, NDArray[Any]] | None:
+        """External trigger edges ``t`` int64, ``id`` and ``p`` uint8; None where there are none."""
+
+    @property
+    @abc.abstractmethod
+    def position(self) -> int:
+        """Bytes of the file that `batches` has read so far."""
+
+    @abc.abstractmethod
+    def batches(self, selection: Selection | None = None) -> Iterator[Events]:
+        """The selected events in bounded batches, in file order."""
+
+    @abc.abstractmethod
+    def read(
+        self,
+        start: int,
+        stop: int,
+        columns: Sequence[str] = COLUMNS,
+        out: dict[str, NDArray[Any]] | None = None,
+        threads: int = 1,
+    ) -> dict[str, NDArray[Any]]:
+        """Columns of the events ``start <= i < stop``, into ``out`` where it is given."""
+
+    @abc.abstractmethod
+    def between(
+        self,
+        start: int,
+        stop: int,
+        *,
+        roi: tuple[int, int, int, int] | None = None,
+        polarity: int | None = None,
+        relative: bool = False,
+    ) -> Events:
+        """Events with ``start <= t < stop`` inside ``roi`` and of ``polarity``, in file order."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of the file."""
+
+    def __len__(self) -> int:
+        return self.n_events
+
+    def __getitem__(self, which: slice) -> Events:
+        """Events by number: ``rec[10_000:20_000]``; negative numbers count from the end."""
+        if isinstance(which, int):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f"event {which} of {len(self)}")
+            which = slice(which, which + 1 or None)
+        start, stop, step = which.indices(len(self))
+        found = self.read(start, max(start, stop)) if step > 0 else self.read(0, len(self))
+        events = Events.of(*(found[name] for name in COLUMNS), resolution=self.resolution)
+        if step == 1:
+            return events
+        return events[::step] if step > 0 else events[which]
+
+    def windows(
+        self,
+        duration: int | None = None,
+        *,
+        count: int | None = None,
+        stride: int | None = None,
+        roi: tuple[int, int, int, int] | None = None,
+        polarity: int | None = None,
+        partial: bool = False,
+    ) -> Iterator[Events]:
+        """Windows of ``duration`` microseconds or of ``count`` events, the next one ``stride`` on.
+
+        They start at the first event; an incomplete last one is left out unless ``partial``.
+        """
+        if (duration is None) == (count is None):
+            raise ArgumentError("give either duration (microseconds) or count (events)")
+        length = duration if duration is not None else count
+        step = length if stride is None else stride
+        if length is None or step is None or length < 1 or step < 1:
+            raise ArgumentError(
+                f"duration, count and stride must be positive, got {length}, {step}"
+            )
+        if count is not None:
+            if roi is not None or polarity is not None:
+                raise ArgumentError("windows by count take no roi or polarity")
+            for start in range(0, len(self), step):
+                if start + count > len(self) and not partial:
+                    return
+                yield self[start : start + count]
+            return
+        start, stop = self.t_start, self.t_stop
+        while start < stop and (partial or start + length <= stop):
+            yield self.between(start, start + length, roi=roi, polarity=polarity)
+            start += step
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = f"{self.path}#{self.id}" if self.id else self.path
+        return f"<{type(self).__name__} {name}>"

@@ -1,0 +1,142 @@
+"""A recording in a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import COLUMNS, Events
+from evstore.recording.base import Recording
+from evstore.selection import Selection
+from evstore.shard.index import RecordingInfo
+from evstore.shard.reader import RecordingReader
+from evstore.shard.recording_writer import INFERRED
+from evstore.shard.shard import Shard
+
+FOREVER = 1 << 63
+
+
+class ShardRecording(Recording):
+    """One recording of an open shard. Threads may share it; a pickle reopens the file."""
+
+    def __init__(self, shard: Shard, info: RecordingInfo) -> None:
+        self.path = shard.source.name
+        self.id = info.id
+        self.info = info
+        self.reader = RecordingReader(shard, info)
+        self._shard = shard
+        self._span = self.reader.index.span()
+        self._position = 0
+
+    @property
+    def format(self) -> str:
+        return "evs"
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    @property
+    def resolution(self) -> tuple[int, int] | None:
+        return self.info.resolution
+
+    @property
+    def geometry_inferred(self) -> bool:
+        return bool(self.info.metadata.get("resolution_from") == INFERRED)
+
+    @property
+    def n_events(self) -> int:
+        return self.info.n_events
+
+    @property
+    def t_start(self) -> int:
+        return self._span[2] if self._span else 0
+
+    @property
+    def t_stop(self) -> int:
+        return self._span[3] + 1 if self._span else 0
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self.info.metadata
+
+    @property
+    def label(self) -> Any:
+        return self.info.metadata.get("label")
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        return dict(self.info.metadata.get("dropped", {}))
+
+    @property
+    def root(self) -> bytes:
+        """The 32-byte proof of everything in the recording."""
+        return self.info.root
+
+    @property
+    def triggers(self) -> dict[str, NDArray[Any]] | None:
+        return self.reader.side("triggers")
+
+    @property
+    def labels(self) -> dict[str, NDArray[Any]] | None:
+        """Labelled times ``t_start``, ``t_stop``, ``class_id`` (int64); None where there are none."""
+        return self.reader.side("labels")
+
+    def batches(
+        self, selection: Selection | None = None, buffers: Events | None = None
+    ) -> Iterator[Events]:
+        """The selected events, a chunk at a time; with ``buffers`` each overwrites the last."""
+        if selection is None or selection.is_everything:
+            for chunk, events in self.reader.chunks(buffers):
+                self._position = chunk.offset
+                yield events
+            return
+        chosen = selection.absolute(self._span[0] if self._span else 0)
+        yield from self.reader.select(
+            -FOREVER if chosen.start is None else chosen.start,
+            FOREVER if chosen.stop is None else chosen.stop,
+            chosen.roi,
+            chosen.polarity,
+        )
+
+    def read(
+        self,
+        start: int,
+        stop: int,
+        columns: Sequence[str] = COLUMNS,
+        out: dict[str, NDArray[Any]] | None = None,
+        threads: int = 1,
+    ) -> dict[str, NDArray[Any]]:
+        if not 0 <= start <= stop <= self.n_events:
+            raise ArgumentError(
+                f"events {start}..{stop} of {self.path} must lie in 0..{self.n_events}"
+            )
+        return self.reader.read(start, stop, columns, out, threads)
+
+    def between(
+        self,
+        start: int,
+        stop: int,
+        *,
+        roi: tuple[int, int, int, int] | None = None,
+        polarity: int | None = None,
+        relative: bool = False,
+    ) -> Events:
+        if roi is not None or polarity is not None:
+            Selection(start, stop, relative, roi, polarity)
+        if relative and self._span:
+            start, stop = start + self._span[0], stop + self._span[0]
+        return self.reader.between(start, stop, roi, polarity)
+
+    def close(self) -> None:
+        self._shard.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "id": self.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        shard = Shard(state["path"])
+        self.__init__(shard, shard.find(state["id"]))  # type: ignore[misc]

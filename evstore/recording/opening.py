@@ -1,0 +1,89 @@
+"""Open a recording, in a shard or in a foreign file."""
+
+from __future__ import annotations
+
+import builtins
+import os
+
+from evstore.errors import ArgumentError
+from evstore.formats.reading import ReadOptions
+from evstore.formats.registry import SHARD_MAGIC
+from evstore.recording.base import Recording
+from evstore.recording.foreign import ForeignRecording
+from evstore.recording.in_shard import ShardRecording
+from evstore.shard.shard import Shard
+
+
+def open(
+    path: str | os.PathLike[str],
+    *,
+    recording: str | None = None,
+    input_format: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    time_unit: str | None = None,
+    resolution: tuple[int, int] | None = None,
+    sensor: str | None = None,
+    grow: bool = False,
+    drop_outside: bool = False,
+) -> Recording:
+    """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file.
+
+    The format is told by content, or forced with ``input_format``; ``columns``, ``time_unit``,
+    ``resolution`` and ``sensor`` say what a file cannot. ``-`` reads standard input.
+
+    Raises FormatError (damaged, cut, of an unknown kind), ArgumentError, OSError.
+
+    >>> with open("drive.raw") as rec:                       # doctest: +SKIP
+    ...     events = rec.between(1_000_000, 1_010_000)
+    """
+    name, within = split_address(os.fspath(path))
+    recording = recording if recording is not None else within
+    if input_format in (None, "evs") and is_shard(name, input_format == "evs"):
+        shard = Shard(name)
+        try:
+            return ShardRecording(shard, shard.find(recording))
+        except BaseException:
+            shard.close()
+            raise
+    if recording:
+        raise ArgumentError(f"{name}: holds one recording, which has no name; got {recording!r}")
+    options = ReadOptions(resolution, columns, time_unit, sensor)
+    return ForeignRecording(name, options, input_format, grow, drop_outside)
+
+
+def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
+    """Every recording of a shard, or the one of a foreign file; arguments as for `open`."""
+    name, within = split_address(os.fspath(path))
+    wanted = said.pop("recording", None) or within
+    if wanted is None and said.get("input_format") in (None, "evs") and is_shard(name):
+        shard = Shard(name)
+        return [ShardRecording(shard, info) for info in shard.recordings]
+    return [open(path, recording=wanted, **said)]  # type: ignore[arg-type]
+
+
+def split_address(path: str) -> tuple[str, str | None]:
+    """(file, recording id) of ``shard.evs#id``; a file that exists under the whole name wins.
+
+    >>> split_address("many.evs#train/3/00123")
+    ('many.evs', 'train/3/00123')
+    """
+    if "#" in path and not os.path.exists(path):
+        name, _, id = path.partition("#")
+        if os.path.exists(name):
+            return name, id
+        if name.endswith((".evs", ".evs.part")):
+            return name, id
+    return path, None
+
+
+def is_shard(path: str, forced: bool = False) -> bool:
+    """Whether the file starts as a shard does, or ends its name as one and is damaged."""
+    if forced:
+        return True
+    if path == "-" or os.path.isdir(path):
+        return False
+    with builtins.open(path, "rb") as file:
+        head = file.read(len(SHARD_MAGIC))
+    if head == SHARD_MAGIC:
+        return True
+    return path.endswith((".evs", ".evs.part")) and head != b""

@@ -1,0 +1,58 @@
+"""Save what is whole of a damaged or cut file: a shard, or a foreign file that ends early."""
+
+from __future__ import annotations
+
+import os
+
+from evstore.errors import TruncatedError
+from evstore.events import Events
+from evstore.recording.foreign import ForeignRecording
+from evstore.recording.opening import is_shard, open, split_address
+from evstore.shard.recover import Recovery, recover_shard
+from evstore.shard.writer import ShardWriter
+
+
+def recover(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    **said: object,
+) -> Recovery:
+    """Write a new shard of all that is whole in ``path``; ``said`` as for `evstore.open`.
+
+    A shard gives every complete chunk, each in its recording, whether or not it has an index.
+    A foreign file gives every event before the place where it ends.
+    """
+    name, _ = split_address(os.fspath(path))
+    if said.get("input_format") in (None, "evs") and is_shard(name):
+        return recover_shard(name, out, overwrite)
+    recording = open(name, **said)  # type: ignore[arg-type]
+    assert isinstance(recording, ForeignRecording)
+    with recording:
+        return _recover_foreign(recording, out, overwrite)
+
+
+def _recover_foreign(
+    recording: ForeignRecording, out: str | os.PathLike[str], overwrite: bool
+) -> Recovery:
+    report = Recovery(recordings=1)
+    shard = ShardWriter(out, overwrite=overwrite, flush_s=None)
+    try:
+        writer = shard.recording("", resolution=recording.stated_resolution)
+        try:
+            for batch in recording.raw_batches():
+                if batch.triggers is not None:
+                    writer.trigger(*batch.triggers)
+                writer.write(Events.of(*batch[:4]))
+        except TruncatedError as error:
+            report.problems.append(str(error))
+            writer.metadata["recovered"] = {"end": "lost"}
+        writer.close()
+        report.events = writer.n_events
+        report.chunks = shard.done[0].n_chunks
+        shard.close()
+    except BaseException:
+        shard.abort()
+        raise
+    return report
