@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evstore
+from conftest import ROOT
 
 
 def test_every_exported_name_resolves() -> None:
@@ -13,3 +14,8 @@ def test_every_exported_name_resolves() -> None:
 def test_exported_once_each_and_listed() -> None:
     assert len(set(evstore.__all__)) == len(evstore.__all__)
     assert set(evstore.__all__) <= set(dir(evstore))
+
+
+def test_the_version_is_the_packages() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{evstore.__version__}"\n' in project
