@@ -179,10 +179,11 @@ def parse_line(
 ) -> Any:
     """One line of any shape into the arrays at ``state[FILLED]``: (its LF, what is wrong)."""
     tab = np.int64(SPACE) if delimiter == TAB else np.int64(TAB)
-    at, wrong, n = skip_blanks(data, line, tab), OK, state[FILLED]
+    at, wrong, n = skip_blanks(data, line, TAB), OK, state[FILLED]
     if line_end(data, at) or data[at] == HASH:
         state[COMMENTS if data[at] == HASH else BLANK] += 1
         return skip_line(data, at), wrong
+    at = skip_blanks(data, line, tab)
     for column in range(roles.size):
         role = roles[column]
         state[ERROR_COLUMN] = column
