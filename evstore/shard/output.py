@@ -21,6 +21,7 @@ class PartFile:
         self._check_free()
         self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
         self.at = 0
+        self.finished = False  # it has its name, or is removed
 
     def _check_free(self) -> None:
         if os.path.exists(self.path) and not self._overwrite:
@@ -57,6 +58,7 @@ class PartFile:
             self._file.close()
         self._check_free()
         os.replace(self.part, self.path)
+        self.finished = True
         sync_folder(os.path.dirname(os.path.abspath(self.path)))
 
     def close(self) -> None:
@@ -66,6 +68,7 @@ class PartFile:
     def discard(self) -> None:
         """Close and remove the part."""
         self._file.close()
+        self.finished = True
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.part)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import json
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +55,14 @@ class RecordingWriter:
         self.number = number
         self.id = id
         self.resolution = resolution
-        self.metadata = dict(metadata)  # what is known now is in BEGIN; what changes, in END
+        self.metadata = json_value("metadata", dict(metadata))  # what is known now is in BEGIN; what changes, in END
         self.n_events = 0
         self.root: bytes | None = None
-        self._label = label
+        self._label = json_value("label", label)
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer(shard.background)
         self._cut = 0  # events of the leaf that are in chunks already
-        self._oldest = 0.0  # when the first event not in a chunk came
         self._chunks: list[ChunkInfo] = []
         self._n_chunks = 0
         self._has_pages = False
@@ -93,7 +92,7 @@ class RecordingWriter:
     def label(self, value: Any, t_start: ArrayLike = None, t_stop: ArrayLike = None) -> None:
         """Label the recording (any JSON value), or the times [t_start, t_stop) with a class."""
         if t_start is None and t_stop is None:
-            self._label = value
+            self._label = json_value("label", value)
             return
         if t_start is None or t_stop is None:
             raise ArgumentError("a label's interval needs both t_start and t_stop")
@@ -165,8 +164,6 @@ class RecordingWriter:
     def _take(self, events: Events) -> int:
         """Take as many events as the leaf has room for; returns how many."""
         leaf = self._leaf
-        if not self._oldest:
-            self._oldest = time.monotonic()
         if leaf.filled == 0 and len(events) >= LEAF_EVENTS:
             whole = _contiguous(events[:LEAF_EVENTS])
             step = self.shard.chunk_events
@@ -188,7 +185,6 @@ class RecordingWriter:
         if stop > self._cut:
             self._write_chunk(self._leaf.events[self._cut : stop])
             self._cut = stop
-            self._oldest = 0.0
 
     def _write_chunk(self, events: Events) -> None:
         measures = measure(events)
@@ -245,6 +241,23 @@ class RecordingWriter:
     ) -> None:
         if kind is None:
             self.close()
+
+
+def json_value(what: str, value: Any) -> Any:
+    """The value as JSON gives it back (numpy's numbers as Python's, tuples as lists).
+
+    Raises ArgumentError for what JSON does not have, here and not when the recording is closed.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False, default=_number))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{what} must be a JSON value: {error}") from None
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"got {type(value).__name__}")
 
 
 def _contiguous(events: Events) -> Events:

@@ -146,29 +146,38 @@ class ShardWriter:
                     recording.flush()
 
     def close(self) -> None:
-        """Close what is open, write the index, take the final name."""
+        """Close what is open, write the index, take the final name; where that fails, keep the
+        part."""
         with self.lock:
             if self._closed:
                 return
-            for recording in list(self.open_recordings):
-                recording.close()
-            self._flush_shared()
-            directory = directory_record(self.done, self._pages)
-            at = self.append([directory])
-            self.append([footer_bytes(at, len(directory))])
-            self._shut()
-            self.file.finish()
+            try:
+                self._finish()
+            except BaseException:
+                self.abort(keep=True)
+                raise
+
+    def _finish(self) -> None:
+        for recording in list(self.open_recordings):
+            recording.close()
+        self._flush_shared()
+        directory = directory_record(self.done, self._pages)
+        at = self.append([directory])
+        self.append([footer_bytes(at, len(directory))])
+        self._shut()
+        self.file.finish()
 
     def abort(self, keep: bool = False) -> None:
         """Stop writing: remove the part, or keep it for `evstore recover`."""
         with self.lock:
-            if self._closed:
+            if self.file.finished:
                 return
-            if keep:
-                with contextlib.suppress(OSError):  # what is in the file is what is kept
-                    for recording in list(self.open_recordings):
-                        recording.flush()
-            self._shut()
+            if not self._closed:
+                if keep:
+                    with contextlib.suppress(OSError):  # what is in the file is what is kept
+                        for recording in list(self.open_recordings):
+                            recording.flush()
+                self._shut()
             if keep:
                 self.file.close()
             else:
@@ -190,11 +199,7 @@ class ShardWriter:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            try:
-                self.close()
-            except BaseException:
-                self.abort(keep=True)
-                raise
+            self.close()
             return
         self.abort(keep=True)
         if error is not None and hasattr(error, "add_note"):
