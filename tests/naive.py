@@ -126,10 +126,10 @@ def decode_times(head: Sequence[int], words: Words, n: int) -> list[int]:
         values = [value & WORD for value in values]
     if form == SIGNED:
         values = [value >> 1 if value % 2 == 0 else -(value + 1) // 2 for value in values]
-    times = []
+    times, passed = [], 0
     for value in values:
-        first += value
-        times.append(as_signed(first))
+        passed += value
+        times.append(as_signed(first + (passed & WORD if form == NARROW else passed)))
     return times
 
 
@@ -143,10 +143,16 @@ def encode_coordinates(values: Sequence[int]) -> tuple[list[int], list[int]]:
     n = len(values)
     changed = [1] + [int(a != b) for a, b in pairwise(values)]
     starts = [value - low for value, new in zip(values, changed, strict=True) if new]
-    as_runs = section_words(n, 1) + section_words(len(starts), width)
+    as_runs = (n + 15) // 16 + section_words(len(starts), width)
     if as_runs + 32 * n // BLOCK < section_words(n, width):
-        return [RUNS << 8 | width, low, len(starts)], pack(changed, 1) + pack(starts, width)
+        return [RUNS << 8 | width, low, len(starts)], bitmap(changed) + pack(starts, width)
     return [OFFSET << 8 | width, low, 0], pack([value - low for value in values], width)
+
+
+def bitmap(bits: Sequence[int]) -> list[int]:
+    """A bit an event, in order, lowest bits first."""
+    groups = [bits[i : i + 16] for i in range(0, len(bits), 16)]
+    return [sum(bit << k for k, bit in enumerate(group)) for group in groups]
 
 
 def decode_coordinates(head: Sequence[int], words: Words, n: int) -> list[int]:
@@ -156,7 +162,8 @@ def decode_coordinates(head: Sequence[int], words: Words, n: int) -> list[int]:
     if form == OFFSET:
         values = unpack(words.take(section_words(n, width)), n, width)
         return [(low + value) & WORD for value in values]
-    changed = unpack(words.take(section_words(n, 1)), n, 1)
+    bits = words.take((n + 15) // 16)
+    changed = [bits[i // 16] >> i % 16 & 1 for i in range(n)]
     starts = unpack(words.take(section_words(runs, width)), runs, width)
     if changed[0] != 1 or sum(changed) != runs:
         raise NaiveError("runs")

@@ -116,6 +116,9 @@ def decode_blocks(
             f"a chunk is coded by codec {codec}, which this evstore does not have",
             hint="update evstore to read it",
         )
+    if not words.flags.writeable:
+        # numba would compile the kernels again for read-only arrays.
+        words = words.copy()
     why = decode(
         words,
         count,

@@ -1,4 +1,6 @@
-"""Decoding codec 1, `packed`: the inverse of packed_encode_kernels, in bounds whatever the payload holds.
+"""Decoding codec 1, `packed`: the inverse of packed_encode_kernels.
+
+In bounds whatever the payload holds.
 
 Places in an array are passed as unsigned offsets, not as slices: a slice of an array that
 came from Python costs two atomic reference counts, which is as much as unpacking 64 values.
@@ -24,6 +26,7 @@ from evstore.codec.packed_encode_kernels import (
     T_SIGNED,
     XY_RUNS,
 )
+from evstore.codec.vector import COUNTS, expand_runs, scan_times
 from evstore.jit import kernel
 
 U = np.uint64
@@ -44,6 +47,12 @@ def words_of(count: np.uint64, width: np.uint64) -> np.uint64:
 
 
 @kernel
+def bitmap_words(count: np.uint64) -> np.uint64:
+    """Words of a bit an event, in order."""
+    return (count + U(15)) >> U(4)
+
+
+@kernel
 def time_words(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> np.uint64:
     """Words of a block's times, exceptions included; ``head`` is its descriptor's place."""
     form = U(words[head + U(AT_T)])
@@ -58,7 +67,7 @@ def coordinate_words(words: NDArray[np.uint16], at: np.uint64, n: np.uint64) -> 
     """Words of an x or y section; its form is at ``words[at]``."""
     form = U(words[at])
     if form >> U(8) == U(XY_RUNS):
-        return words_of(n, U(1)) + words_of(U(words[at + U(2)]), form & U(0xFF))
+        return bitmap_words(n) + words_of(U(words[at + U(2)]), form & U(0xFF))
     return words_of(n, form & U(0xFF))
 
 
@@ -166,9 +175,13 @@ def decode_times(
             return BAD_POSITION
         low[i] = np.uint16(U(low[i]) | (U(words[e + U(1)]) << width))
     time = first_time(words, head)
-    for i in range(n):
-        time += np.int64(low[i])
-        t[to + i] = time
+    passed = U(0)
+    whole = n >> U(4)
+    for g in range(whole):
+        passed = scan_times(low, U(16) * g, passed, time, t, to + U(16) * g)
+    for i in range(U(16) * whole, n):
+        passed = (passed + U(low[i])) & U(0xFFFF)
+        t[to + i] = time + np.int64(passed)
     return DONE
 
 
@@ -178,22 +191,25 @@ def decode_runs(
     form: np.uint64,
     at: np.uint64,
     n: np.uint64,
-    low: NDArray[np.uint16],
     runs: NDArray[np.uint16],
     out: NDArray[np.uint16],
     to: np.uint64,
 ) -> int:
-    """One block's x or y in the form XY_RUNS; ``runs`` is scratch of 64 + 1024."""
+    """One block's x or y in the form XY_RUNS; ``runs`` is scratch of 64 + 1024 + 8."""
     changes = U(words[form + U(2)])
-    unpack(words, at, n, U(1), np.uint16(0), low, U(0))
     width = U(words[form]) & U(0xFF)
-    unpack(words, at + words_of(n, U(1)), changes, width, words[form + U(1)], runs, U(64))
-    if low[0] != 1:
+    unpack(words, at + bitmap_words(n), changes, width, words[form + U(1)], runs, U(64))
+    if not words[at] & 1:
         return BAD_RUNS
-    # At most 1024 changes: in bounds whatever the bitmap holds.
+    # The run before the next event; at most 1024 changes keep it in bounds.
     k = U(63)
-    for i in range(n):
-        k += U(low[i])
+    whole = n >> U(3)
+    for g in range(whole):
+        changed = (U(words[at + (g >> U(1))]) >> (U(8) * (g & U(1)))) & U(0xFF)
+        expand_runs(runs, k, changed, out, to + U(8) * g)
+        k += COUNTS[changed]
+    for i in range(U(8) * whole, n):
+        k += (U(words[at + (i >> U(4))]) >> (i & U(15))) & U(1)
         out[to + i] = runs[k]
     return DONE if k == U(63) + changes else BAD_RUNS
 
@@ -209,9 +225,9 @@ def decode_coordinates(
     out: NDArray[np.uint16],
     to: np.uint64,
 ) -> int:
-    """One block's x or y into ``out[to:]``; its form is at ``words[form]``, its section at ``at``."""
+    """One block's x or y into ``out[to:]``; its form is at ``form``, its section at ``at``."""
     if U(words[form]) >> U(8) == U(XY_RUNS):
-        return decode_runs(words, form, at, n, low, runs, out, to)
+        return decode_runs(words, form, at, n, runs, out, to)
     width = U(words[form]) & U(0xFF)
     least = words[form + U(1)]
     if n == FULL:
@@ -268,7 +284,7 @@ def decode(
     if at > size:
         return BAD_LENGTH
     low = np.empty(BLOCK, np.uint16)
-    runs = np.zeros(64 + BLOCK, np.uint16)
+    runs = np.empty(64 + BLOCK + 8, np.uint16)
     bits = np.empty(BLOCK, np.uint8)
     for b in range(blocks):
         n = min(FULL, U(count) - b * FULL)

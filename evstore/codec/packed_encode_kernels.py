@@ -168,7 +168,7 @@ def encode_coordinates(
         changes += int(values[i] != values[i - 1])
     width = bit_length(U(most) - U(least))
     plain = section_words(n, width)
-    bitmap = section_words(n, 1)
+    bitmap = (n + 15) >> 4
     used = section_words(changes, width)
     head[1] = least
     if bitmap + used + (RUN_GAIN_WORDS * n) // BLOCK >= plain:
@@ -181,15 +181,15 @@ def encode_coordinates(
     head[0] = np.uint16(XY_RUNS << 8 | width)
     head[2] = np.uint16(changes)
     runs[:] = np.uint16(0)
-    low[0] = np.uint16(1)
+    out[:bitmap] = np.uint16(0)
+    out[0] = np.uint16(1)
     runs[0] = np.uint16(values[0] - least)
     found = 0
     for i in range(1, n):
         changed = int(values[i] != values[i - 1])
-        low[i] = np.uint16(changed)
+        out[i >> 4] |= np.uint16(changed << (i & 15))
         found += changed
         runs[found] = np.uint16(values[i] - least)
-    pack(low, n, 1, out[:bitmap])
     pack(runs, changes, width, out[bitmap : bitmap + used])
     return bitmap + used
 
