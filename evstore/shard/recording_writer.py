@@ -221,12 +221,16 @@ class RecordingWriter:
         count = len(next(iter(columns.values())))
         with self.shard.lock:
             self._check_open()
-            side = self._side.setdefault(stream, SideHash())
+            side = self._side.get(stream, SideHash())
+            dtypes = {name: v.dtype.newbyteorder("<").str for name, v in columns.items()}
+            if side.rows and side.dtypes != dtypes:
+                raise ArgumentError(f"side stream {stream!r} has the columns {side.dtypes}")
             for start in range(0, count, MAX_ROWS):
                 rows = {k: v[start : start + MAX_ROWS] for k, v in columns.items()}
                 record = side_record(self.number, stream, rows, side.rows)
                 at = self.shard.append([record])
                 side.update(rows)
+                self._side[stream] = side  # a stream without rows is none
                 length = len(next(iter(rows.values())))
                 self._side_places.setdefault(stream, []).append([at, len(record), length])
 

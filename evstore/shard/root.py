@@ -67,6 +67,11 @@ class SideHash:
             hasher.update(np.ascontiguousarray(little))
         self.rows += len(next(iter(columns.values())))
 
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Columns and their dtypes, as numpy writes them."""
+        return {name: dtype for name, (dtype, _) in self._columns.items()}
+
     def digest(self) -> bytes:
         """The hash of the rows so far."""
         parts = {name: [d, self.rows, h.hexdigest()] for name, (d, h) in self._columns.items()}
