@@ -11,6 +11,7 @@ import numpy as np
 import xxhash
 
 import naive
+from evstore.errors import TruncatedError
 from evstore.events import Events
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
@@ -51,22 +52,26 @@ def read_events(path: Path | str, id: str | None = None) -> Events:
         return Events(**RecordingReader(shard, info).read(0, info.n_events))
 
 
-def camera(n: int, seed: int = 1, kind: str = "dense", width: int = 640) -> Events:
+def camera(
+    n: int, seed: int = 1, kind: str = "dense", resolution: tuple[int, int] = (640, 480)
+) -> Events:
     """Events as a small sensor gives them, from time 0 on."""
     events = piece(n, kind, "sensor", "runs", "any", seed)
-    return Events(events.t - (events.t[0] if n else 0), events.x % width, events.y % 480, events.p)
+    start = events.t[0] if n else 0
+    return Events(events.t - start, events.x % resolution[0], events.y % resolution[1], events.p)
 
 
 def small_shard(path: Path) -> dict[str, Whole]:
-    """Two recordings, interleaved, with triggers, labels and a step back: under 3 KiB."""
-    first, second = camera(230, 1, width=34), camera(170, 2, "rare steps back", width=34)
-    with ShardWriter(path, chunk_events=100, flush_s=None) as shard:
+    """Two recordings, interleaved, with triggers, labels and a step back: about 3 KiB."""
+    first = camera(130, 1, resolution=(34, 34))
+    second = camera(70, 2, "rare steps back", (34, 34))
+    with ShardWriter(path, chunk_events=60, flush_s=None) as shard:
         a = shard.recording("first", resolution=(640, 480), label=3)
         b = shard.recording("second", label={"name": "walk"}, metadata={"sensor": "tiny"})
-        a.write(first[:120])
+        a.write(first[:70])
         b.write(second)
         a.trigger([5, 900], [0, 7], [1, 0])
-        a.write(first[120:])
+        a.write(first[70:])
         b.label([1, 2], [0, 50], [10, 60])
         b.close()
         a.close()
@@ -113,3 +118,47 @@ def refooted(data: bytes, directory: bytes, at: int) -> bytes:
     from evstore.shard.layout import footer_bytes
 
     return data[:at] + directory + footer_bytes(at, len(directory))
+
+
+FOREVER = 1 << 63
+Everything = dict[str, Any]
+
+
+class MemorySource:
+    """A file that lies in memory, so that thousands of damaged copies cost no disk."""
+
+    name = "memory.evs"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        if offset + length > len(self.data):
+            raise TruncatedError("file is shorter than its index says", offset=offset)
+        return self.data[offset : offset + length]
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        buffer[:] = self.read(offset, len(buffer))
+
+    def close(self) -> None:
+        pass
+
+
+def everything(data: bytes) -> Everything:
+    """All that a reader can give of a shard, by every way it reads."""
+    found: Everything = {}
+    with Shard(MemorySource(data)) as shard:
+        for info in shard.recordings:
+            reader = RecordingReader(shard, info)
+            columns = reader.read(0, info.n_events)
+            found[info.id] = {name: column.tolist() for name, column in columns.items()}
+            for window in ((-FOREVER, FOREVER), (50, 400)):
+                between = reader.between(*window, roi=(0, 0, 30, 400), polarity=1)
+                found[f"{info.id} {window}"] = between.t.tolist()
+            for stream in info.side:
+                rows = reader.side(stream) or {}
+                found[f"{info.id} {stream}"] = {k: v.tolist() for k, v in rows.items()}
+    return found

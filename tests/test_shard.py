@@ -175,8 +175,7 @@ def test_structure_is_at_most_64_bytes_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "a.evs"
     with ShardWriter(path, flush_s=None) as shard:
         for k in range(1000):
-            events = camera(4000, k, width=34)
-            events = Events(events.t, events.x % 34, events.y % 34, events.p)
+            events = camera(4000, k, resolution=(34, 34))
             with shard.recording(
                 f"train/{k % 10}/{k:05}", resolution=(34, 34), label=k % 10
             ) as out:

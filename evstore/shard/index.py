@@ -63,6 +63,13 @@ class RecordingInfo:
     side: dict[str, list[list[int]]] = field(default_factory=dict)  # stream: [offset, size, rows]
 
 
+def summary(chunks: Sequence[ChunkInfo]) -> tuple[int, int, int, int, int]:
+    """What the directory says of a page's chunks: the fields of PageInfo from n_chunks on."""
+    events = sum(c.count for c in chunks)
+    t_min, t_max = min(c.t_min for c in chunks), max(c.t_max for c in chunks)
+    return len(chunks), chunks[0].first_event, events, t_min, t_max
+
+
 def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
     """A PAGE record of chunks in file order."""
     c = [list(column) for column in zip(*chunks, strict=True)]

@@ -95,6 +95,7 @@ class _Rescue:
         self._open: dict[int, RecordingWriter] = {}
         self._ids: set[str] = set()
         self._ended: dict[int, End] = {}
+        self._next: dict[int, int] = {}  # event that the old recording's next chunk should have
 
     def take(self, shard: ShardWriter, record: Record) -> None:
         """Copy one record's contents over."""
@@ -105,10 +106,11 @@ class _Rescue:
             words = np.frombuffer(payload, "<u2", len(payload) // 2)
             events = decode_chunk(words, info.count, info.codec)
             writer = self._writer(shard, info.recording)
-            self.report.lost_events += max(0, info.first_event - writer.next_event)
+            expected = self._next.get(info.recording, writer.first_event)
+            self.report.lost_events += max(0, info.first_event - expected)
+            self._next[info.recording] = info.first_event + info.count
             writer.write(events)
             writer.flush()
-            writer.next_event = info.first_event + info.count
             self.report.events += info.count
             self.report.chunks += 1
         elif record.kind == SIDE:
@@ -147,7 +149,8 @@ class _Rescue:
             writer.resolution = end.resolution
         writer.metadata.update(metadata)
         missing = end.n_events - writer.n_events
-        self.report.lost_events += max(0, end.n_events - (writer.next_event - writer.first_event))
+        found = self._next.get(end.recording, writer.first_event) - writer.first_event
+        self.report.lost_events += max(0, end.n_events - found)
         if missing:
             writer.metadata["recovered"] = {"events_lost": missing}
         writer.close()

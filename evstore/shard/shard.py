@@ -11,7 +11,14 @@ from collections.abc import Iterator
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.shard.chunks import ChunkInfo
-from evstore.shard.index import SHARED, PageInfo, RecordingInfo, parse_directory, parse_page
+from evstore.shard.index import (
+    SHARED,
+    PageInfo,
+    RecordingInfo,
+    parse_directory,
+    parse_page,
+    summary,
+)
 from evstore.shard.layout import (
     FOOTER_SIZE,
     HEADER_SIZE,
@@ -69,7 +76,10 @@ class Shard:
             tail = self.source.read(at, size - at)
             start = at
         self._tail, self._tail_start = memoryview(tail), start
-        self.recordings, self.pages = parse_directory(parse_record(tail, at - start, start), size)
+        directory = parse_record(tail, at - start, start)
+        if directory.size != length:
+            raise CorruptError("footer and directory disagree", offset=at, field="length")
+        self.recordings, self.pages = parse_directory(directory, size)
         self._loaded: dict[int, list[ChunkInfo]] = {}
         self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
@@ -129,7 +139,7 @@ class Shard:
             chunks = parse_page(parse_record(data, 0, at))
         except FormatError as error:
             raise error.at(self.source.name) from None
-        bad = len(chunks) != page.n_chunks or any(
+        bad = summary(chunks) != page[3:] or any(
             not HEADER_SIZE <= c.offset < c.offset + c.size <= self.size
             or c.offset % 2
             or c.size > MAX_RECORD + LONGEST_FRAME

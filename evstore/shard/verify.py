@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,11 +88,8 @@ def _take(checks: dict[int, _RecordingCheck], record: Record) -> None:
         info, payload = parse_chunk(record)
         _of(checks, info.recording, record).chunk(info, payload)
     elif record.kind == SIDE:
-        number, stream, first, columns = parse_side(record)
-        side = _of(checks, number, record).sides.setdefault(stream, SideHash())
-        if first != side.rows:
-            raise CorruptError("rows of a side stream are missing", offset=record.offset)
-        side.update(columns)
+        number, *_ = side = parse_side(record)
+        _of(checks, number, record).side(side, record)
     else:
         end = End.parse(record)
         _of(checks, end.recording, record).end(end, record)
@@ -114,15 +112,19 @@ class _RecordingCheck:
     def __init__(self, shard: Shard, info: RecordingInfo) -> None:
         self.info = info
         self.sides: dict[str, SideHash] = {}
+        self._places: dict[str, list[list[int]]] = {}
         self._index: Iterator[ChunkInfo] = TimeIndex(shard, info).all()
         self._leaves: LeafBuffer | None = None
         self._event = info.first_event
-        self._begun = self._ended = False
+        self._begin: Begin | None = None
+        self._ended = False
 
     def begin(self, begin: Begin, record: Record) -> None:
-        if self._begun or begin.id != self.info.id or begin.part != self.info.part:
+        info = self.info
+        said = (begin.id, begin.part, begin.first_event)
+        if self._begin is not None or said != (info.id, info.part, info.first_event):
             raise CorruptError("BEGIN and directory disagree", offset=record.offset, got=begin.id)
-        self._begun = True
+        self._begin = begin
         self._leaves = LeafBuffer()
 
     def chunk(self, found: ChunkInfo, payload: memoryview) -> None:
@@ -154,17 +156,30 @@ class _RecordingCheck:
             if not self._leaves.room:
                 self._leaves.hash_full()
 
+    def side(self, found: tuple[int, str, int, dict[str, Any]], record: Record) -> None:
+        _, stream, first, columns = found
+        side = self.sides.setdefault(stream, SideHash())
+        if first != side.rows:
+            raise CorruptError("rows of a side stream are missing", offset=record.offset)
+        side.update(columns)
+        self._places.setdefault(stream, []).append([record.offset, record.size, side.rows - first])
+
     def end(self, end: End, record: Record) -> None:
-        if self._leaves is None or self._ended:
+        if self._begin is None or self._ended:
             raise CorruptError("END without BEGIN", offset=record.offset)
         self._ended = True
-        if end.n_events != self.info.n_events or end.root != self.info.root:
-            raise CorruptError("END and directory disagree", offset=record.offset)
+        info = self.info
+        metadata = {**self._begin.metadata, **end.metadata}
+        said = (end.n_events, end.root, end.resolution or self._begin.resolution, metadata)
+        if said != (info.n_events, info.root, info.resolution, info.metadata):
+            raise CorruptError("BEGIN, END and directory disagree", offset=record.offset)
 
     def finish(self) -> None:
         info = self.info
         if not self._ended or self._leaves is None or next(self._index, None) is not None:
             raise CorruptError("recording is not whole", field="recording", got=info.id)
+        if self._places != info.side:
+            raise CorruptError("index and side streams disagree", field="recording", got=info.id)
         counted = self._event - info.first_event
         header = str(info.metadata.get("source", {}).get("header", ""))
         sides = {name: side.digest() for name, side in sorted(self.sides.items())}

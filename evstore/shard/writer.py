@@ -18,6 +18,7 @@ from evstore.shard.index import (
     RecordingInfo,
     directory_record,
     page_record,
+    summary,
 )
 from evstore.shard.layout import footer_bytes, header_bytes
 from evstore.shard.output import PartFile
@@ -107,13 +108,7 @@ class ShardWriter:
         """Write a page of the index; returns its number."""
         record = page_record(chunks)
         at = self.append([record])
-        events = sum(c.count for c in chunks)
-        t_min, t_max = min(c.t_min for c in chunks), max(c.t_max for c in chunks)
-        self._pages.append(
-            PageInfo(
-                at, len(record), owner, len(chunks), chunks[0].first_event, events, t_min, t_max
-            )
-        )
+        self._pages.append(PageInfo(at, len(record), owner, *summary(chunks)))
         return len(self._pages) - 1
 
     def finished(self, info: RecordingInfo, chunks: list[ChunkInfo], has_pages: bool) -> None:
