@@ -1,0 +1,195 @@
+"""evstore info"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from evstore.cli import failures, printing
+from evstore.cli.input_flags import input_flags
+
+SHOWN_RECORDINGS = 10
+SHOWN_GAPS = 5
+
+
+@click.command("info")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+@click.option("--scan", is_flag=True, help="Read a foreign file's events too, not its header only.")
+@click.option("--recording", metavar="ID", help="One recording of a shard of many.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@input_flags
+def command(
+    paths: tuple[str, ...],
+    scan: bool,
+    recording: str | None,
+    as_json: bool,
+    said: dict[str, Any],
+) -> int:
+    """Show what a recording, a shard or a folder of them holds.
+
+    One file is shown in full; several files, or those of a folder, a line each. Of a shard
+    only its index is read, of a foreign file only its header, unless --scan.
+    """
+    from evstore.info import describe
+
+    if len(paths) == 1 and not os.path.isdir(paths[0]):
+        found = describe(paths[0], scan=scan, recording=recording, **said)
+        if as_json:
+            printing.echo_json(found)
+        else:
+            _print(found)
+        return failures.DONE
+    return _list(paths, scan, as_json, said)
+
+
+def _list(paths: tuple[str, ...], scan: bool, as_json: bool, said: dict[str, Any]) -> int:
+    from evstore.errors import ArgumentError, EvstoreError, FormatError
+    from evstore.info import describe, files_in
+
+    found, failed, others = [], 0, 0
+    for path in files_in(paths):
+        try:
+            found.append(describe(path, scan=scan, **said))
+        except (EvstoreError, OSError) as error:
+            if type(error) is FormatError and path not in paths:
+                others += 1  # not a recording: the rest of a folder is not our business
+                continue
+            failed += 1
+            failures.say(failures.message_of(error))
+    if not found and not failed:
+        raise ArgumentError(f"found no recordings in {', '.join(paths)}")
+    if as_json:
+        printing.echo_json(found)
+    else:
+        head = ["FILE", "FORMAT", "RESOLUTION", "EVENTS", "DURATION", "SIZE", "BITS/EVENT"]
+        printing.table(head, [_line(one) for one in found], left=2)
+        if others:
+            printing.echo(f"{printing.count(others, 'other file')} not shown")
+    if not failed:
+        return failures.DONE
+    return failures.PARTIAL if found else failures.FAILED
+
+
+def _line(found: dict[str, Any]) -> list[str]:
+    recordings = found["recordings"]
+    sizes = {tuple(one["resolution"] or ()) for one in recordings}
+    length = [one["duration_us"] for one in recordings]
+    bits = found["bits_per_event"]
+    return [
+        found["path"],
+        found["format"],
+        printing.resolution(sizes.pop()) if len(sizes) == 1 else "several" if sizes else "-",
+        "-" if found["events"] is None else f"{found['events']:,}",
+        "-" if None in length else printing.duration(sum(length)),
+        "-" if found["bytes"] is None else printing.size(found["bytes"]),
+        "-" if bits is None else f"{bits:.1f}",
+    ]
+
+
+def _print(found: dict[str, Any]) -> None:
+    recordings = found["recordings"]
+    printing.echo(found["path"])
+    file = [("format", found["format"]), ("size", _size(found))]
+    if len(recordings) == 1:
+        printing.fields([*file, *_fields(recordings[0])], "  ")
+        if recordings[0]["events"] is None:
+            printing.echo("  (only the header was read: --scan reads the events)")
+        return
+    counts = [(name, f"{found[name]:,}") for name in ("events", "chunks")]
+    printing.fields([*file, ("recordings", f"{len(recordings):,}"), *counts], "  ")
+    rows = [_row(one) for one in recordings[:SHOWN_RECORDINGS]]
+    if rows:
+        printing.table(["RECORDING", "RESOLUTION", "EVENTS", "DURATION", "LABEL"], rows)
+    if len(recordings) > SHOWN_RECORDINGS:
+        printing.echo(f"and {len(recordings) - SHOWN_RECORDINGS:,} more: --json shows all")
+
+
+def _size(found: dict[str, Any]) -> str:
+    if found["bytes"] is None:
+        return ""
+    text = printing.size(found["bytes"])
+    if found["bits_per_event"] is not None:
+        bits, times = found["bits_per_event"], found["times_smaller"]
+        text += f", {bits:.2f} bits/event, {times:.2f} times smaller than 13 B/event"
+    return text
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    return [
+        one["recording"],
+        printing.resolution(one["resolution"]),
+        f"{one['events']:,}",
+        printing.duration(one["duration_us"]),
+        _value(one["label"]),
+    ]
+
+
+def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is known of one recording; what is not is left out."""
+    geometry = "" if one["geometry"] in (None, "stated") else f" ({one['geometry']})"
+    known = [
+        ("recording", one["recording"]),
+        ("resolution", printing.resolution(one["resolution"]) + geometry),
+        ("sensor", ", ".join(f"{k} {v}" for k, v in one["sensor"].items())),
+        ("origin", _value(one["origin"])),
+    ]
+    if one["events"] is not None:
+        known += _of_events(one)
+    source = one.get("source") or {}
+    return [
+        *known,
+        ("label", _value(one["label"])),
+        *(
+            (name, printing.count(rows, "row"))
+            for name, rows in (one["side_streams"] or {}).items()
+        ),
+        ("source", _source(source)),
+        ("not kept", printing.dropped(one["dropped"] or {})),
+        ("converter", one.get("converter") or ""),
+        ("root", one.get("root", "")),
+    ]
+
+
+def _of_events(one: dict[str, Any]) -> list[tuple[str, str]]:
+    if not one["events"]:
+        return [("events", "0")]
+    share = one["on_events"] / one["events"]
+    chunks = one["chunks"]
+    return [
+        ("events", f"{one['events']:,} ({share:.1%} ON)"),
+        ("chunks", f"{chunks:,}" if chunks else ""),
+        (
+            "duration",
+            f"{printing.duration(one['duration_us'])}, {printing.rate(one['events_per_s'])}",
+        ),
+        ("times", f"{one['t_start']:,} to {one['t_stop'] - 1:,} us"),
+        ("order", "" if one["time_ordered"] else "time steps back"),
+        ("gaps", _gaps(one["gaps"])),
+    ]
+
+
+def _gaps(gaps: list[list[int]]) -> str:
+    shown = [
+        f"{printing.duration(stop - start)} at {start:,} us" for start, stop in gaps[:SHOWN_GAPS]
+    ]
+    more = f" and {len(gaps) - SHOWN_GAPS:,} more" if len(gaps) > SHOWN_GAPS else ""
+    return ", ".join(shown) + more
+
+
+def _source(source: dict[str, Any]) -> str:
+    parts = [str(source[key]) for key in ("name", "format") if key in source]
+    if "size" in source:
+        parts.append(printing.size(source["size"]))
+    if "sha256" in source:
+        parts.append(f"SHA-256 {source['sha256']}")
+    return ", ".join(parts)
+
+
+def _value(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    import json
+
+    return json.dumps(value)
