@@ -1,0 +1,1 @@
+"""The bars evstore is held to, against opponents in the same run: `python -m bench`."""

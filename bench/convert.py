@@ -1,0 +1,34 @@
+"""A whole conversion from EVT2, against reading the file alone."""
+
+from __future__ import annotations
+
+import evstore
+from bench.bars import Bar, Settings, worst
+from bench.parse import EVT2
+from bench.recordings import data_folder, recordings
+from bench.timing import times_longer
+
+
+def measure(settings: Settings) -> list[Bar]:
+    if data_folder() is None:
+        return []
+    parts = {}
+    for recording in recordings(settings, EVT2):
+        source, target = recording.raw(), settings.folder / "converted.evs"
+
+        def read(source: object = source) -> None:
+            with evstore.open(source) as rec:  # type: ignore[arg-type]
+                for _ in rec.batches():
+                    pass
+
+        def convert(source: object = source, target: object = target) -> None:
+            evstore.convert(source, target, overwrite=True)  # type: ignore[arg-type]
+
+        parts[recording.name] = times_longer(settings.rounds, convert, read)
+    return [
+        Bar(
+            "time to convert EVT2, against reading it alone",
+            *("x", "less", 3, 2, worst(parts, "less"), parts),
+            note="one process; hash of the source, root and fsync included; the slower recording",
+        )
+    ]
