@@ -36,7 +36,7 @@ class Digest:
         for name, hasher in self._hashers.items():
             column = getattr(events, name)
             little = column.astype(column.dtype.newbyteorder("<"), copy=False)
-            hasher.update(np.ascontiguousarray(little))
+            hasher.update(np.ascontiguousarray(little).data)
 
     def result(self, resolution: tuple[int, int] | None) -> dict[str, Any]:
         """What `evstore digest --json` prints."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: One event in 13 bytes without padding: what `to_structured` gives unless asked otherwise.
 PACKED_DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 
-COLUMN_DTYPES = {
+COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     "t": np.dtype(np.int64),
     "x": np.dtype(np.uint16),
     "y": np.dtype(np.uint16),
@@ -106,7 +106,8 @@ class Events:
     @classmethod
     def empty(cls, resolution: tuple[int, int] | None = None, length: int = 0) -> Events:
         """``length`` events whose values are not set: a buffer to decode into."""
-        return cls.of(*(np.empty(length, COLUMN_DTYPES[n]) for n in COLUMNS), resolution=resolution)
+        t, x, y, p = (np.empty(length, COLUMN_DTYPES[name]) for name in COLUMNS)
+        return cls.of(t, x, y, p, resolution)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Events]) -> Events:
@@ -114,8 +115,8 @@ class Events:
         parts = list(parts)
         if not parts:
             return cls.empty()
-        columns = (np.concatenate([getattr(part, n) for part in parts]) for n in COLUMNS)
-        return cls(*columns, resolution=parts[0].resolution)
+        t, x, y, p = (np.concatenate([getattr(part, n) for part in parts]) for n in COLUMNS)
+        return cls.of(t, x, y, p, parts[0].resolution)
 
     @classmethod
     def from_structured(
@@ -123,16 +124,18 @@ class Events:
     ) -> Events:
         """From a structured array with the fields t, x, y, p, of any integer dtypes and order.
 
-        >>> a = np.array([(5, 1, 2, True)], dtype=[("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "?")])
+        >>> dtype = [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "?")]
+        >>> a = np.array([(5, 1, 2, True)], dtype)
         >>> Events.from_structured(a).p.tolist()
         [1]
         """
         missing = [n for n in COLUMNS if n not in (array.dtype.names or ())]
         if missing:
             raise ArgumentError(
-                f"a structured array needs the fields t, x, y, p; missing {missing}, got {array.dtype}"
+                f"a structured array needs the fields t, x, y, p; missing {missing}, "
+                f"got {array.dtype}"
             )
-        return cls(*(array[n] for n in COLUMNS), resolution=resolution)
+        return cls(array["t"], array["x"], array["y"], array["p"], resolution)
 
     def to_structured(self, dtype: DTypeLike = PACKED_DTYPE) -> NDArray[Any]:
         """A fresh structured array; ``dtype`` must have the fields t, x, y, p.

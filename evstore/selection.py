@@ -48,7 +48,7 @@ class Selection:
 
 
 def parse_time(text: str) -> int:
-    """Microseconds of ``1.5s``, ``20ms``, ``300us``, ``2min``, ``1h``; a bare number is microseconds.
+    """Microseconds of ``1.5s``, ``20ms``, ``300us``, ``2min``, ``1h``; a bare number is itself.
 
     >>> parse_time("1.5s"), parse_time("-20ms"), parse_time("7")
     (1500000, -20000, 7)

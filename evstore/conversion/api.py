@@ -30,7 +30,8 @@ def convert(
     True
     """
     several = not isinstance(source, (str, os.PathLike))
-    sources = [os.fspath(s) for s in (source if several else [source])]  # type: ignore[union-attr, list-item]
+    given = [source] if isinstance(source, (str, os.PathLike)) else source
+    sources = [os.fspath(path) for path in given]
     chosen = Options(**options)
     todo = plan(sources, os.fspath(target), chosen)
     if not several and len(todo) == 1 and not os.path.isdir(sources[0]):

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Events a reader decodes at once: large enough to hide call overhead, small enough to stay in cache.
+#: Events decoded at once: enough to hide the cost of a call, few enough to stay in cache.
 BATCH_EVENTS = 65_536
 
 
 class Triggers(NamedTuple):
-    """External trigger edges: ``t`` int64 microseconds, ``id`` uint8 channel, ``p`` uint8 (1 = rising)."""
+    """External trigger edges: ``t`` int64 us, ``id`` uint8 channel, ``p`` uint8 (1 = rising)."""
 
     t: NDArray[np.int64]
     id: NDArray[np.uint8]
@@ -50,7 +50,8 @@ class Reading:
     ``resolution`` is what the file states (or its sensor's name implies), None where it is silent.
     ``metadata`` holds JSON values; ``header`` the source's own header bytes. ``dropped`` counts by
     kind what is not kept (unknown words, events before the first time word ...) and grows while
-    ``batches`` is consumed. ``batches`` raises TruncatedError after the last whole event of a cut file.
+    ``batches`` is consumed. ``batches`` raises TruncatedError after the last whole event of a
+    cut file.
     """
 
     format: str

@@ -120,7 +120,7 @@ class Recording(abc.ABC):
             which = slice(which, which + 1 or None)
         start, stop, step = which.indices(len(self))
         found = self.read(start, max(start, stop)) if step > 0 else self.read(0, len(self))
-        events = Events.of(*(found[name] for name in COLUMNS), resolution=self.resolution)
+        events = Events.of(found["t"], found["x"], found["y"], found["p"], self.resolution)
         if step == 1:
             return events
         return events[::step] if step > 0 else events[which]

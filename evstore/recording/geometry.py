@@ -57,8 +57,8 @@ class Geometry:
                 inside = (batch.x < self.width) & (batch.y < self.height)
                 out = int(inside.size - np.count_nonzero(inside))
                 self._dropped[OUTSIDE] = self._dropped.get(OUTSIDE, 0) + out
-                columns = (c[inside] for c in batch[:4])
-                yield Batch(*columns, batch.triggers)
+                t, x, y, p, triggers = batch
+                yield Batch(t[inside], x[inside], y[inside], p[inside], triggers)
             else:
                 self._refuse(batch, batches)
 

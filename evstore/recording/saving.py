@@ -26,7 +26,11 @@ class Output:
         metadata: dict[str, Any] | None,
     ) -> None:
         self.shard = shard
-        self._said = {"resolution": resolution, "label": label, "metadata": metadata}
+        self._said: dict[str, Any] = {
+            "resolution": resolution,
+            "label": label,
+            "metadata": metadata,
+        }
         self._single: RecordingWriter | None = None
         if any(value is not None for value in self._said.values()):
             self._only()
@@ -52,7 +56,9 @@ class Output:
         """Append external trigger edges to the shard's single recording."""
         self._only().trigger(t, id, p)
 
-    def label(self, value: Any, t_start: ArrayLike = None, t_stop: ArrayLike = None) -> None:
+    def label(
+        self, value: Any, t_start: ArrayLike | None = None, t_stop: ArrayLike | None = None
+    ) -> None:
         """Label the shard's single recording, or the times [t_start, t_stop) of it."""
         self._only().label(value, t_start, t_stop)
 
@@ -71,7 +77,7 @@ class Output:
         if self._single is None:
             if self.shard.done or self.shard.open_recordings:
                 raise ArgumentError("this shard holds named recordings: write to one of them")
-            self._single = self.shard.recording("", **self._said)  # type: ignore[arg-type]
+            self._single = self.shard.recording("", **self._said)
         return self._single
 
     def __enter__(self) -> Output:

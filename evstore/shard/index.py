@@ -91,11 +91,12 @@ def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
         at,
         size,
     ) = c
+    nexts = [0, *(f + n for f, n in zip(first, count, strict=True))]
     ends = [o + s for o, s in zip(at, size, strict=True)]
     columns = [
         deltas(rec),
         [k << 1 | int(o) for k, o in zip(codec, ordered, strict=True)],
-        [f - g for f, g in zip(first, [0, *(f + n for f, n in zip(first, count, strict=True))], strict=False)],
+        [f - n for f, n in zip(first, nexts, strict=False)],
         count,
         deltas(t_first),
         [b - a for a, b in zip(t_first, t_last, strict=True)],

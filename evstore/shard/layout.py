@@ -68,6 +68,7 @@ class Cursor:
         self.offset = offset  # of data[0] in the file, for messages
 
     def bytes(self, count: int, field_name: str) -> bytes:
+        """The next ``count`` bytes."""
         if count > len(self.data) - self.at:
             raise CorruptError(
                 "record is too short",
@@ -80,6 +81,7 @@ class Cursor:
         return bytes(self.data[self.at - count : self.at])
 
     def varint(self, field_name: str) -> int:
+        """An unsigned integer below 2^64."""
         value = shift = 0
         while True:
             byte = self.bytes(1, field_name)[0]
@@ -98,10 +100,12 @@ class Cursor:
         return value
 
     def signed(self, field_name: str) -> int:
+        """A signed integer of 64 bits."""
         z = self.varint(field_name)
         return z >> 1 if not z & 1 else -((z + 1) >> 1)
 
     def json(self, field_name: str) -> dict[str, Any]:
+        """A JSON object, its length before it."""
         raw = self.bytes(self.varint(field_name), field_name)
         return parse_json(raw, field_name, self.offset)
 
@@ -292,6 +296,7 @@ class Begin:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> bytes:
+        """The whole BEGIN record."""
         out = bytearray()
         put_varint(out, self.recording)
         flags = int(self.resolution is not None) | int(self.part > 0) << 1
@@ -314,6 +319,7 @@ class Begin:
 
     @classmethod
     def parse(cls, record: Record) -> Begin:
+        """What a BEGIN record says."""
         c = Cursor(record.body, record.body_offset)
         recording = c.varint("recording")
         flags = c.varint("flags")
@@ -336,6 +342,7 @@ class End:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> bytes:
+        """The whole END record."""
         out = bytearray()
         put_varint(out, self.recording)
         put_varint(out, self.n_events)
@@ -352,6 +359,7 @@ class End:
 
     @classmethod
     def parse(cls, record: Record) -> End:
+        """What an END record says."""
         c = Cursor(record.body, record.body_offset)
         recording = c.varint("recording")
         n_events = c.varint("events")

@@ -44,8 +44,8 @@ def leaf_hash(
         for k in range(planes):
             value_plane(values, np.uint64(8 * k), out[row])
             row += 1
-    hasher.update(out)
-    hasher.update(np.packbits(p, bitorder="little"))
+    hasher.update(out.data)
+    hasher.update(np.packbits(p, bitorder="little").data)
     return hasher.digest()
 
 
@@ -64,7 +64,7 @@ class SideHash:
         for name, values in columns.items():
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)
             _, hasher = self._columns.setdefault(name, (little.dtype.str, hashlib.sha256()))
-            hasher.update(np.ascontiguousarray(little))
+            hasher.update(np.ascontiguousarray(little).data)
         self.rows += len(next(iter(columns.values())))
 
     @property

@@ -1,4 +1,4 @@
-"""Which chunks of a recording a question touches, by binary search that time may step back under."""
+"""Which chunks of a recording a question touches: binary search, right where time steps back."""
 
 from __future__ import annotations
 
