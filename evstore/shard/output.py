@@ -10,15 +10,25 @@ from evstore.errors import ArgumentError
 
 
 class PartFile:
-    """Append-only file at ``path.part``; ``finish`` fsyncs and renames it to ``path``."""
+    """Append-only file at ``path.part``; ``finish`` fsyncs and renames it to ``path``.
 
-    def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    ``part`` names another file to use meanwhile, in the same folder.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], overwrite: bool = False, part: str | None = None
+    ) -> None:
         self.path = os.fspath(path)
-        self.part = self.path + ".part"
+        self.part = part or self.path + ".part"
         if os.path.isdir(self.path):
             raise ArgumentError(f"{self.path}: is a folder, not a file")
         self._overwrite = overwrite
         self._check_free()
+        if os.path.exists(self.part) and not overwrite:
+            raise ArgumentError(
+                f"{self.part}: exists, left by a writer that did not finish or has not yet; "
+                "`evstore recover` saves what it holds. Remove it, or pass overwrite"
+            )
         self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
         self.at = 0
         self.finished = False  # it has its name, or is removed

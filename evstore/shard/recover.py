@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 
@@ -57,23 +58,37 @@ def recover_shard(
     source = FileSource(path)
     try:
         _check_is_shard(source)
-        saved = _Rescue()
-        with ShardWriter(out, overwrite=overwrite, flush_s=None) as shard:
-            finished = False
-            for record in scan(source, on_damage=lambda e: saved.report.problems.append(str(e))):
-                finished |= record.kind == DIRECTORY
-                try:
-                    saved.take(shard, record)
-                except UnsupportedError:
-                    raise
-                except FormatError as error:
-                    saved.report.problems.append(str(error.at(source.name)))
-            saved.close(finished)
-        return saved.report
+        # Not `out.part`: that is what a killed writer of `out` left, and may be `path` itself.
+        part = os.fspath(out) + ".recovered.part"
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(part)  # of a recovery that was killed
+        shard = ShardWriter(out, overwrite=overwrite, flush_s=None, part=part)
+        try:
+            report = _rescue(source, shard)
+            shard.close()
+        except BaseException:
+            shard.abort()  # the old file is as it was
+            raise
+        return report
     except FormatError as error:
         raise error.at(source.name) from None
     finally:
         source.close()
+
+
+def _rescue(source: FileSource, shard: ShardWriter) -> Recovery:
+    saved = _Rescue()
+    finished = False
+    for record in scan(source, on_damage=lambda e: saved.report.problems.append(str(e))):
+        finished |= record.kind == DIRECTORY
+        try:
+            saved.take(shard, record)
+        except UnsupportedError:
+            raise
+        except FormatError as error:
+            saved.report.problems.append(str(error.at(source.name)))
+    saved.close(finished)
+    return saved.report
 
 
 def _check_is_shard(source: FileSource) -> None:

@@ -29,7 +29,7 @@ FLUSH_S = 1.0
 
 
 class ShardWriter:
-    """A shard being written, at ``path.part`` until it is closed.
+    """A shard being written, at ``path.part`` (or ``part``) until it is closed.
 
     ``flush_s``: events no older than this are in the file, so that a reader can follow and a
     killed writer loses no more; None flushes full chunks only. ``background``: leaves of the
@@ -47,13 +47,14 @@ class ShardWriter:
         chunk_events: int = CHUNK_EVENTS,
         flush_s: float | None = FLUSH_S,
         background: bool = False,
+        part: str | None = None,
     ) -> None:
         if not 1 <= chunk_events <= 65_536:
             raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
         self.codec = preset_codec(preset)
         self.chunk_events = chunk_events
         self.background = background
-        self.file = PartFile(path, overwrite)
+        self.file = PartFile(path, overwrite, part)
         self.path = self.file.path
         self.lock = threading.RLock()
         self.done: list[RecordingInfo] = []
