@@ -82,7 +82,7 @@ class ShardRecording(Recording):
 
     @property
     def labels(self) -> dict[str, NDArray[Any]] | None:
-        """Labelled times ``t_start``, ``t_stop``, ``class_id`` (int64); None where there are none."""
+        """Labelled times ``t_start``, ``t_stop``, ``class_id`` (int64); None without any."""
         return self.reader.side("labels")
 
     def batches(

@@ -29,7 +29,7 @@ class ChunkInfo(NamedTuple):
     codec: int
     ordered: bool
     first_event: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name
     t_first: int
     t_last: int
     t_min: int

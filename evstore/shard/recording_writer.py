@@ -89,7 +89,9 @@ class RecordingWriter:
         """Append external trigger edges: times in microseconds, channels, 1 = rising."""
         self._append_side("triggers", TRIGGERS, {"t": t, "id": id, "p": p})
 
-    def label(self, value: Any, t_start: ArrayLike = None, t_stop: ArrayLike = None) -> None:
+    def label(
+        self, value: Any, t_start: ArrayLike | None = None, t_stop: ArrayLike | None = None
+    ) -> None:
         """Label the recording (any JSON value), or the times [t_start, t_stop) with a class."""
         if t_start is None and t_stop is None:
             self._label = json_value("label", value)
@@ -192,7 +194,7 @@ class RecordingWriter:
         info = ChunkInfo(
             self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:]
         )
-        parts = frame_payload(CHUNK, chunk_head(info), memoryview(payload).cast("B"))
+        parts = frame_payload(CHUNK, chunk_head(info), payload.data.cast("B"))
         at = self.shard.append(parts)
         self._chunks.append(info._replace(offset=at, size=sum(map(len, parts))))
         self.n_events += len(events)
@@ -265,5 +267,5 @@ def _number(value: Any) -> Any:
 
 
 def _contiguous(events: Events) -> Events:
-    columns = (np.ascontiguousarray(getattr(events, name)) for name in ("t", "x", "y", "p"))
-    return Events.of(*columns, resolution=events.resolution)
+    t, x, y, p = map(np.ascontiguousarray, (events.t, events.x, events.y, events.p))
+    return Events.of(t, x, y, p, events.resolution)
