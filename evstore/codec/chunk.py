@@ -77,8 +77,8 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
     """
     if codec != PACKED:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
-    columns = (events.t, events.x, events.y, events.p)
-    t, x, y, p = (np.ascontiguousarray(column) for column in columns)
+    t, x = np.ascontiguousarray(events.t), np.ascontiguousarray(events.x)
+    y, p = np.ascontiguousarray(events.y), np.ascontiguousarray(events.p)
     out = np.empty(worst_words(len(t)), np.uint16)
     return out[: encode(t, x, y, p, out)]
 

@@ -55,7 +55,8 @@ class RecordingWriter:
         self.number = number
         self.id = id
         self.resolution = resolution
-        self.metadata = json_value("metadata", dict(metadata))  # what is known now is in BEGIN; what changes, in END
+        # What is known now is in BEGIN; what changes, in END.
+        self.metadata = json_value("metadata", dict(metadata))
         self.n_events = 0
         self.root: bytes | None = None
         self._label = json_value("label", label)
