@@ -162,8 +162,7 @@ def decode_coordinates(head: Sequence[int], words: Words, n: int) -> list[int]:
     if form == OFFSET:
         values = unpack(words.take(section_words(n, width)), n, width)
         return [(low + value) & WORD for value in values]
-    bits = words.take((n + 15) // 16)
-    changed = [bits[i // 16] >> i % 16 & 1 for i in range(n)]
+    changed = words.bits(n)
     starts = unpack(words.take(section_words(runs, width)), runs, width)
     if changed[0] != 1 or sum(changed) != runs:
         raise NaiveError("runs")
@@ -177,7 +176,7 @@ def decode_coordinates(head: Sequence[int], words: Words, n: int) -> list[int]:
 def encode_polarity(p: Sequence[int]) -> tuple[int, list[int]]:
     if len(set(p)) == 1:
         return (ALL_ON if p[0] else ALL_OFF), []
-    return BITS, pack(p, 1)
+    return BITS, bitmap(p)
 
 
 # --------------------------------------------------------------------------------- chunks
@@ -189,6 +188,11 @@ class Words:
     def __init__(self, words: Sequence[int]) -> None:
         self.words = words
         self.at = 0
+
+    def bits(self, count: int) -> list[int]:
+        """The inverse of bitmap."""
+        found = self.take((count + 15) // 16)
+        return [found[i // 16] >> i % 16 & 1 for i in range(count)]
 
     def take(self, count: int) -> Sequence[int]:
         if self.at + count > len(self.words):
@@ -230,8 +234,7 @@ def decode(payload: Sequence[int], count: int) -> Columns:
         columns[0].extend(decode_times(head, words, n))
         columns[1].extend(decode_coordinates(head[6:9], words, n))
         columns[2].extend(decode_coordinates(head[9:12], words, n))
-        bits = unpack(words.take(section_words(n, 1)), n, 1) if form == BITS else [form] * n
-        columns[3].extend(bits)
+        columns[3].extend(words.bits(n) if form == BITS else [form] * n)
     if words.at != len(payload):
         raise NaiveError("length")
     return columns

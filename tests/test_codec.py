@@ -179,7 +179,8 @@ def test_any_blocks_and_any_columns(data: st.DataObject) -> None:
     if stop <= start:
         return
     arrays = {c: np.empty(stop - start, COLUMN_DTYPES[c]) if c in wanted else None for c in COLUMNS}
-    decode_blocks(encode_chunk(events), n, 1, first, last, **arrays)
+    words = encode_chunk(events)
+    decode_blocks(words, [0, len(words), n, first, last, 0], 1, **arrays)
     for name in wanted:
         assert np.array_equal(arrays[name], getattr(events, name)[start:stop])
 
@@ -235,7 +236,7 @@ def test_kernels_as_python_give_the_same(events: Events) -> None:
     assert out[:used].tolist() == words.tolist()
     back = Events.empty(length=n)
     code = pure(packed_decode_kernels.decode)(
-        words, n, 0, blocks_of(n), back.t, back.x, back.y, back.p
+        words, whole_chunk(words, n), back.t, back.x, back.y, back.p
     )
     assert code == 0
     assert back == events
@@ -254,7 +255,8 @@ def test_a_full_block_as_python() -> None:
     assert out[:used].tolist() == encode_chunk(events).tolist()
     back = Events.empty(length=1025)
     columns = (back.t, back.x, back.y, back.p)
-    assert pure(packed_decode_kernels.decode)(out[:used], 1025, 0, 2, *columns) == 0
+    words = out[:used]
+    assert pure(packed_decode_kernels.decode)(words, whole_chunk(words, 1025), *columns) == 0
     assert back == events
 
 
@@ -285,10 +287,15 @@ def mutate(words: NDArray[np.uint16], blocks: int, rng: np.random.Generator) -> 
     return words
 
 
+def whole_chunk(words: NDArray[np.uint16], n: int) -> NDArray[np.int64]:
+    """What decode is told of a chunk that fills ``words``."""
+    return np.array([0, len(words), n, 0, blocks_of(n), 0])
+
+
 def expect_code_or_events(words: NDArray[np.uint16], n: int) -> bool:
     """In bounds; and the reference says the same. True where it decodes."""
     whole, views = guarded(n)
-    code = packed_decode_kernels.decode(words, n, 0, blocks_of(n), *views.values())
+    code = packed_decode_kernels.decode(words, whole_chunk(words, n), *views.values())
     for name, array in whole.items():
         assert (array[:GUARD] == 165).all(), name
         assert (array[GUARD + n :] == 165).all(), name
@@ -324,7 +331,7 @@ def test_random_payloads_end_in_bounds(seed: int) -> None:
         top = int(rng.choice([2, 20, 600, 65_536]))
         words = rng.integers(0, top, int(rng.integers(0, 6000))).astype(np.uint16)
         whole, views = guarded(n)
-        packed_decode_kernels.decode(words, n, 0, blocks_of(n), *views.values())
+        packed_decode_kernels.decode(words, whole_chunk(words, n), *views.values())
         for array in whole.values():
             assert (array[:GUARD] == 165).all()
             assert (array[GUARD + n :] == 165).all()
@@ -341,9 +348,9 @@ def test_hostile_payloads_are_read_in_bounds(seed: int) -> None:
         words = encode_chunk(piece(n, *kinds, "any", seed + k))
         for hostile in (words, mutate(words, 1, rng)):
             back = Events.empty(length=n)
-            code = decode(hostile, n, 0, 1, back.t, back.x, back.y, back.p)
+            code = decode(hostile, whole_chunk(hostile, n), back.t, back.x, back.y, back.p)
             columns = Events.empty(length=n)
             assert code == packed_decode_kernels.decode(
-                hostile, n, 0, 1, columns.t, columns.x, columns.y, columns.p
+                hostile, whole_chunk(hostile, n), columns.t, columns.x, columns.y, columns.p
             )
             assert code or back == columns

@@ -41,7 +41,8 @@ def test_a_recording_of_several_pages(tmp_path: Path) -> None:
         assert Events(**reader.read(0, 9001)) == events
         for start, stop in [(8190, 8195), (0, 1), (9000, 9001), (4000, 4000), (8191, 8192)]:
             assert Events(**reader.read(start, stop)) == events[start:stop]
-        assert [c.first_event for c, _ in reader.chunks()] == list(range(0, 9001, 2))
+        found = [c.first_event for chunks, _ in reader.batches() for c in chunks]
+        assert found == list(range(0, 9001, 2))
 
 
 def test_exactly_one_page(tmp_path: Path) -> None:
@@ -263,15 +264,16 @@ def test_buffers_that_cannot_hold_it(long: tuple[Path, Events], out: dict[str, A
                 reader.read(start, stop)
 
 
-def test_chunks_one_by_one_in_one_buffer(long: tuple[Path, Events]) -> None:
+def test_batches_in_one_buffer(long: tuple[Path, Events]) -> None:
     path, events = long
     buffers = Events.empty(length=5000)
     with Shard(path) as shard:
         at = 0
-        for chunk, found in RecordingReader(shard, shard.find(None)).chunks(buffers):
-            assert found == events[at : at + chunk.count]
+        for chunks, found in RecordingReader(shard, shard.find(None)).batches(buffers):
+            assert len(found) == sum(chunk.count for chunk in chunks)
+            assert found == events[at : at + len(found)]
             assert np.shares_memory(found.t, buffers.t)
-            at += chunk.count
+            at += len(found)
     assert at == len(events)
 
 

@@ -21,6 +21,8 @@ U = np.uint64
 SHIFT = np.array([(r * w) & 15 for w in range(17) for r in range(16)], dtype=np.uint16)
 #: ... and that word's index in a section, for lane 0.
 WORD = np.array([((r * w) >> 4) * 64 for w in range(17) for r in range(16)], dtype=np.uint64)
+#: 2**(16 - s) modulo 2**16.
+CARRY = np.array([(1 << (16 - s)) & 0xFFFF for s in range(16)], dtype=np.uint16)
 #: Lowest W bits set.
 MASK = np.array([(1 << w) - 1 for w in range(17)], dtype=np.uint16)
 
@@ -56,32 +58,16 @@ def unpack(
     for r in range(rows):
         place = width * U(16) + r
         shift = SHIFT[place] & np.uint16(15)
-        rest = shift ^ np.uint16(15)
+        # Shifting left by 16 - shift is one multiplication, and right for a shift of 0 too.
+        carry = CARRY[shift]
         k = at + WORD[place]
         # A value within one word takes that word twice, and the mask drops what is too much:
         # a branch here would keep LLVM from vectorising either side.
         h = k + LANES if U(shift) + width > U(16) else k
         o = to + r * LANES
         for i in range(LANES):
-            v = (U(words[k + i]) >> U(shift)) | ((U(words[h + i]) << U(1)) << U(rest))
+            v = (U(words[k + i]) >> U(shift)) | (U(words[h + i]) * U(carry))
             out[o + i] = np.uint16((v & U(mask)) + U(add))
-
-
-@kernel
-def unpack_bits(
-    words: NDArray[np.uint16],
-    at: np.uint64,
-    count: np.uint64,
-    out: NDArray[np.uint8],
-    to: np.uint64,
-) -> None:
-    """Values of width 1 as bytes, into ``out[to:]``; writes whole rows."""
-    rows = (count + U(63)) >> U(6)
-    for r in range(rows):
-        shift = SHIFT[U(16) + r] & np.uint16(15)
-        o = to + r * LANES
-        for i in range(LANES):
-            out[o + i] = np.uint8((U(words[at + i]) >> U(shift)) & U(1))
 
 
 @kernel

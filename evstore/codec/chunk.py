@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from evstore.codec.packed_decode_kernels import (
     BAD_LENGTH,
     BAD_POSITION,
     BAD_RUNS,
+    PIECE,
     decode,
 )
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, encode, worst_words
@@ -86,7 +88,12 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:
     """All ``count`` events of a payload, in fresh arrays. Raises CorruptError."""
     events = Events.empty(length=count)
-    decode_blocks(words, count, codec, 0, blocks_of(count), events.t, events.x, events.y, events.p)
+    piece = [0, len(words), count, 0, blocks_of(count), 0]
+    try:
+        decode_blocks(words, piece, codec, events.t, events.x, events.y, events.p)
+    except CorruptError as error:
+        error.offset = None
+        raise
     return events
 
 
@@ -97,19 +104,19 @@ def blocks_of(count: int) -> int:
 
 def decode_blocks(
     words: NDArray[np.uint16],
-    count: int,
+    numbers: Sequence[int],
     codec: int,
-    first: int,
-    last: int,
     t: NDArray[np.int64] | None,
     x: NDArray[np.uint16] | None,
     y: NDArray[np.uint16] | None,
     p: NDArray[np.uint8] | None,
 ) -> None:
-    """Decode blocks ``first`` to ``last`` (excluded) into contiguous arrays of just their length.
+    """Decode blocks of one or more chunks into contiguous arrays; a column that is None is not.
 
-    A column that is None is not decoded. Raises CorruptError for an impossible payload,
-    UnsupportedError for a codec this version does not have.
+    ``numbers`` has PIECE a chunk: start and stop of its payload in ``words``, its events, the
+    first block wanted and the one after the last, where in the arrays they go. Raises
+    CorruptError (its ``offset`` is the number of the chunk) for an impossible payload,
+    UnsupportedError for an unknown codec.
     """
     if codec != PACKED:
         raise UnsupportedError(
@@ -121,9 +128,7 @@ def decode_blocks(
         words = words.copy()
     why = decode(
         words,
-        count,
-        first,
-        last,
+        np.array(numbers, np.int64),
         _NO_T if t is None else t,
         _NO_XY if x is None else x,
         _NO_XY if y is None else y,
@@ -131,7 +136,9 @@ def decode_blocks(
     )
     if why:
         reasons = [text for bit, text in _WHY.items() if why & bit]
-        raise CorruptError(f"chunk does not decode: {', '.join(reasons)}", field="payload")
+        raise CorruptError(
+            f"chunk does not decode: {', '.join(reasons)}", offset=why // 256, field="payload"
+        )
 
 
 def block_times(words: NDArray[np.uint16], count: int) -> NDArray[np.int64]:

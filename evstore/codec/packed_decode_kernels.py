@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.bitpack_kernels import BLOCK, unpack, unpack_bits
+from evstore.codec.bitpack_kernels import BLOCK, unpack
 from evstore.codec.packed_encode_kernels import (
     AT_PATCH,
     AT_T,
@@ -26,11 +26,13 @@ from evstore.codec.packed_encode_kernels import (
     T_SIGNED,
     XY_RUNS,
 )
-from evstore.codec.vector import COUNTS, expand_runs, scan_times
+from evstore.codec.vector import COUNTS, SPREAD, expand_runs, scan_times
 from evstore.jit import kernel
 
 U = np.uint64
 FULL = np.uint64(BLOCK)
+
+PIECE = 6  # numbers by which decode is told of a chunk
 
 # What decode gives back.
 DONE = 0
@@ -75,7 +77,7 @@ def coordinate_words(words: NDArray[np.uint16], at: np.uint64, n: np.uint64) -> 
 def polarity_words(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> np.uint64:
     """Words of a block's polarity section."""
     if U(words[head + U(AT_PATCH)]) >> U(P_SHIFT) == U(P_BITS):
-        return words_of(n, U(1))
+        return bitmap_words(n)
     return U(0)
 
 
@@ -245,60 +247,64 @@ def decode_polarity(
     head: np.uint64,
     at: np.uint64,
     n: np.uint64,
-    bits: NDArray[np.uint8],
     out: NDArray[np.uint8],
     to: np.uint64,
 ) -> None:
-    """One block's p into ``out[to:]``; ``bits`` is scratch of 1024."""
+    """One block's p into ``out[to:]``."""
     form = U(words[head + U(AT_PATCH)]) >> U(P_SHIFT)
     if form != U(P_BITS):
         for i in range(n):
             out[to + i] = np.uint8(form)
-    elif n == FULL:
-        unpack_bits(words, at, n, out, to)
-    else:
-        unpack_bits(words, at, n, bits, U(0))
-        for i in range(n):
-            out[to + i] = bits[i]
+        return
+    whole = n >> U(4)
+    for k in range(whole):
+        word = U(words[at + k])
+        # Bit i of a byte to byte i of eight: LLVM makes one store of them.
+        for half in range(U(2)):
+            eight = SPREAD[(word >> (U(8) * half)) & U(0xFF)]
+            o = to + U(16) * k + U(8) * half
+            for i in range(U(8)):
+                out[o + i] = np.uint8((eight >> (U(8) * i)) & U(0xFF))
+    for i in range(U(16) * whole, n):
+        out[to + i] = np.uint8((U(words[at + (i >> U(4))]) >> (i & U(15))) & U(1))
 
 
 @kernel
-def decode(
+def decode_one(
     words: NDArray[np.uint16],
-    count: int,
-    first: int,
-    last: int,
+    place: np.uint64,
+    stop: np.uint64,
+    count: np.uint64,
+    first: np.uint64,
+    last: np.uint64,
     t: NDArray[np.int64],
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
+    to: np.uint64,
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
 ) -> int:
-    """Blocks ``first`` to ``last`` (excluded) of a chunk of ``count`` events, into the columns.
+    """Blocks ``first`` to ``last`` (excluded) of the payload ``words[place:stop]``.
 
-    A column of length 0 is not wanted; the others hold the blocks' events exactly. Returns
-    DONE or why the payload cannot be. Any payload is read and written in bounds.
+    They go to the columns from ``to`` on; a column of length 0 is not wanted.
     """
-    blocks = U((count + BLOCK - 1) // BLOCK)
-    at = blocks * U(DESCRIPTOR)
-    size = U(words.size)
-    if at > size:
+    blocks = (count + FULL - U(1)) // FULL
+    at = place + blocks * U(DESCRIPTOR)
+    if at > stop:
         return BAD_LENGTH
-    low = np.empty(BLOCK, np.uint16)
-    runs = np.empty(64 + BLOCK + 8, np.uint16)
-    bits = np.empty(BLOCK, np.uint8)
     for b in range(blocks):
-        n = min(FULL, U(count) - b * FULL)
-        head = b * U(DESCRIPTOR)
+        n = min(FULL, count - b * FULL)
+        head = place + b * U(DESCRIPTOR)
         if not descriptor_is_good(words, head, n):
             return BAD_FORM
         x_at = at + time_words(words, head, n)
         y_at = x_at + coordinate_words(words, head + U(AT_X), n)
         p_at = y_at + coordinate_words(words, head + U(AT_Y), n)
         end = p_at + polarity_words(words, head, n)
-        if end > size:
+        if end > stop:
             return BAD_LENGTH
-        if U(first) <= b and b < U(last):
-            to = (b - U(first)) * FULL
+        if first <= b and b < last:
             bad = DONE
             if t.size:
                 bad |= decode_times(words, head, at, n, low, t, to)
@@ -307,8 +313,48 @@ def decode(
             if y.size:
                 bad |= decode_coordinates(words, head + U(AT_Y), y_at, n, low, runs, y, to)
             if p.size:
-                decode_polarity(words, head, p_at, n, bits, p, to)
+                decode_polarity(words, head, p_at, n, p, to)
             if bad != DONE:
                 return bad
+            to += n
         at = end
-    return DONE if at == size else BAD_LENGTH
+    return DONE if at == stop else BAD_LENGTH
+
+
+@kernel
+def decode(
+    words: NDArray[np.uint16],
+    pieces: NDArray[np.int64],
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+) -> int:
+    """Decode several chunks at once: one call costs as much as a thousand events.
+
+    ``pieces`` has PIECE numbers a chunk: where its payload starts and stops in ``words``, its
+    events, the first and the last block wanted (the last excluded), and where in the columns
+    they go. A column of length 0 is not wanted; the others have room for all of the blocks'
+    events (both are checked here). Returns DONE, or 256 times the number of the bad piece plus
+    what is bad. Any payload is read and written in bounds.
+    """
+    low = np.empty(BLOCK, np.uint16)
+    runs = np.empty(64 + BLOCK + 8, np.uint16)
+    room = np.int64(1) << np.int64(62)
+    for size in (t.size, x.size, y.size, p.size):
+        if size > 0:
+            room = min(room, np.int64(size))
+    for i in range(pieces.size // PIECE):
+        place, stop, count = pieces[PIECE * i], pieces[PIECE * i + 1], pieces[PIECE * i + 2]
+        first, last, to = pieces[PIECE * i + 3], pieces[PIECE * i + 4], pieces[PIECE * i + 5]
+        wanted = min(last * BLOCK, count) - first * BLOCK
+        good = 0 <= place <= stop <= words.size and first >= 0 and to >= 0
+        if not good or wanted > room - to:
+            return 256 * i + BAD_LENGTH
+        bad = decode_one(
+            words, U(place), U(stop), U(count), U(first), U(last), t, x, y, p, U(to),
+            low, runs,
+        )  # fmt: skip
+        if bad != DONE:
+            return 256 * i + bad
+    return DONE

@@ -196,24 +196,28 @@ def encode_coordinates(
 
 @kernel
 def encode_polarity(
-    p: NDArray[np.uint8],
-    low: NDArray[np.uint16],
-    head: NDArray[np.uint16],
-    out: NDArray[np.uint16],
+    p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray[np.uint16]
 ) -> int:
     """Write one block's p; ``head`` is its descriptor. Returns the words used of ``out``."""
     n = p.size
     on = 0
     for i in range(n):
-        low[i] = np.uint16(p[i])
         on += int(p[i])
     if on == 0 or on == n:
         head[AT_PATCH] |= np.uint16((P_OFF if on == 0 else P_ON) << P_SHIFT)
         return 0
     head[AT_PATCH] |= np.uint16(P_BITS << P_SHIFT)
-    size = section_words(n, 1)
-    pack(low, n, 1, out[:size])
-    return size
+    for k in range(n >> 4):
+        word = 0
+        for i in range(16):
+            word |= int(p[16 * k + i]) << i
+        out[k] = np.uint16(word)
+    if n & 15:
+        word = 0
+        for i in range(n & 15):
+            word |= int(p[(n & -16) + i]) << i
+        out[n >> 4] = np.uint16(word)
+    return (n + 15) >> 4
 
 
 @kernel
@@ -240,5 +244,5 @@ def encode(
         at += encode_times(t[start:stop], deltas, low, head, out[at:])
         at += encode_coordinates(x[start:stop], low, runs, head[AT_X:], out[at:])
         at += encode_coordinates(y[start:stop], low, runs, head[AT_Y:], out[at:])
-        at += encode_polarity(p[start:stop], low, head, out[at:])
+        at += encode_polarity(p[start:stop], head, out[at:])
     return at

@@ -23,6 +23,10 @@ _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 #: Bits set in each byte.
 COUNTS = np.array([bin(b).count("1") for b in range(256)], dtype=np.uint64)
+#: Bit i of each byte in byte i of eight.
+SPREAD = np.array(
+    [sum((b >> i & 1) << 8 * i for i in range(8)) for b in range(256)], dtype=np.uint64
+)
 
 
 def scan_times(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Any:

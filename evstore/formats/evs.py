@@ -43,5 +43,5 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
 
 
 def _batches(reader: RecordingReader) -> Iterator[Batch]:
-    for _, events in reader.chunks():
+    for _, events in reader.batches():
         yield Batch(events.t, events.x, events.y, events.p)

@@ -90,8 +90,8 @@ class ShardRecording(Recording):
     ) -> Iterator[Events]:
         """The selected events, a chunk at a time; with ``buffers`` each overwrites the last."""
         if selection is None or selection.is_everything:
-            for chunk, events in self.reader.chunks(buffers):
-                self._position = chunk.offset
+            for chunks, events in self.reader.batches(buffers):
+                self._position = chunks[-1].offset
                 yield events
             return
         chosen = selection.absolute(self._span[0] if self._span else 0)

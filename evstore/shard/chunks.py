@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 import xxhash
@@ -16,6 +17,9 @@ from evstore.shard.layout import (
     put_varint,
     signed,
 )
+
+_CHECK = struct.Struct("<Q")
+SMALLEST = 16  # bytes of a CHUNK record
 
 
 class ChunkInfo(NamedTuple):
@@ -76,17 +80,16 @@ def payload_place(data: memoryview, at: int, size: int) -> tuple[int, int]:
 
     The place and size come from the index. Raises CorruptError unless the checksum fits.
     """
+    if size < SMALLEST:
+        raise CorruptError("chunk cannot be that short", field="size", got=size)
     stop = at + size - 8
-    found = xxhash.xxh3_64_intdigest(data[at:stop])
-    if found.to_bytes(8, "little") != data[stop : at + size] or data[at] != CHUNK[0]:
+    (check,) = _CHECK.unpack_from(data, stop)
+    if xxhash.xxh3_64_intdigest(data[at:stop]) != check or data[at] != CHUNK[0]:
         raise CorruptError("checksum of a chunk does not fit", field="check")
     body = at + 2
     while data[body - 1] & 0x80:
         body += 1
-    start = body + payload_start(body - at, 1 + data[body])
-    if start > stop:
-        raise CorruptError("head of a chunk is longer than its record", field="head size")
-    return start, stop
+    return body + payload_start(body - at, 1 + data[body]), stop
 
 
 def parse_chunk(record: Record) -> tuple[ChunkInfo, memoryview]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks
+from evstore.codec.chunk import BLOCK_EVENTS, PIECE, block_times, blocks_of, decode_blocks
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.shard.chunks import ChunkInfo, payload_place
@@ -21,17 +22,9 @@ from evstore.shard.side import parse_side
 from evstore.shard.time_index import TimeIndex
 
 READ_AT_ONCE = 256 * 1024  # chunks that lie together are read together, up to this
+BATCH_EVENTS = 65_536  # and of at most so many events
 GAP = 32 * 1024  # bytes of other records worth reading over
 MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
-
-
-class Piece(NamedTuple):
-    """Events ``low <= i < high`` of a chunk, and where they go in the output."""
-
-    chunk: ChunkInfo
-    low: int
-    high: int
-    to: int
 
 
 class RecordingReader:
@@ -58,37 +51,39 @@ class RecordingReader:
         """
         if not 0 <= start <= stop <= self.info.n_events:
             raise ArgumentError(f"events must lie in 0..{self.info.n_events}, got {start}..{stop}")
-        pieces = self._pieces(start, stop)
+        first = self.info.first_event
+        chunks = self._covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
-        groups = _together(pieces)
+        groups = list(_together(chunks))
+
+        def decode(group: list[ChunkInfo]) -> None:
+            self._decode_events(group, start + first, stop + first, arrays)
+
         if threads > 1 and len(groups) > 1:
             with ThreadPoolExecutor(min(threads, len(groups))) as pool:
-                for _ in pool.map(lambda group: self._decode_group(group, arrays), groups):
+                for _ in pool.map(decode, groups):
                     pass
         else:
             for group in groups:
-                self._decode_group(group, arrays)
+                decode(group)
         return arrays
 
-    def _pieces(self, start: int, stop: int) -> list[Piece]:
-        """The parts of chunks that hold just these events, one after the other."""
-        pieces = []
-        first, at = self.info.first_event, 0
-        for chunk in self.index.by_event(start + first, stop + first):
-            low = max(0, start + first - chunk.first_event)
-            high = min(chunk.count, stop + first - chunk.first_event)
-            if high <= low or chunk.first_event + low - start - first != at:
+    def _covering(self, start: int, stop: int) -> list[ChunkInfo]:
+        """The chunks that hold just these events, one after the other without a gap."""
+        chunks = self.index.by_event(start, stop)
+        at = start
+        for chunk in chunks:
+            if not chunk.first_event <= at < chunk.first_event + chunk.count:
                 break
-            pieces.append(Piece(chunk, low, high, at))
-            at += high - low
-        if at != stop - start:  # the kernels write where the pieces say
+            at = chunk.first_event + chunk.count
+        if at < stop:
             raise CorruptError(
                 "index does not cover the recording's events",
                 path=self.shard.source.name,
                 expected=stop - start,
-                got=at,
+                got=at - start,
             )
-        return pieces
+        return chunks
 
     def between(
         self,
@@ -100,13 +95,11 @@ class RecordingReader:
         """Events with ``start <= t < stop``, inside ``roi`` and of ``polarity``, in file order."""
         chunks = self._touched(start, stop, roi, polarity)
         arrays = _outputs(COLUMNS, sum(c.count for c in chunks), None)
+        kept: list[Any] = []
         at = 0
-        for group in _together([Piece(c, 0, c.count, 0) for c in chunks]):
-            buffer, base = self._load(group)
-            for piece in group:
-                at += self._decode_window(buffer, base, piece.chunk, start, stop, arrays, at)
-        found = Events.of(*(arrays[name][:at] for name in COLUMNS), self.info.resolution)
-        return _filter(found, chunks, roi, polarity)
+        for group in _together(chunks):
+            at = self._decode_window(group, start, stop, arrays, at, kept)
+        return _filter(self._gather(arrays, kept), chunks, roi, polarity)
 
     def select(
         self,
@@ -118,10 +111,9 @@ class RecordingReader:
         """What `between` gives, a chunk at a time: in bounded memory."""
         for chunk in self._touched(start, stop, roi, polarity):
             arrays = _outputs(COLUMNS, chunk.count, None)
-            buffer, base = self._load([Piece(chunk, 0, chunk.count, 0)])
-            n = self._decode_window(buffer, base, chunk, start, stop, arrays, 0)
-            found = Events.of(*(arrays[name][:n] for name in COLUMNS), self.info.resolution)
-            yield _filter(found, [chunk], roi, polarity)
+            kept: list[Any] = []
+            self._decode_window([chunk], start, stop, arrays, 0, kept)
+            yield _filter(self._gather(arrays, kept), [chunk], roi, polarity)
 
     def _touched(
         self,
@@ -143,18 +135,28 @@ class RecordingReader:
             chunks = [k for k in chunks if k.n_on < k.count]
         return chunks
 
-    def chunks(self, buffers: Events | None = None) -> Iterator[tuple[ChunkInfo, Events]]:
-        """Every chunk with its events; with ``buffers`` each overwrites the one before."""
-        for group in _together([Piece(c, 0, c.count, 0) for c in self.index.all()]):
-            data, base = self._load(group)
-            for piece in group:
-                n = piece.chunk.count
-                if buffers is None or len(buffers) < n:
-                    out = Events.empty(self.info.resolution, n)
-                else:
-                    out = buffers[:n]
-                self._decode(data, base, piece.chunk, 0, blocks_of(n), out.t, out.x, out.y, out.p)
-                yield piece.chunk, out
+    def batches(self, buffers: Events | None = None) -> Iterator[tuple[list[ChunkInfo], Events]]:
+        """All events, a few whole chunks at a time; with ``buffers`` each overwrites the last.
+
+        A batch holds at most BATCH_EVENTS events, or as many as the buffers, which must hold
+        the longest chunk (ArgumentError).
+        """
+        most = BATCH_EVENTS if buffers is None else len(buffers)
+        for group in _together(self.index.all(), most):
+            words, places = self._load(group)
+            numbers = []
+            n = 0
+            for chunk, (start, stop) in zip(group, places, strict=True):
+                numbers += [start, stop, chunk.count, 0, blocks_of(chunk.count), n]
+                n += chunk.count
+            if buffers is None:
+                out = Events.empty(self.info.resolution, n)
+            elif n > most:
+                raise ArgumentError(f"buffers must hold a chunk of {n} events, got {most}")
+            else:
+                out = buffers if n == most else buffers[:n]
+            self._decode(words, numbers, group, {"t": out.t, "x": out.x, "y": out.y, "p": out.p})
+            yield group, out
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         """The columns of a side stream; None where the recording has none of that name."""
@@ -184,97 +186,120 @@ class RecordingReader:
             self._local.buffer = buffer
         return buffer
 
-    def _load(self, group: list[Piece]) -> tuple[memoryview, int]:
-        """The bytes of chunks that lie together, and the file offset where they start."""
-        base = group[0].chunk.offset
-        size = group[-1].chunk.offset + group[-1].chunk.size - base
-        buffer = self._buffer(size)[:size]
-        self.shard.source.read_into(base, buffer)
-        return buffer, base
-
-    def _decode_group(self, group: list[Piece], arrays: dict[str, NDArray[Any]]) -> None:
-        buffer, base = self._load(group)
-        for piece in group:
-            n = piece.high - piece.low
-            views = [arrays[c][piece.to : piece.to + n] if c in arrays else None for c in COLUMNS]
-            blocks = blocks_of(piece.chunk.count)
-            if n == piece.chunk.count:
-                self._decode(buffer, base, piece.chunk, 0, blocks, *views)
-                continue
-            first, last = piece.low // BLOCK_EVENTS, blocks_of(piece.high)
-            length = min(last * BLOCK_EVENTS, piece.chunk.count) - first * BLOCK_EVENTS
-            parts = _outputs(list(arrays), length, None)
-            self._decode(buffer, base, piece.chunk, first, last, *(parts.get(c) for c in COLUMNS))
-            skip = piece.low - first * BLOCK_EVENTS
-            for name, part in parts.items():
-                arrays[name][piece.to : piece.to + n] = part[skip : skip + n]
-
-    def _words(self, buffer: memoryview, base: int, chunk: ChunkInfo) -> NDArray[np.uint16]:
-        try:
-            start, stop = payload_place(buffer, chunk.offset - base, chunk.size)
-        except (CorruptError, IndexError):
-            raise CorruptError(
-                "checksum of a chunk does not fit",
-                path=self.shard.source.name,
-                offset=chunk.offset,
-                field="check",
-                hint="`evstore recover` saves what is whole",
-            ) from None
-        return np.frombuffer(buffer, "<u2", (stop - start) // 2, start)
+    def _load(self, group: list[ChunkInfo]) -> tuple[NDArray[np.uint16], list[tuple[int, int]]]:
+        """Chunks that lie together: their words, and where in these each one's payload lies."""
+        base = group[0].offset
+        size = group[-1].offset + group[-1].size - base
+        buffer = self._buffer(size)
+        self.shard.source.read_into(base, buffer[:size])
+        places = []
+        for chunk in group:
+            try:
+                start, stop = payload_place(buffer, chunk.offset - base, chunk.size)
+            except (CorruptError, IndexError):
+                raise CorruptError(
+                    "checksum of a chunk does not fit",
+                    path=self.shard.source.name,
+                    offset=chunk.offset,
+                    field="check",
+                    hint="`evstore recover` saves what is whole",
+                ) from None
+            places.append((start >> 1, stop >> 1))
+        return np.frombuffer(buffer, "<u2", size >> 1), places
 
     def _decode(
         self,
-        buffer: memoryview,
-        base: int,
-        chunk: ChunkInfo,
-        first: int,
-        last: int,
-        t: NDArray[np.int64] | None,
-        x: NDArray[np.uint16] | None,
-        y: NDArray[np.uint16] | None,
-        p: NDArray[np.uint8] | None,
+        words: NDArray[np.uint16],
+        numbers: list[int],
+        group: list[ChunkInfo],
+        arrays: dict[str, NDArray[Any]],
     ) -> None:
-        words = self._words(buffer, base, chunk)
+        """Decode what PIECE numbers a chunk say (see decode_blocks)."""
+        codec = group[0].codec
+        if any(chunk.codec != codec for chunk in group):
+            for i, chunk in enumerate(group):
+                self._decode(words, numbers[PIECE * i : PIECE * i + PIECE], [chunk], arrays)
+            return
         try:
-            decode_blocks(words, chunk.count, chunk.codec, first, last, t, x, y, p)
+            decode_blocks(words, numbers, codec, *map(arrays.get, COLUMNS))
         except FormatError as error:
-            error.offset = chunk.offset
+            error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None
+
+    def _decode_events(
+        self, group: list[ChunkInfo], start: int, stop: int, arrays: dict[str, NDArray[Any]]
+    ) -> None:
+        """Events ``start <= i < stop`` of a group into ``arrays[i - start]``.
+
+        A chunk that is not wanted whole is decoded beside and copied.
+        """
+        words, places = self._load(group)
+        numbers, whole = [], []
+        for chunk, (place, end) in zip(group, places, strict=True):
+            low = max(0, start - chunk.first_event)
+            high = min(chunk.count, stop - chunk.first_event)
+            to = chunk.first_event + low - start
+            if high - low == chunk.count:
+                whole.append(chunk)
+                numbers += [place, end, chunk.count, 0, blocks_of(chunk.count), to]
+                continue
+            first, last = low // BLOCK_EVENTS, blocks_of(high)
+            length = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
+            parts = _outputs(list(arrays), length, None)
+            self._decode(words, [place, end, chunk.count, first, last, 0], [chunk], parts)
+            skip = low - first * BLOCK_EVENTS
+            for name, part in parts.items():
+                arrays[name][to : to + high - low] = part[skip : skip + high - low]
+        if whole:
+            self._decode(words, numbers, whole, arrays)
 
     def _decode_window(
         self,
-        buffer: memoryview,
-        base: int,
-        chunk: ChunkInfo,
+        group: list[ChunkInfo],
         start: int,
         stop: int,
         arrays: dict[str, NDArray[Any]],
         at: int,
+        kept: list[Any],
     ) -> int:
-        """Decode a chunk's events of [start, stop) to ``arrays[at:]``; returns how many."""
-        first, last = 0, blocks_of(chunk.count)
-        whole = start <= chunk.t_min and chunk.t_max < stop
-        if chunk.ordered and not whole:
-            times = block_times(self._words(buffer, base, chunk), chunk.count)
-            first = max(0, _place(times, start) - 1)
-            last = max(first + 1, _place(times, stop))
-        n = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
-        t, x, y, p = (arrays[name][at : at + n] for name in COLUMNS)
-        self._decode(buffer, base, chunk, first, last, t, x, y, p)
-        if whole:
-            return n
-        if chunk.ordered:
-            low, high = _place(t, start), _place(t, stop)
-            keep: Any = slice(low, high)
-            found = max(0, high - low)
-            if low == 0:
-                return found
+        """Decode the blocks that [start, stop) touches to ``arrays[at:]``; returns where they end.
+
+        ``kept`` gets a slice, or the places where time steps back, of what lies within.
+        """
+        words, places = self._load(group)
+        numbers, ends = [], []
+        for chunk, (place, end) in zip(group, places, strict=True):
+            first, last = 0, blocks_of(chunk.count)
+            if chunk.ordered and not (start <= chunk.t_min and chunk.t_max < stop):
+                times = block_times(words[place:end], chunk.count)
+                first = max(0, _place(times, start) - 1)
+                last = max(first + 1, _place(times, stop))
+            numbers += [place, end, chunk.count, first, last, at]
+            at += min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
+            ends.append(at)
+        self._decode(words, numbers, group, arrays)
+        for chunk, begin, end in zip(group, numbers[PIECE - 1 :: PIECE], ends, strict=True):
+            t = arrays["t"][begin:end]
+            if start <= chunk.t_min and chunk.t_max < stop:
+                kept.append(slice(begin, end))
+            elif chunk.ordered:
+                kept.append(slice(begin + _place(t, start), begin + _place(t, stop)))
+            else:
+                inside = (t >= max(start, MIN_T)) & (t <= min(stop - 1, MAX_T))
+                kept.append(np.flatnonzero(inside) + begin)
+        return at
+
+    def _gather(self, arrays: dict[str, NDArray[Any]], kept: list[Any]) -> Events:
+        """What was kept, as views where it lies in one piece."""
+        pieces = all(isinstance(which, slice) for which in kept)
+        if pieces and all(a.stop == b.start for a, b in pairwise(kept)):
+            which = slice(kept[0].start, max(kept[0].start, kept[-1].stop)) if kept else slice(0, 0)
+            t, x, y, p = (arrays[name][which] for name in COLUMNS)
         else:
-            keep = (t >= max(start, MIN_T)) & (t <= min(stop - 1, MAX_T))
-            found = int(np.count_nonzero(keep))
-        for column in (t, x, y, p):
-            column[:found] = column[keep].copy()
-        return found
+            t, x, y, p = (
+                np.concatenate([arrays[name][which] for which in kept]) for name in COLUMNS
+            )
+        return Events.of(t, x, y, p, self.info.resolution)
 
 
 def _place(times: NDArray[np.int64], t: int) -> int:
@@ -328,19 +353,25 @@ def _filter(
     return found if keep is None else found[keep]
 
 
-def _together(pieces: list[Piece]) -> list[list[Piece]]:
-    """Pieces in groups whose chunks lie close enough to be read at once."""
-    groups: list[list[Piece]] = []
-    end = 0
-    for piece in pieces:
-        at, size = piece.chunk.offset, piece.chunk.size
-        if (
-            groups
-            and 0 <= at - end <= GAP
-            and at + size - groups[-1][0].chunk.offset <= READ_AT_ONCE
+def _together(chunks: Iterable[ChunkInfo], most: int = BATCH_EVENTS) -> Iterator[list[ChunkInfo]]:
+    """Chunks in groups that lie close enough to be read at once.
+
+    A group has at most ``most`` events, or one chunk.
+    """
+    group: list[ChunkInfo] = []
+    events = end = begin = 0
+    for chunk in chunks:
+        offset, count = chunk.offset, chunk.count
+        after = offset + chunk.size
+        if group and not (
+            0 <= offset - end <= GAP and after - begin <= READ_AT_ONCE and events + count <= most
         ):
-            groups[-1].append(piece)
-        else:
-            groups.append([piece])
-        end = at + size
-    return groups
+            yield group
+            group = []
+        if not group:
+            events, begin = 0, offset
+        group.append(chunk)
+        events += count
+        end = after
+    if group:
+        yield group
