@@ -30,8 +30,6 @@ SCANNED = (
     *("time_ordered", "gaps", "on_events", "side_streams", "dropped"),
 )
 
-GEOMETRIES = ("inferred", "stated", "given", "grown")  # where a resolution may come from
-
 #: Header fields that say which sensor it was, in the order they are shown.
 SENSOR_KEYS = (
     *("sensor", "sensor_name", "integrator_name", "camera_integrator_name"),
@@ -136,13 +134,10 @@ def _of_recording(shard: Shard, info: RecordingInfo) -> dict[str, Any]:
         on += chunk.n_on
         chunk_bytes += chunk.size
         times.add(chunk.count, chunk.t_first, chunk.t_last, chunk.t_min, chunk.t_max, chunk.ordered)
-    geometry = metadata.get("geometry")
-    if geometry not in GEOMETRIES:
-        geometry = "stated" if info.resolution else None
     return {
         "recording": info.id,
         "resolution": list(info.resolution) if info.resolution else None,
-        "geometry": geometry,
+        "resolution_from": metadata.get("resolution_from"),
         "events": info.n_events,
         "chunks": info.n_chunks,
         "chunk_bytes": chunk_bytes,
@@ -168,14 +163,16 @@ def _of_foreign(recording: Recording, scan: bool) -> dict[str, Any]:
     if scan:
         found |= _scanned(recording)
     resolution = stated or (recording.resolution if scan else None)
+    inferred = "events" if resolution else None
+    metadata = recording.metadata
     return {
         "format": recording.format,
         "recording": recording.id,
         "resolution": list(resolution) if resolution else None,
-        "geometry": "stated" if stated else "inferred" if resolution else None,
+        "resolution_from": metadata.get("resolution_from") if stated else inferred,
         "chunks": None,
         **found,
-        **_of_metadata(recording.metadata),
+        **_of_metadata(metadata),
         "label": recording.label,
     }
 
@@ -214,7 +211,7 @@ def _add_batch(times: _Times, t: NDArray[Any]) -> None:
     for part in np.split(t, places + 1):
         ordered = bool((part[1:] >= part[:-1]).all())
         low, high = int(part.min()), int(part.max())
-        times.add(part.size, int(part[0]), int(part[-1]), low, high, ordered)
+        times.add(part.size, int(part[0]), int(part[-1]), low, high, ordered, whole=True)
 
 
 class _Times:
@@ -226,28 +223,37 @@ class _Times:
         self._last = 0
         self._least = self._most = 0
         self._ordered = True
-        self._silences: list[tuple[int, int, int]] = []  # (start, stop, events in it)
+        self._between: list[tuple[int, int]] = []  # silences: (start, stop)
+        self._within: list[tuple[int, int, int]] = []  # slow pieces: (start, stop, events)
+        self._paces: list[float] = []  # microseconds an event, of pieces
 
-    def add(self, count: int, first: int, last: int, least: int, most: int, ordered: bool) -> None:
-        """The next piece: its number of events, its times, whether they never step back."""
+    def add(
+        self,
+        count: int,
+        first: int,
+        last: int,
+        least: int,
+        most: int,
+        ordered: bool,
+        whole: bool = False,
+    ) -> None:
+        """The next piece: its number of events, its times, whether they never step back.
+
+        ``whole``: no silence lies within it.
+        """
         if self._first is None:
             self._first, self._least, self._most = first, least, most
         else:
             self._ordered = self._ordered and first >= self._last
-            self._silence(self._last, first, 1)
             self._least, self._most = min(self._least, least), max(self._most, most)
+            if first - self._last >= SHORTEST_GAP_US:
+                self._between.append((self._last, first))
+        if not whole and last - first >= SHORTEST_GAP_US:
+            self._within.append((first, last, count))
+        self._paces.append((last - first) / count)
         self._ordered = self._ordered and ordered
-        self._silence(first, last, count)
         self._last = last
         self._events += count
-
-    def _silence(self, start: int, stop: int, events: int) -> None:
-        if stop - start < SHORTEST_GAP_US:
-            return
-        self._silences.append((start, stop, events))
-        if len(self._silences) > 2 * MOST_JUMPS:
-            self._silences.sort(key=lambda s: (s[1] - s[0]) / s[2])
-            del self._silences[:MOST_JUMPS]
 
     def summary(self) -> dict[str, Any]:
         """Range, duration, mean rate, order and gaps."""
@@ -273,11 +279,12 @@ class _Times:
 
     def _gaps(self, mean_us: float) -> list[list[int]]:
         """[start, stop] of silences, in order of time; a few events may lie in one."""
-        found = [
-            [start, stop]
-            for start, stop, events in self._silences
-            if stop - start > GAP_TIMES * mean_us * events
-        ]
+        limit = GAP_TIMES * mean_us
+        found = [[start, stop] for start, stop in self._between if stop - start > limit]
+        pace = sorted(self._paces)[len(self._paces) // 2]
+        for start, stop, events in self._within:
+            if stop - start > max(limit, GAP_TIMES * pace * events):
+                found.append([start, stop])
         return sorted(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,10 +26,30 @@ def command(a: str, b: str, as_json: bool, said: dict[str, Any]) -> int:
     shard.evs#ID. Two shards of many are compared recording by recording. What the flags say
     holds for both files, unless one is a shard. Exits with 1 where events differ.
     """
+    with contextlib.ExitStack() as opened:
+        left, right = _opened(a, said, opened), _opened(b, said, opened)
+        found, missing = _differences(left, right, a, b)
+    if as_json:
+        lost = [{"recording": id, "missing_in": path} for id, path in missing]
+        printing.echo_json({"equal": not found and not lost, "differences": [*found, *lost]})
+    else:
+        _print(found, missing, a, b)
+    return failures.FAILED if found or missing else failures.DONE
+
+
+def _opened(path: str, said: dict[str, Any], opened: contextlib.ExitStack) -> dict[str, Recording]:
     from evstore.recording import open_all
 
-    left = {one.id: one for one in open_all(a, **said)}
-    right = {one.id: one for one in open_all(b, **said)}
+    recordings = open_all(path, **said)
+    for one in recordings:
+        opened.callback(one.close)
+    return {one.id: one for one in recordings}
+
+
+def _differences(
+    left: dict[str, Recording], right: dict[str, Recording], a: str, b: str
+) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    """What differs, and which recordings the other side does not have: (id, path)."""
     if len(left) == len(right) == 1:
         pairs = [(*left.values(), *right.values())]
         missing: list[tuple[str, str]] = []
@@ -37,13 +58,7 @@ def command(a: str, b: str, as_json: bool, said: dict[str, Any]) -> int:
         missing = [(id, b) for id in left if id not in right]
         missing += [(id, a) for id in right if id not in left]
     different = [_compare(*pair) for pair in pairs]
-    found = [one for one in different if one is not None]
-    if as_json:
-        lost = [{"recording": id, "missing_in": path} for id, path in missing]
-        printing.echo_json({"equal": not found and not lost, "differences": [*found, *lost]})
-    else:
-        _print(found, missing, a, b)
-    return failures.FAILED if found or missing else failures.DONE
+    return [one for one in different if one is not None], missing
 
 
 def _compare(left: Recording, right: Recording) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -32,12 +33,15 @@ def command(
     from evstore.digests import digest
     from evstore.recording import open_all
 
-    recordings = open_all(path, recording=recording, **said)
     found = []
-    for one in recordings:
-        found.append({"recording": one.id, **digest(one, selection)})
-        if not as_json:
-            _print(found[-1], len(recordings) > 1)
+    with contextlib.ExitStack() as opened:
+        recordings = open_all(path, recording=recording, **said)
+        for one in recordings:
+            opened.callback(one.close)
+        for one in recordings:
+            found.append({"recording": one.id, **digest(one, selection)})
+            if not as_json:
+                _print(found[-1], len(recordings) > 1)
     if not as_json:
         return
     if len(found) == 1:

@@ -128,16 +128,16 @@ def _row(one: dict[str, Any]) -> list[str]:
 
 def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
     """What is known of one recording; what is not is left out."""
-    geometry = "" if one["geometry"] in (None, "stated") else f" ({one['geometry']})"
+    source = str(one["resolution_from"] or "")
+    guess = f" (from the {source})" if source.startswith("events") else ""
     known = [
         ("recording", one["recording"]),
-        ("resolution", printing.resolution(one["resolution"]) + geometry),
+        ("resolution", printing.resolution(one["resolution"]) + guess),
         ("sensor", ", ".join(f"{k} {v}" for k, v in one["sensor"].items())),
         ("origin", _value(one["origin"])),
     ]
     if one["events"] is not None:
         known += _of_events(one)
-    source = one.get("source") or {}
     return [
         *known,
         ("label", _value(one["label"])),
@@ -145,7 +145,7 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
             (name, printing.count(rows, "row"))
             for name, rows in (one["side_streams"] or {}).items()
         ),
-        ("source", _source(source)),
+        ("source", _source(one.get("source") or {})),
         ("not kept", printing.dropped(one["dropped"] or {})),
         ("converter", one.get("converter") or ""),
         ("root", one.get("root", "")),
