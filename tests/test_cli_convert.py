@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,34 @@ def test_target_that_cannot_be_made(raw: Path) -> None:
     assert "drive.raw" in ran.error
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if mounted.returncode:
+        pytest.skip(f"may not make a small disk: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    source = write_raw(tmp_path / "long.raw", some_events(100_000))
+    for verb in (
+        ["convert", source, small_disk / "x.evs"],
+        ["cat", source, "-o", small_disk / "x"],
+    ):
+        ran = run(*verb)
+        assert ran.code == 1
+        assert "no space left on device" in ran.error.lower()
+        assert list(small_disk.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write there")
 def test_folder_without_permission(raw: Path, tmp_path: Path) -> None:
     folder = tmp_path / "locked"
@@ -188,7 +217,7 @@ def test_standard_input(tmp_path: Path) -> None:
 def test_interrupt_and_resume(tmp_path: Path, jobs: int) -> None:
     folder = tmp_path / "in it"
     first = write_raw(folder / "0.raw", some_events(100_000))
-    for i in range(1, 200):
+    for i in range(1, 80):
         os.link(first, folder / f"{i}.raw")
     arguments = ["convert", str(folder), str(tmp_path / "out"), "--jobs", str(jobs)]
     process = start(*arguments, start_new_session=True)
@@ -199,7 +228,7 @@ def test_interrupt_and_resume(tmp_path: Path, jobs: int) -> None:
     assert process.returncode == 130, err
     assert b"Traceback" not in err
     made = files_below(tmp_path / "out")
-    assert 0 < len(made) < 200
+    assert 0 < len(made) < 80
     assert all(name.endswith(".evs") for name in made)
     lines = err.decode().splitlines()
     assert lines[0].startswith("evstore: error: interrupted: ")
@@ -209,7 +238,7 @@ def test_interrupt_and_resume(tmp_path: Path, jobs: int) -> None:
         [sys.executable, "-m", *typed], capture_output=True, env=environment(), text=True
     )
     assert again.returncode == 0, again.stderr
-    assert len(files_below(tmp_path / "out")) == 200
+    assert len(files_below(tmp_path / "out")) == 80
     assert again.stdout.count("done already") >= len(made)
 
 

@@ -77,8 +77,10 @@ def _stream(output: str | None, overwrite: bool) -> Iterator[BinaryIO]:
         with open(target.part, "wb") as stream:
             yield stream
         os.replace(target.part, target.path)
-    except BaseException:
+    except BaseException as error:
         target.discard()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = output  # a full disk does not say where
         raise
 
 
