@@ -141,7 +141,7 @@ def test_one_polarity_costs_no_bit() -> None:
 #                or of all n <= 64 * R values at worst: 64 * R + 3 * n <= 256 * R words. The
 #                width chosen is never dearer than that one. Raw times are 4 * n <= 256 * R.
 #   coordinates  plain is at most 64 * R, at width 16; runs are chosen only where smaller.
-#   polarity     one row of words, 64, whatever R.
+#   polarity     ceil(n / 16) words, 64 at most.
 # So a block takes at most 12 + 256 * 16 + 2 * 64 * 16 + 64 = 6220 of the 6412 words it is given.
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from evstore.errors import CorruptError, FormatError, TruncatedError
+from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
 from evstore.shard.chunks import parse_chunk
 from evstore.shard.layout import (
     CHECK_SIZE,
@@ -46,6 +46,14 @@ def scan(
                 raise CorruptError("no record here", path=source.name, offset=at)
             view = memoryview(data)[at : at + length] if data else _read(source, at, length)
             record = parse_record(view, 0, at)
+            if kind_is_unknown(record.kind):
+                raise UnsupportedError(
+                    f"holds a record of kind {record.kind.decode()!r}, which this evstore "
+                    "does not have",
+                    path=source.name,
+                    offset=at,
+                    hint="update evstore to read it",
+                )
         except CorruptError as error:
             if on_damage is None:
                 raise error.at(source.name) from None
@@ -63,6 +71,11 @@ def scan(
         at += record.size
 
 
+def kind_is_unknown(kind: bytes) -> bool:
+    """Whether a reader may not skip a record of this kind, and does not know it."""
+    return kind not in KINDS and not kind.islower()
+
+
 def _read(source: Source, at: int, length: int) -> memoryview:
     return memoryview(source.read(at, length))
 
@@ -74,7 +87,7 @@ def _record_size(source: Source, at: int, size: int, data: bytes | None) -> int 
     kind = start[:1]
     if kind == b"":
         return None
-    if kind not in KINDS and not kind.islower():
+    if kind not in KINDS and not kind.isalpha():
         return -1 if at + 8 <= size or data is not None else None
     length = 0
     for k, byte in enumerate(start[1:]):
