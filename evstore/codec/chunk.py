@@ -14,7 +14,6 @@ from evstore.codec.packed_decode_kernels import (
     BAD_LENGTH,
     BAD_POSITION,
     BAD_RUNS,
-    PIECE,
     decode,
 )
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, encode, worst_words

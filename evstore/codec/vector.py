@@ -40,7 +40,7 @@ def scan_times(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> An
     return passed
 
 
-@overload(scan_times)
+@overload(scan_times)  # type: ignore[untyped-decorator]
 def _scan_times(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Callable[..., Any]:
     def fast(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Any:
         return _scan_16(low, at, passed, time, t, to)
@@ -101,7 +101,7 @@ SHUFFLES = _shuffles()
 HAS_SHUFFLE = platform.machine().lower() in ("x86_64", "amd64")
 
 
-@overload(expand_runs)
+@overload(expand_runs)  # type: ignore[untyped-decorator]
 def _expand_runs(runs: Any, at: Any, changed: Any, out: Any, to: Any) -> Callable[..., Any]:
     if not HAS_SHUFFLE:
         return expand_runs

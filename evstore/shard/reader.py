@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import BLOCK_EVENTS, PIECE, block_times, blocks_of, decode_blocks
+from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks
+from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.shard.chunks import ChunkInfo, payload_place
