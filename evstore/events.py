@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +70,10 @@ class Events:
     def __len__(self) -> int:
         return int(self.t.size)
 
-    def __getitem__(self, which: slice | NDArray[Any]) -> Events:
-        """A slice (a view), or the events of a mask or an index array (a copy)."""
-        if isinstance(which, int):
-            which = slice(which, which + 1 or None)
+    def __getitem__(self, which: int | slice | NDArray[Any]) -> Events:
+        """A slice (a view), one event, or the events of a mask or an index array (a copy)."""
+        if isinstance(which, (int, np.integer)):
+            which = one_event(which, len(self))
         return Events.of(
             self.t[which], self.x[which], self.y[which], self.p[which], self.resolution
         )
@@ -140,6 +141,8 @@ class Events:
     def to_structured(self, dtype: DTypeLike = PACKED_DTYPE) -> NDArray[Any]:
         """A fresh structured array; ``dtype`` must have the fields t, x, y, p.
 
+        Raises ArgumentError where a field is missing or an integer field cannot hold a value.
+
         >>> Events([1], [2], [3], [1]).to_structured().tolist()
         [(1, 2, 3, 1)]
         """
@@ -147,7 +150,10 @@ class Events:
         for name in COLUMNS:
             if name not in (out.dtype.names or ()):
                 raise ArgumentError(f"dtype needs the fields t, x, y, p, got {out.dtype}")
-            out[name] = getattr(self, name)
+            column, wanted = getattr(self, name), out.dtype[name]
+            if wanted.kind in "iu":
+                _check_range(name, column, wanted)
+            out[name] = column
         return out
 
     def to_torch(self) -> dict[str, torch.Tensor]:
@@ -173,6 +179,14 @@ class Events:
         return pyarrow.table({name: pyarrow.array(getattr(self, name)) for name in COLUMNS})
 
 
+def one_event(which: int | np.integer[Any], count: int) -> slice:
+    """The slice that holds just that event; raises IndexError, as sequences do."""
+    index = operator.index(which)
+    if not -count <= index < count:
+        raise IndexError(f"event {index} of {count}")
+    return slice(index, index + 1 or None)
+
+
 def _column(name: str, values: ArrayLike) -> NDArray[Any]:
     wanted = COLUMN_DTYPES[name]
     array = np.asarray(values)
@@ -186,13 +200,19 @@ def _column(name: str, values: ArrayLike) -> NDArray[Any]:
         return array.astype(wanted)
     if array.dtype.kind not in "iu":
         raise ArgumentError(f"column {name!r} must hold integers, got {array.dtype}")
+    _check_range(name, array, wanted)
+    return array.astype(wanted)
+
+
+def _check_range(name: str, array: NDArray[Any], wanted: np.dtype[Any]) -> None:
+    if array.size == 0 or np.can_cast(array.dtype, wanted):
+        return
     limits = np.iinfo(wanted)
     low, high = int(array.min()), int(array.max())
     if low < limits.min or high > limits.max:
         raise ArgumentError(
             f"column {name!r} must lie in {limits.min}..{limits.max}, got {low}..{high}"
         )
-    return array.astype(wanted)
 
 
 def _polarity(array: NDArray[Any]) -> NDArray[np.uint8]:

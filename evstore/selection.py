@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evstore.errors import ArgumentError
 
 UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
+LARGEST_US = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def parse_time(text: str) -> int:
     >>> parse_time("1.5s"), parse_time("-20ms"), parse_time("7")
     (1500000, -20000, 7)
     """
-    from decimal import Decimal, InvalidOperation
+    from decimal import Decimal
 
     number, scale = text.strip(), 1
     for unit in sorted(UNITS_US, key=len, reverse=True):
@@ -62,10 +63,12 @@ def parse_time(text: str) -> int:
             break
     try:
         value = Decimal(number) * scale
+        if abs(value) > LARGEST_US:  # and before an integer of that many digits is made
+            raise ArgumentError(f"time {text!r} lies beyond 64 bits of microseconds")
         if value != value.to_integral_value():
             raise ArgumentError(f"time {text!r} is finer than a microsecond")
         return int(value)
-    except (InvalidOperation, OverflowError):
+    except ArithmeticError:
         raise ArgumentError(
             f"time must be a number with us, ms, s, min or h, as in 1.5s, got {text!r}"
         ) from None

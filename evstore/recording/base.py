@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events
+from evstore.events import COLUMNS, Events, one_event
 from evstore.selection import Selection
 
 
@@ -112,12 +112,10 @@ class Recording(abc.ABC):
     def __len__(self) -> int:
         return self.n_events
 
-    def __getitem__(self, which: slice) -> Events:
+    def __getitem__(self, which: int | slice) -> Events:
         """Events by number: ``rec[10_000:20_000]``; negative numbers count from the end."""
-        if isinstance(which, int):
-            if not -len(self) <= which < len(self):
-                raise IndexError(f"event {which} of {len(self)}")
-            which = slice(which, which + 1 or None)
+        if not isinstance(which, slice):
+            which = one_event(which, len(self))
         start, stop, step = which.indices(len(self))
         found = self.read(start, max(start, stop)) if step > 0 else self.read(0, len(self))
         events = Events.of(found["t"], found["x"], found["y"], found["p"], self.resolution)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import ArgumentError, EvstoreError, FormatError
-from evstore.events import Events
-from evstore.formats import registry
-from evstore.formats.reading import Batch, Reading, ReadOptions
+from evstore.errors import ArgumentError, FormatError
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events
+from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.recording.base import Recording
 from evstore.recording.geometry import Geometry
+from evstore.recording.stream import is_pipe, open_stream
 from evstore.selection import Selection
-
-HEAD = 65_536
 
 
 class ForeignRecording(Recording):
     """One foreign file. Its header is read at once, its events as they are asked for.
 
     Questions that need the whole file (``n_events``, ``t_start``, an inferred resolution)
-    read it once and remember. A pipe (``-``) can be read once only.
+    read it once and remember. A pipe (``-``) can be read once only. One pass at a time: a new
+    one ends the one before.
     """
 
     def __init__(
@@ -41,11 +37,14 @@ class ForeignRecording(Recording):
         self.id = ""
         self._options = options
         self._input_format = input_format
-        self._limits = (grow, drop_outside)
+        self.is_pipe = is_pipe(path)
+        self.grows = grow
+        self._drops = drop_outside
         self._stream: BinaryIO | None = None
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
-        self._triggers: list[Any] = []
+        self._triggers: dict[str, NDArray[Any]] | None = None
+        self._has_triggers: bool | None = None  # None before the first pass
         self._geometry: Geometry | None = None
         self._consumed = False
         self._opened()  # so that a wrong file is refused here
@@ -82,11 +81,11 @@ class ForeignRecording(Recording):
 
     @property
     def resolution(self) -> tuple[int, int] | None:
-        if self.stated_resolution is None or self._limits[0]:
-            self._scan()
-        if self._geometry is not None and (self.geometry_inferred or self._limits[0]):
-            return self._geometry.resolution
-        return self.stated_resolution
+        if self.stated_resolution is not None and not self.grows:
+            return self.stated_resolution
+        self._scan()
+        assert self._geometry is not None
+        return self._geometry.resolution
 
     @property
     def n_events(self) -> int:
@@ -102,16 +101,19 @@ class ForeignRecording(Recording):
 
     @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:
-        self._scan()
-        if not self._triggers:
-            return None
-        names = ("t", "id", "p")
-        return {n: np.concatenate([getattr(g, n) for g in self._triggers]) for n in names}
+        if self._triggers is None and self._has_triggers is not False:
+            edges = [b.triggers for b in self.raw_batches() if b.triggers is not None]
+            if edges:
+                names = Triggers._fields
+                self._triggers = {
+                    n: np.concatenate([getattr(edge, n) for edge in edges]) for n in names
+                }
+        return self._triggers
 
     @property
     def position(self) -> int:
         """Bytes of the file read so far."""
-        if self._stream is None or self.path == "-":
+        if self._stream is None or self.is_pipe:
             return 0
         return self._stream.tell()
 
@@ -129,29 +131,26 @@ class ForeignRecording(Recording):
     def raw_batches(self) -> Iterator[Batch]:
         """One pass over the file: batches within the resolution, triggers beside them."""
         if self._consumed:
-            if self.path == "-":
-                raise ArgumentError("standard input can be read once only")
+            if self.is_pipe:
+                raise ArgumentError(f"{self.path}: a pipe can be read once only")
             self.close()
         reading = self._opened()
         self._consumed = True
         resolution = self._options.resolution or reading.resolution
-        self._geometry = geometry = Geometry(resolution, reading.dropped, *self._limits)
-        count, least, most, triggers = 0, None, None, []
+        self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
+        count, least, most, has_triggers = 0, None, None, False
         try:
             for batch in geometry.fit(reading.batches):
-                if batch.triggers is not None:
-                    triggers.append(batch.triggers)
+                has_triggers |= batch.triggers is not None
                 if len(batch.t):
                     low, high = int(batch.t.min()), int(batch.t.max())
                     least = low if least is None else min(least, low)
                     most = high if most is None else max(most, high)
                     count += len(batch.t)
                 yield batch
-        except EvstoreError as error:
-            if isinstance(error, FormatError):
-                raise error.at(self.path) from None
-            raise
-        self._triggers = triggers
+        except FormatError as error:
+            raise error.at(self.path) from None
+        self._has_triggers = has_triggers
         self._scanned = (count, least or 0, 0 if most is None else most + 1)
 
     def _scan(self) -> tuple[int, int, int]:
@@ -178,11 +177,15 @@ class ForeignRecording(Recording):
         self,
         start: int,
         stop: int,
-        columns: Any = ("t", "x", "y", "p"),
+        columns: Sequence[str] = COLUMNS,
         out: dict[str, NDArray[Any]] | None = None,
         threads: int = 1,
     ) -> dict[str, NDArray[Any]]:
         """Columns of the events ``start <= i < stop``; reads the file from its start."""
+        wanted = columns if out is None else out
+        for name in wanted:
+            if name not in COLUMNS:
+                raise ArgumentError(f"columns are t, x, y and p, got {name!r}")
         parts, at = [], 0
         for events in self.batches():
             if at < stop and at + len(events) > start:
@@ -191,11 +194,11 @@ class ForeignRecording(Recording):
             if at >= stop:
                 break
         found = Events.concatenate(parts)
-        arrays = {name: getattr(found, name) for name in columns}
-        for name, array in (out or {}).items():
-            array[: len(found)] = arrays[name]
-            arrays[name] = array[: len(found)]
-        return arrays
+        if not 0 <= start <= stop or len(found) != stop - start:
+            raise ArgumentError(f"events {start}..{stop} of {self.path} must lie in 0..{len(self)}")
+        if out is None:
+            return {name: getattr(found, name) for name in wanted}
+        return {name: _copied(getattr(found, name), name, array) for name, array in out.items()}
 
     def between(
         self,
@@ -218,6 +221,17 @@ class ForeignRecording(Recording):
         self._consumed = False
 
 
+def _copied(column: NDArray[Any], name: str, out: NDArray[Any]) -> NDArray[Any]:
+    """The column in the caller's array."""
+    if out.dtype != COLUMN_DTYPES[name] or out.ndim != 1 or len(out) < len(column):
+        raise ArgumentError(
+            f"out[{name!r}] must be a {COLUMN_DTYPES[name]} array of {len(column)} or more, "
+            f"got {out.dtype} of shape {out.shape}"
+        )
+    out[: len(column)] = column
+    return out[: len(column)]
+
+
 def select(events: Events, chosen: Selection) -> Events:
     """The events of an absolute selection."""
     if chosen.is_everything:
@@ -233,64 +247,3 @@ def select(events: Events, chosen: Selection) -> Events:
     if chosen.polarity is not None:
         keep &= events.p == chosen.polarity
     return events[keep]
-
-
-class _Replayed(io.RawIOBase):
-    """A pipe whose head was looked at, from its start."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = memoryview(head)
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        if self._head:
-            n = min(len(view), len(self._head))
-            view[:n] = self._head[:n]
-            self._head = self._head[n:]
-            return n
-        data = self._rest.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-
-def open_stream(
-    path: str, options: ReadOptions, input_format: str | None
-) -> tuple[BinaryIO, Reading]:
-    """Open a foreign file, or standard input for ``-``, by its content or as ``input_format``."""
-    if path != "-" and os.path.isdir(path):
-        raise ArgumentError(f"{path}: is a folder, not a file")
-    stream: BinaryIO = sys.stdin.buffer if path == "-" else open(path, "rb", buffering=0)
-    try:
-        head = _read_head(stream)
-        size = os.fstat(stream.fileno()).st_size if path != "-" else None
-        if input_format is not None:
-            module = registry.by_name(input_format)
-        else:
-            suffix = os.path.splitext(path)[1]
-            module = registry.detect(head, size, suffix)
-        if stream.seekable() and path != "-":
-            stream.seek(0)
-        elif module.SEEKS:
-            raise ArgumentError(f"{module.TITLE} cannot be read from a pipe: name the file")
-        else:
-            stream = io.BufferedReader(_Replayed(head, stream), HEAD)
-        name = input_format or module.INPUT_FORMATS[0]
-        return stream, module.read(stream, options, name)
-    except BaseException:
-        if path != "-":
-            stream.close()
-        raise
-
-
-def _read_head(stream: BinaryIO) -> bytes:
-    head = b""
-    while len(head) < HEAD:
-        more = stream.read(HEAD - len(head))
-        if not more:
-            break
-        head += more
-    return head

@@ -125,8 +125,8 @@ class ShardRecording(Recording):
         polarity: int | None = None,
         relative: bool = False,
     ) -> Events:
-        if roi is not None or polarity is not None:
-            Selection(start, stop, relative, roi, polarity)
+        if roi is not None or polarity is not None or start > stop:
+            Selection(start, stop, relative, roi, polarity)  # which says what is wrong
         if relative and self._span:
             start, stop = start + self._span[0], stop + self._span[0]
         return self.reader.between(start, stop, roi, polarity)

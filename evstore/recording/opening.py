@@ -11,6 +11,7 @@ from evstore.formats.registry import SHARD_MAGIC
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
+from evstore.recording.stream import is_pipe
 from evstore.shard.shard import Shard
 
 
@@ -39,6 +40,8 @@ def open(
     name, within = split_address(os.fspath(path))
     recording = recording if recording is not None else within
     if input_format in (None, "evs") and is_shard(name, input_format == "evs"):
+        if resolution is not None:
+            raise ArgumentError(f"{name}: a shard states its resolution; give none")
         shard = Shard(name)
         try:
             return ShardRecording(shard, shard.find(recording))
@@ -56,8 +59,17 @@ def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
     name, within = split_address(os.fspath(path))
     wanted = said.pop("recording", None) or within
     if wanted is None and said.get("input_format") in (None, "evs") and is_shard(name):
+        if said.get("resolution") is not None:
+            raise ArgumentError(f"{name}: a shard states its resolution; give none")
         shard = Shard(name)
-        return [ShardRecording(shard, info) for info in shard.recordings]
+        try:
+            found: list[Recording] = [ShardRecording(shard, info) for info in shard.recordings]
+        except BaseException:
+            shard.close()
+            raise
+        if not found:
+            shard.close()
+        return found
     return [open(path, recording=wanted, **said)]  # type: ignore[arg-type]
 
 
@@ -79,8 +91,10 @@ def split_address(path: str) -> tuple[str, str | None]:
 def is_shard(path: str, forced: bool = False) -> bool:
     """Whether the file starts as a shard does, or ends its name as one and is damaged."""
     if forced:
+        if is_pipe(path):
+            raise ArgumentError("a shard cannot be read from a pipe: name the file")
         return True
-    if path == "-" or os.path.isdir(path):
+    if os.path.isdir(path) or is_pipe(path):  # reading a pipe would take its beginning away
         return False
     with builtins.open(path, "rb") as file:
         head = file.read(len(SHARD_MAGIC))

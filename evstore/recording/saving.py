@@ -114,7 +114,11 @@ def create(
     ...     out.write(events)
     """
     shard = ShardWriter(path, preset=preset, overwrite=overwrite, flush_s=flush_s)
-    return Output(shard, resolution, label, metadata)
+    try:
+        return Output(shard, resolution, label, metadata)
+    except BaseException:
+        shard.abort()
+        raise
 
 
 def save(
