@@ -87,7 +87,7 @@ def table(bars: Iterable[Bar]) -> str:
 def bound(bar: Bar, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{'>=' if bar.better == 'more' else '<='} {number(value)}{UNITS[bar.unit]}"
+    return f"{'>=' if bar.better == 'more' else '<='} {value:,g}{UNITS[bar.unit]}"
 
 
 def number(value: float) -> str:

@@ -1,12 +1,17 @@
-"""Size against speed: every recording kept by evstore and by what peers are installed."""
+"""Size against speed: every recording kept by evstore and by what peers are installed.
+
+Recordings are as they were made, not tiled: packers that look for repeats would find the tiles.
+Each is read so many times over that the arrays, all kept, are as large as those of a long one.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from bench.bars import Settings
-from bench.recordings import Recording, recordings
+from bench.recordings import LONG_FILES, Recording, recordings
 from bench.timing import times_faster
 from evstore import Events
 from evstore.bench import arrays, own, peers
@@ -25,7 +30,12 @@ CONTENDERS: tuple[type[Contender], ...] = (
     peers.Pcodec,
     peers.Hdf5,
 )
-EVENTS = 4_000_000
+EVENTS = 8_000_000  # read in a round
+
+
+def again(read: Callable[[], Any], events: int) -> Callable[[], list[Any]]:
+    """Read again and again, into arrays that are fresh each time."""
+    return lambda: [read() for _ in range(-(-EVENTS // events))]
 
 
 def point(contender: type[Contender], events: Events, rounds: int) -> dict[str, float]:
@@ -42,7 +52,9 @@ def point(contender: type[Contender], events: Events, rounds: int) -> dict[str, 
         try:
             if one.events_of(one.read()) != events:
                 raise ValueError("gives back other events")
-            faster = times_faster(rounds, one.read, records.read)
+            faster = times_faster(
+                rounds, again(one.read, len(events)), again(records.read, len(events))
+            )
             return {"bits": one.size() * 8 / len(events), "speed": faster.median}
         finally:
             one.close()
@@ -51,7 +63,7 @@ def point(contender: type[Contender], events: Events, rounds: int) -> dict[str, 
 
 def points_of(recording: Recording, rounds: int) -> dict[str, Any]:
     """A point of each contender that is installed and can hold the recording, else why not."""
-    events = recording.events
+    events = recording.once
     found: dict[str, Any] = {}
     for contender in CONTENDERS:
         if not contender.installed():
@@ -66,8 +78,6 @@ def points_of(recording: Recording, rounds: int) -> dict[str, Any]:
 def measure(settings: Settings) -> dict[str, Any]:
     """{recording: {contender: {bits, speed}}}"""
     chart = {}
-    for recording in recordings(settings):
-        short = recording.tiled_to(min(EVENTS, settings.events))
-        chart[recording.name] = points_of(short, max(3, settings.rounds // 2))
-        short.forget()
+    for recording in recordings(settings, files=LONG_FILES):
+        chart[recording.name] = points_of(recording, max(3, settings.rounds // 2))
     return chart

@@ -51,10 +51,12 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def peak_of_conversion(source: Path, target: Path) -> float:
+def peak_of_conversion(source: Path, target: Path, events: int) -> float:
     """Megabytes, in a process of its own."""
     done = run("-m", "bench.memory", str(source), str(target))
-    return int(done.stdout) / 1e6
+    converted, peak = done.stdout.split()
+    assert int(converted) == events, f"{converted} of {events} events converted"
+    return int(peak) / 1e6
 
 
 def measure(settings: Settings) -> list[Bar]:
@@ -65,7 +67,7 @@ def measure(settings: Settings) -> list[Bar]:
         source = settings.folder / f"simulated-{events}.raw"
         simulated(source, events)
         peaks[f"{events // 1_000_000} M events"] = Spread.of(
-            peak_of_conversion(source, target) for _ in range(runs)
+            peak_of_conversion(source, target, events) for _ in range(runs)
         )
     target.unlink()
     low, high = sorted(peak.median for peak in peaks.values())
@@ -81,5 +83,6 @@ def measure(settings: Settings) -> list[Bar]:
 
 
 if __name__ == "__main__":
-    evstore.convert(sys.argv[1], sys.argv[2], overwrite=True)
-    print(peak_bytes())
+    receipt = evstore.convert(sys.argv[1], sys.argv[2], overwrite=True)
+    assert not isinstance(receipt, list)
+    print(receipt.events, peak_bytes())

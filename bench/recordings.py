@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,13 @@ FILES = {
     "poker_di_17": "prophesee/poker_di_17_headerless_v1.dat",
     "rpg_boxes_rotation": "text/rpg_boxes_rotation.txt",
     "rpg_shapes_rotation": "text/rpg_shapes_rotation.txt",
+}
+#: Of 60,000 events and more, for sizes and speeds that are not of repeats: see bench/chart.py.
+LONG_FILES = {
+    **{name: FILES[name] for name in ("evk4_hd", "gen3_vga_a", "gen3_vga_b", "gen41_hd_burst")},
+    "vga_outdoor": "made/vga_outdoor_evt3.raw",
+    "davis240_boxes": "made/davis240_boxes_60k.dat",
+    "ncaltech101_faces": "atis/ncaltech101_faces_easy_0001.bin",
 }
 INPUT_FORMATS = {"poker_di_17": "dat-v1"}
 DENSE = ("gen3_vga_a", "gen3_vga_b", "gen41_hd_burst")
@@ -127,22 +134,18 @@ class Recording:
             part.replace(path)
         return path
 
-    def tiled_to(self, events: int) -> Recording:
-        """The same recording, longer or shorter."""
-        return Recording(self.name, self.source, replace(self.settings, events=events))
-
 
 _FRESH: set[Path] = set()
 
 
-def recordings(settings: Settings, names: tuple[str, ...] = ()) -> Iterator[Recording]:
+def recordings(
+    settings: Settings, names: tuple[str, ...] = (), files: dict[str, str] = FILES
+) -> Iterator[Recording]:
     """The recordings of these names, or all, one after the other; each is forgotten in between."""
     folder = data_folder()
-    if folder is None:
-        found = dict.fromkeys(SIMULATED)
-    else:
-        found = {name: folder / file for name, file in FILES.items()}
-        found = {name: found[name] for name in names or found}
+    found: dict[str, Path | None] = dict.fromkeys(SIMULATED)
+    if folder is not None:
+        found = {name: folder / files[name] for name in names or files}
     for name, path in found.items():
         recording = Recording(name, path, settings)
         yield recording
