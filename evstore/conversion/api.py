@@ -34,6 +34,6 @@ def convert(
     sources = [os.fspath(path) for path in given]
     chosen = Options(**options)
     todo = plan(sources, os.fspath(target), chosen)
-    if not several and len(todo) == 1 and not os.path.isdir(sources[0]):
+    if not several and len(todo) == 1 and todo[0].source == sources[0]:
         return convert_one(todo[0], chosen)
     return run(todo, chosen, jobs, on_error)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evstore.errors import ArgumentError
 from evstore.selection import Selection
+
+#: Options that say how a source is to be read.
+SAID = (
+    *("recording", "input_format", "columns", "time_unit"),
+    *("resolution", "sensor", "grow", "drop_outside"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,18 @@ class Options:
             raise ArgumentError("resume keeps finished targets, overwrite replaces them: pass one")
         if self.grow and self.drop_outside:
             raise ArgumentError("--grow and --drop-outside exclude each other")
+
+    def said(self) -> dict[str, Any]:
+        """How the source is to be read: arguments of `evstore.open`."""
+        return {name: getattr(self, name) for name in SAID}
+
+    def asked(self) -> dict[str, Any]:
+        """What makes a conversion give other events, as JSON; what was not asked is left out."""
+        chosen = {"selection": asdict(self.selection), **self.said()}
+        usual = {"selection": asdict(Selection()), **dict.fromkeys(SAID)}
+        asked = {k: v for k, v in chosen.items() if v != usual[k] and v is not False}
+        found: dict[str, Any] = json.loads(json.dumps(asked))
+        return found
 
 
 @dataclass(frozen=True)

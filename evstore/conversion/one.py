@@ -2,71 +2,91 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
+import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from evstore.conversion.finished import finished, hash_file, is_replaceable
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
-from evstore.conversion.targets import write_foreign, write_shard
+from evstore.conversion.teller import Progress
+from evstore.conversion.to_format import write_foreign
+from evstore.conversion.to_shard import write_shard
 from evstore.digests import digest
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.recording.base import Recording
+from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import open as open_recording
-from evstore.recording.opening import open_all
+from evstore.recording.opening import open_all, split_address
+from evstore.recording.stream import is_pipe
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
 
-Progress = Callable[[int, int], None]  # bytes of the source (by estimate) and events done
-HASH_AT_ONCE = 1 << 20
+
+class VerificationError(CorruptError):
+    """What was written does not hold what was read."""
 
 
 def convert_one(job: Job, options: Options, progress: Progress | None = None) -> Receipt:
     """Convert one file and say what was done; nothing half-made is ever under the target's name.
 
     With ``resume`` a target made of the same source is left as it is. Raises EvstoreError or
-    OSError; the `.part` is removed then, or kept and named where the source is standard input.
+    OSError; the `.part` is removed then, or kept where the source cannot be read again.
     """
     started = time.monotonic()
-    receipt = Receipt(job.source, job.target)
+    _check_places(job, options)
     if os.path.exists(job.target) and not options.overwrite:
-        if options.resume and is_finished(job):
-            receipt.status = "skipped"
-            receipt.bytes_out = os.path.getsize(job.target)
-            return receipt
-        if not options.resume:
+        done = finished(job, options) if options.resume else None
+        if done is not None:
+            return done
+        if not (options.resume and is_replaceable(job)):
             raise ArgumentError(
                 f"{job.target}: exists already; --resume keeps it if it is this source's, "
                 "--overwrite replaces it"
             )
-    folder = os.path.dirname(os.path.abspath(job.target))
-    os.makedirs(folder, exist_ok=True)
-    recordings = open_all(
-        job.source,
-        recording=options.recording,
-        input_format=options.input_format,
-        columns=options.columns,
-        time_unit=options.time_unit,
-        resolution=options.resolution,
-        sensor=options.sensor,
-        grow=options.grow,
-        drop_outside=options.drop_outside,
-    )
+    receipt = Receipt(job.source, job.target)
+    recordings = open_all(job.source, **options.said())
     try:
+        before = _state(job.source)
+        os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)
         receipt.format = recordings[0].format if recordings else "evs"
-        receipt.bytes_in = 0 if job.source == "-" else os.path.getsize(recordings[0].path)
+        receipt.bytes_in = before[0] if before else 0
         _write(job, options, recordings, receipt, progress)
     finally:
         for recording in recordings:
             recording.close()
+    if options.verify:
+        _verify(job, options, receipt)
     receipt.bytes_out = os.path.getsize(job.target)
-    if options.delete_source and receipt.verified and receipt.lossless:
-        os.remove(job.source)
+    # A source that still grows has more than was read.
+    unchanged = before is not None and before == _state(job.source)
+    if options.delete_source and receipt.verified and receipt.lossless and unchanged:
+        os.remove(split_address(job.source)[0])
         receipt.deleted_source = True
     receipt.seconds = time.monotonic() - started
     return receipt
+
+
+def _check_places(job: Job, options: Options) -> None:
+    """Refuse what would lose the source, or could not be done."""
+    source, _ = split_address(job.source)
+    if is_pipe(source):
+        if options.delete_source:
+            raise ArgumentError(f"{job.source}: a pipe cannot be deleted")
+        return
+    for path in (job.target, f"{job.target}.part"):
+        if os.path.exists(source) and os.path.exists(path) and os.path.samefile(source, path):
+            raise ArgumentError(f"{job.source}: cannot be converted to itself")
+
+
+def _state(source: str) -> tuple[int, int] | None:
+    """Size and time of a file, by which one sees that it has changed; None of a pipe."""
+    if is_pipe(source):
+        return None
+    status = os.stat(split_address(source)[0])
+    return status.st_size, status.st_mtime_ns
 
 
 def _write(
@@ -78,71 +98,67 @@ def _write(
 ) -> None:
     kind = output_format(job.target, options)
     receipt.recordings = len(recordings)
-    receipt.partial = not options.selection.is_everything
-    with ThreadPoolExecutor(1, "evstore-source") as pool:
-        source_hash = pool.submit(_hash_file, job.source)
-        if kind == "evs":
-            write_shard(
-                job, options, recordings, receipt, progress, source_hash
-            )  # fmt: skip
-        else:
-            if len(recordings) != 1:
-                raise ArgumentError(
-                    f"{job.source}: holds {len(recordings)} recordings, {kind} takes one: "
-                    "name it with --recording"
-                )
-            write_foreign(job, options, recordings[0], receipt, progress, kind)
+    receipt.partial = not options.selection.is_everything or _is_one_of_many(job.source, recordings)
+    if kind != "evs":
+        if len(recordings) != 1:
+            raise ArgumentError(
+                f"{job.source}: holds {len(recordings)} recordings, {kind} takes one: "
+                "name it with --recording"
+            )
+        write_foreign(job, options, recordings[0], receipt, progress, kind)
+    else:
+        stop = threading.Event()
+        foreign = any(isinstance(recording, ForeignRecording) for recording in recordings)
+        with ThreadPoolExecutor(1, "evstore-source") as pool:
+            source_hash = pool.submit(hash_file, job.source if foreign else "", stop)
+            try:
+                write_shard(job, options, recordings, receipt, progress, source_hash)
+            except BaseException:
+                stop.set()  # what is left of a large file need not be read
+                raise
     for recording in recordings:
         for what, count in recording.dropped.items():
             receipt.dropped[what] = receipt.dropped.get(what, 0) + count
-    if options.verify:
-        _verify(job, kind, receipt)
 
 
-def _verify(job: Job, kind: str, receipt: Receipt) -> None:
-    """Decode what was written and compare it with what was read."""
-    if kind == "evs":
-        found = verify_shard(job.target)
-        with Shard(job.target) as shard:
-            roots = [info.root.hex() for info in shard.recordings]
-        right = found.events == receipt.events and roots == receipt.roots
-    else:
-        with open_recording(job.target) as written:
-            right = digest(written)["sha256"] == receipt.digest
+def _is_one_of_many(source: str, recordings: list[Recording]) -> bool:
+    """Whether the source holds other recordings than these."""
+    if not recordings or isinstance(recordings[0], ForeignRecording):
+        return False
+    with Shard(split_address(source)[0]) as shard:
+        return len(shard.recordings) > len(recordings)
+
+
+def _verify(job: Job, options: Options, receipt: Receipt) -> None:
+    """Decode what was written and compare it with what was read; what is wrong does not stay."""
+    try:
+        right = _is_right(job, options, receipt)
+    except FormatError as error:
+        _take_away(job)
+        raise VerificationError(f"{job.target}: cannot be read: {error}", path=job.target) from None
     if not right:
+        _take_away(job)
         raise VerificationError(
             f"{job.target}: does not hold the events of {job.source}", path=job.target
         )
     receipt.verified = True
 
 
-class VerificationError(CorruptError):
-    """What was written does not hold what was read."""
+def _is_right(job: Job, options: Options, receipt: Receipt) -> bool:
+    kind = output_format(job.target, options)
+    if kind != "evs":
+        with open_recording(job.target, input_format=kind) as written:
+            return bool(digest(written)["sha256"] == receipt.digest)
+    found = verify_shard(job.target)
+    with Shard(job.target) as shard:
+        roots = [info.root.hex() for info in shard.recordings]
+    return found.events == receipt.events and roots == receipt.roots
 
 
-def _hash_file(path: str) -> str | None:
-    """SHA-256 of a file, None for a pipe."""
-    if path == "-" or not os.path.isfile(path):
-        return None
-    hasher = hashlib.sha256()
-    buffer = memoryview(bytearray(HASH_AT_ONCE))
-    with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            hasher.update(buffer[:count])
-    return hasher.hexdigest()
-
-
-def is_finished(job: Job) -> bool:
-    """Whether the target is a whole shard of this very source: by size and time, else by hash."""
-    try:
-        with Shard(job.target) as shard:
-            infos = shard.recordings
-        about = infos[0].metadata.get("source", {}) if infos else {}
-        status = os.stat(job.source)
-    except (FormatError, OSError):
-        return False
-    if about.get("size") != status.st_size:
-        return False
-    if about.get("mtime_ns") == status.st_mtime_ns:
-        return True
-    return bool(about.get("sha256") == _hash_file(job.source))
+def _take_away(job: Job) -> None:
+    """A target that is wrong loses its name; it is kept only where there is no other copy."""
+    with contextlib.suppress(OSError):
+        if is_pipe(job.source):
+            os.replace(job.target, f"{job.target}.part")
+        else:
+            os.remove(job.target)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from evstore.conversion.job import Job, Options
 from evstore.errors import ArgumentError, FormatError
 from evstore.formats import registry
 from evstore.recording.opening import is_shard, split_address
+from evstore.recording.stream import is_pipe
 
 SUFFIXES = {"evs": ".evs", "evt3": ".raw", "csv": ".csv", "npz": ".npz"}
 
@@ -32,6 +34,8 @@ def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
     the same tree; files of a folder that no format recognises are left out. Raises
     ArgumentError where nothing is to be done or two files would take one name.
     """
+    if target == "-":
+        raise ArgumentError("a conversion goes to a file; `evstore cat` writes to standard output")
     into_folder = target.endswith(("/", os.sep)) or os.path.isdir(target)
     found: list[tuple[str, str]] = []  # (file, its place below the target)
     for source in sources:
@@ -39,7 +43,7 @@ def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
             into_folder = True
             found += _of_folder(source, target, options)
         elif source == "-" or os.path.exists(split_address(source)[0]):
-            found.append((source, "stdin" if source == "-" else os.path.basename(source)))
+            found.append((source, _place(source)))
         elif glob.has_magic(source):
             into_folder = True
             matches = sorted(glob.glob(source, recursive=True))
@@ -60,31 +64,53 @@ def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
 
 
 def _named(found: list[tuple[str, str]], target: str, options: Options) -> list[Job]:
-    suffix = SUFFIXES[options.output_format or "evs"]
+    suffix = SUFFIXES[_folder_format(options)]
     stems = [os.path.splitext(place)[0] for _, place in found]
-    jobs = []
+    count = Counter(stems)
+    jobs: dict[str, Job] = {}
     for (source, place), stem in zip(found, stems, strict=True):
         # Two files that differ in their suffix only keep it.
-        name = place if stems.count(stem) > 1 else stem
-        jobs.append(Job(source, os.path.join(target, name.replace("#", "_") + suffix)))
-    targets = [job.target for job in jobs]
-    for one in targets:
-        if targets.count(one) > 1:
-            clash = [job.source for job in jobs if job.target == one]
-            raise ArgumentError(f"{' and '.join(clash)} would both become {one}")
-    return jobs
+        path = os.path.join(target, (place if count[stem] > 1 else stem) + suffix)
+        if path in jobs:
+            raise ArgumentError(f"{jobs[path].source} and {source} would both become {path}")
+        jobs[path] = Job(source, path)
+    return list(jobs.values())
+
+
+def _folder_format(options: Options) -> str:
+    return output_format("", options)
+
+
+def _place(source: str) -> str:
+    """Where a source that is named goes below the target."""
+    if source == "-":
+        return "stdin"
+    path, recording = split_address(source)
+    name, suffix = os.path.splitext(os.path.basename(path))
+    if recording:
+        name += "_" + recording.replace("/", "_").replace(os.sep, "_")
+    return name + suffix
 
 
 def _of_folder(folder: str, target: str, options: Options) -> list[tuple[str, str]]:
     found = []
     inside = os.path.abspath(target)
-    for base, folders, files in os.walk(folder):
+    # What an earlier conversion into the same folder gave is no source.
+    own = SUFFIXES[_folder_format(options)] if inside == os.path.abspath(folder) else None
+    for base, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = sorted(f for f in folders if os.path.abspath(os.path.join(base, f)) != inside)
         for name in sorted(files):
             path = os.path.join(base, name)
-            if not name.startswith(".") and not name.endswith(".part") and _readable(path, options):
+            if name.startswith(".") or name.endswith(".part") or (own and name.endswith(own)):
+                continue
+            if _readable(path, options):
                 found.append((path, os.path.relpath(path, folder)))
     return found
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be read must not go unseen."""
+    raise error
 
 
 def _readable(path: str, options: Options) -> bool:
@@ -92,6 +118,8 @@ def _readable(path: str, options: Options) -> bool:
 
     A file that cannot be opened is tried all the same: its error must not go unseen.
     """
+    if is_pipe(path):
+        return False  # it would be waited for
     if options.input_format is not None:
         module = registry.by_name(options.input_format)
         return os.path.splitext(path)[1].lower() in module.SUFFIXES

@@ -119,6 +119,11 @@ class Writer:
                 if self._state[kernels.FAULT]:
                     raise self._cannot_hold("the trigger", now, 0, 0)
 
+    @property
+    def origin(self) -> int | None:
+        """What is taken from every time; None before the first where it is to become 0."""
+        return self._origin
+
     def close(self) -> None:
         """Flush; the stream stays open, it is the caller's."""
         self._stream.flush()

@@ -52,6 +52,11 @@ class ShardRecording(Recording):
         return self.info.n_events
 
     @property
+    def t_first(self) -> int:
+        """The first event's time, from which relative times count; 0 where there are none."""
+        return self._span[0] if self._span else 0
+
+    @property
     def t_start(self) -> int:
         return self._span[2] if self._span else 0
 
@@ -94,7 +99,7 @@ class ShardRecording(Recording):
                 self._position = chunks[-1].offset
                 yield events
             return
-        chosen = selection.absolute(self._span[0] if self._span else 0)
+        chosen = selection.absolute(self.t_first)
         yield from self.reader.select(
             -FOREVER if chosen.start is None else chosen.start,
             FOREVER if chosen.stop is None else chosen.stop,
@@ -127,8 +132,8 @@ class ShardRecording(Recording):
     ) -> Events:
         if roi is not None or polarity is not None or start > stop:
             Selection(start, stop, relative, roi, polarity)  # which says what is wrong
-        if relative and self._span:
-            start, stop = start + self._span[0], stop + self._span[0]
+        if relative:
+            start, stop = start + self.t_first, stop + self.t_first
         return self.reader.between(start, stop, roi, polarity)
 
     def close(self) -> None:

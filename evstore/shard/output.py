@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import sys
 from collections.abc import Iterable
 
 from evstore.errors import ArgumentError
@@ -29,7 +31,7 @@ class PartFile:
                 f"{self.part}: exists, left by a writer that did not finish or has not yet; "
                 "`evstore recover` saves what it holds. Remove it, or pass overwrite"
             )
-        self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
+        self._file = open_alone(self.part)
         self.at = 0
         self.finished = False  # it has its name, or is removed
 
@@ -38,6 +40,11 @@ class PartFile:
             raise ArgumentError(
                 f"{self.path}: exists already; pass overwrite (--overwrite) to replace it"
             )
+
+    @property
+    def file(self) -> io.FileIO:
+        """The part, for who writes it without `append`."""
+        return self._file
 
     def append(self, parts: Iterable[bytes | memoryview]) -> None:
         """Write all of the parts, in order; or none of them, where that fails (a full disk)."""
@@ -61,13 +68,15 @@ class PartFile:
         os.fsync(self._file.fileno())
 
     def finish(self) -> None:
-        """fsync, close, rename, fsync the folder."""
+        """fsync, rename, close, fsync the folder."""
         try:
             self.sync()
+            self._check_free()
+            if os.name == "nt":  # renames no open file
+                self._file.close()
+            os.replace(self.part, self.path)
         finally:
             self._file.close()
-        self._check_free()
-        os.replace(self.part, self.path)
         self.finished = True
         sync_folder(os.path.dirname(os.path.abspath(self.path)))
 
@@ -81,6 +90,48 @@ class PartFile:
         self.finished = True
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.part)
+
+
+def open_alone(path: str) -> io.FileIO:
+    """Open for writing, empty; raises ArgumentError where another process is writing it.
+
+    Two writers of one file would both give it the final name, with the bytes of either.
+    """
+    while True:
+        # Not "wb": that would empty the file before the lock is there.
+        file = io.FileIO(path, "w", opener=lambda p, flags: os.open(p, flags & ~os.O_TRUNC, 0o666))
+        try:
+            if not _lock(file):
+                raise ArgumentError(f"{path}: another process is writing it")
+            if _is_at(file, path):
+                file.truncate(0)
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # it got its final name meanwhile
+
+
+def _lock(file: io.FileIO) -> bool:
+    """False where another process has it; the lock ends with the file's closing, or the process."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        pass
+    return True
+
+
+def _is_at(file: io.FileIO, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def sync_folder(folder: str) -> None:

@@ -54,7 +54,7 @@ class RecordingWriter:
         self.shard = shard
         self.number = number
         self.id = id
-        self.resolution = resolution
+        self.resolution = self._begun_with = resolution
         # What is known now is in BEGIN; what changes, in END.
         self.metadata = json_value("metadata", dict(metadata))
         self.n_events = 0
@@ -102,6 +102,14 @@ class RecordingWriter:
         values = {"t_start": t_start, "t_stop": t_stop, "class_id": value}
         self._append_side("labels", LABELS, values)
 
+    def state_resolution(self, resolution: tuple[int, int]) -> None:
+        """Say the resolution at the end, where it was not known at the start."""
+        if self.resolution is not None and self.resolution != resolution:
+            raise ArgumentError(f"the resolution is {self.resolution} already, got {resolution}")
+        if self._extent[0] > resolution[0] or self._extent[1] > resolution[1]:
+            raise ArgumentError(f"events reach {self._extent}, beyond the resolution {resolution}")
+        self.resolution = resolution
+
     def rows(self, stream: str) -> int:
         """Rows written to a side stream so far."""
         return self._side[stream].rows if stream in self._side else 0
@@ -145,7 +153,7 @@ class RecordingWriter:
         self._leaf.close()
 
     def _changed_resolution(self) -> tuple[int, int] | None:
-        return self.resolution if self.metadata.get("resolution_from") == INFERRED else None
+        return self.resolution if self.resolution != self._begun_with else None
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,0 +1,132 @@
+"""What a resumed conversion finds: targets that are finished, and those that may be replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import Any
+
+from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.plan import output_format
+from evstore.digests import digest
+from evstore.errors import EvstoreError, FormatError
+from evstore.recording.opening import is_shard, open_all, split_address
+from evstore.recording.stream import is_pipe
+from evstore.shard.index import RecordingInfo
+from evstore.shard.shard import Shard
+from evstore.shard.verify import verify_shard
+
+HASH_AT_ONCE = 1 << 20
+
+
+def finished(job: Job, options: Options) -> Receipt | None:
+    """The receipt of a target that holds just what this conversion would give, else None."""
+    receipt = Receipt(job.source, job.target, "skipped")
+    receipt.bytes_out = os.path.getsize(job.target)
+    try:
+        if output_format(job.target, options) != "evs":
+            return receipt if _same_events(job, options, receipt) else None
+        with Shard(job.target) as shard:
+            infos = shard.recordings
+        if not _same_source(job, options, infos):
+            return None
+        if options.verify:
+            verify_shard(job.target)
+            receipt.verified = True
+    except FormatError:
+        return None
+    return _filled(receipt, job, options, infos)
+
+
+def is_replaceable(job: Job) -> bool:
+    """Whether a conversion of a file of this name made the target: it may be made anew."""
+    try:
+        with Shard(job.target) as shard:
+            infos = shard.recordings
+    except (FormatError, OSError):
+        return False
+    if not infos or is_pipe(job.source):
+        return False
+    return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
+
+
+def hash_file(path: str, stop: threading.Event | None = None) -> str | None:
+    """SHA-256 of a file; None for what is no file, or once ``stop`` is set."""
+    if not os.path.isfile(path):
+        return None
+    hasher = hashlib.sha256()
+    buffer = memoryview(bytearray(HASH_AT_ONCE))
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            hasher.update(buffer[:count])
+            if stop is not None and stop.is_set():
+                return None
+    return hasher.hexdigest()
+
+
+def _about(info: RecordingInfo) -> dict[str, Any]:
+    about = info.metadata.get("source")
+    return about if isinstance(about, dict) else {}
+
+
+def _same_source(job: Job, options: Options, infos: list[RecordingInfo]) -> bool:
+    """Whether a shard was made of this very source, asked for the same."""
+    if not infos or infos[0].metadata.get("asked", {}) != options.asked():
+        return False
+    name, _ = split_address(job.source)
+    if not os.path.isfile(name):
+        return False
+    if is_shard(name):
+        return not options.asked() and _roots(name) == [(i.id, i.root) for i in infos]
+    about, status = _about(infos[0]), os.stat(name)
+    if about.get("size") != status.st_size:
+        return False
+    if about.get("mtime_ns") == status.st_mtime_ns:
+        return True
+    return bool(about.get("sha256") == hash_file(name))
+
+
+def _roots(path: str) -> list[tuple[str, bytes]]:
+    with Shard(path) as shard:
+        return [(info.id, info.root) for info in shard.recordings]
+
+
+def _same_events(job: Job, options: Options, receipt: Receipt) -> bool:
+    """Whether a file of another format holds the events that it would be given."""
+    if options.rebase or not os.path.isfile(split_address(job.source)[0]):
+        return False
+    try:
+        found = []
+        for path, said, selection in (
+            (job.source, options.said(), options.selection),
+            (job.target, {}, None),
+        ):
+            recordings = open_all(path, **said)
+            try:
+                found.append([digest(recording, selection) for recording in recordings])
+            finally:
+                for recording in recordings:
+                    recording.close()
+    except EvstoreError:
+        return False
+    source, target = found
+    if len(source) != 1 or source[0]["sha256"] != target[0]["sha256"]:
+        return False
+    receipt.events, receipt.digest = target[0]["events"], target[0]["sha256"]
+    receipt.verified = options.verify
+    return True
+
+
+def _filled(receipt: Receipt, job: Job, options: Options, infos: list[RecordingInfo]) -> Receipt:
+    receipt.bytes_in = os.path.getsize(split_address(job.source)[0])
+    receipt.format = _about(infos[0]).get("format")
+    receipt.recordings = len(infos)
+    receipt.events = sum(info.n_events for info in infos)
+    receipt.triggers = sum(part[2] for i in infos for part in i.side.get("triggers", ()))
+    receipt.roots = [info.root.hex() for info in infos]
+    receipt.partial = not options.selection.is_everything or options.recording is not None
+    for info in infos:
+        for what, count in (info.metadata.get("dropped") or {}).items():
+            receipt.dropped[what] = receipt.dropped.get(what, 0) + count
+    return receipt

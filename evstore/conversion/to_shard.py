@@ -1,0 +1,153 @@
+"""Every recording of a source into one shard."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from typing import Any
+
+from evstore import __version__
+from evstore.conversion.feed import feed, select_triggers
+from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.teller import Progress, Teller
+from evstore.formats.reading import Triggers
+from evstore.recording.base import Recording
+from evstore.recording.foreign import ForeignRecording
+from evstore.recording.in_shard import ShardRecording
+from evstore.recording.stream import is_pipe
+from evstore.shard.recording_writer import RecordingWriter
+from evstore.shard.writer import ShardWriter
+
+#: Keys of a recording's metadata that mean something to evstore.
+OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
+TWO_THREADS_FROM = 4 << 20  # bytes of source from which a second thread is worth its start
+
+
+def write_shard(
+    job: Job,
+    options: Options,
+    recordings: list[Recording],
+    receipt: Receipt,
+    progress: Progress | None,
+    source_hash: Future[str | None],
+) -> None:
+    """Write every recording to one shard; its roots are proof of what was read.
+
+    The part is removed where this fails, or kept where the source cannot be read again.
+    """
+    live = is_pipe(job.source)
+    shard = ShardWriter(
+        job.target,
+        preset=options.preset,
+        # convert_one has asked already; but the part may be all that is left of a pipe.
+        overwrite=options.overwrite or not live,
+        flush_s=1.0 if live else None,
+        background=receipt.bytes_in >= TWO_THREADS_FROM,
+    )
+    try:
+        for recording in recordings:
+            told = Teller(progress, recording)
+            if isinstance(recording, ForeignRecording):
+                writer = _copy_foreign(shard, recording, job, options, told, source_hash)
+            else:
+                assert isinstance(recording, ShardRecording)
+                writer = _copy_shard(shard, recording, job, options, told)
+            receipt.events += writer.n_events
+            receipt.triggers += writer.rows("triggers")
+            assert writer.root is not None
+            receipt.roots.append(writer.root.hex())
+        shard.close()
+    except BaseException as error:
+        shard.abort(keep=live)
+        if live and hasattr(error, "add_note"):
+            error.add_note(f"what was read is kept in {shard.file.part}")
+        raise
+
+
+def _copy_foreign(
+    shard: ShardWriter,
+    recording: ForeignRecording,
+    job: Job,
+    options: Options,
+    told: Teller,
+    source_hash: Future[str | None],
+) -> RecordingWriter:
+    about, known = _about(job, recording), dict(recording.metadata)
+    # A header may say anything: what means something to evstore stands apart from it.
+    said = _metadata(recording, options).items()
+    metadata = {f"header_{k}" if k in OUR_KEYS and k in known else k: v for k, v in said}
+    metadata["source"] = about
+    if options.resolution is not None:
+        metadata["resolution_from"] = "given"
+    resolution = None if recording.grows else recording.stated_resolution
+    writer = shard.recording(recording.id, resolution=resolution, metadata=metadata)
+    for events, triggers in feed(recording, options.selection):
+        if triggers is not None:
+            writer.trigger(*triggers)
+        writer.write(events, checked=True)
+        told.add(len(events))
+    # Readers learn some of it only on the way.
+    now = recording.metadata.items()
+    writer.metadata.update({name: value for name, value in now if known.get(name) != value})
+    if "size" in about:
+        # Beside "source", which is in the recording's BEGIN already: said once, not twice.
+        writer.metadata["source_sha256"] = source_hash.result()
+    if recording.dropped:
+        writer.metadata["dropped"] = dict(recording.dropped)
+    if recording.grows and recording.stated_resolution and recording.resolution:
+        writer.state_resolution(recording.resolution)
+        writer.metadata["resolution_from"] = "events, grown"
+    writer.close()
+    return writer
+
+
+def _copy_shard(
+    shard: ShardWriter, recording: ShardRecording, job: Job, options: Options, told: Teller
+) -> RecordingWriter:
+    metadata = _metadata(recording, options)
+    metadata.setdefault("source", _about(job, recording))
+    label = metadata.pop("label", None)
+    whole = options.selection.is_everything
+    writer = shard.recording(
+        recording.id,
+        resolution=recording.resolution,
+        label=label,
+        metadata=metadata,
+        part=recording.info.part if whole else 0,
+        first_event=recording.info.first_event if whole else 0,
+    )
+    for events in recording.batches(options.selection):
+        writer.write(events)
+        told.add(len(events))
+    for stream in recording.info.side:
+        columns = recording.reader.side(stream)
+        if columns is None:
+            continue
+        if whole:
+            writer.append_rows(stream, columns)
+        elif stream == "triggers":
+            selection = options.selection.absolute(recording.t_first)
+            edges = select_triggers(Triggers(**columns), selection)
+            if edges is not None:
+                writer.trigger(*edges)
+    writer.close()
+    return writer
+
+
+def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
+    metadata = {**recording.metadata, "converter": f"evstore {__version__}"}
+    metadata.pop("asked", None)
+    if asked := options.asked():
+        metadata["asked"] = asked
+    return metadata
+
+
+def _about(job: Job, recording: Recording) -> dict[str, Any]:
+    """What a converted recording says of where it came from."""
+    about: dict[str, Any] = {"name": os.path.basename(job.source), "format": recording.format}
+    if not is_pipe(job.source):
+        status = os.stat(recording.path)
+        about |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    if isinstance(recording, ForeignRecording) and recording.header:
+        about["header"] = recording.header.decode("latin-1")
+    return about
