@@ -39,7 +39,12 @@ def _recover_foreign(
     report = Recovery(recordings=1)
     shard = ShardWriter(out, overwrite=overwrite, flush_s=None)
     try:
-        writer = shard.recording("", resolution=recording.stated_resolution)
+        source = {"name": os.path.basename(recording.path), "format": recording.format}
+        writer = shard.recording(
+            "",
+            resolution=None if recording.grows else recording.stated_resolution,
+            metadata={**recording.metadata, "source": source},
+        )
         try:
             for batch in recording.raw_batches():
                 if batch.triggers is not None:
@@ -48,6 +53,10 @@ def _recover_foreign(
         except TruncatedError as error:
             report.problems.append(str(error))
             writer.metadata["recovered"] = {"end": "lost"}
+        if recording.dropped:
+            writer.metadata["dropped"] = dict(recording.dropped)
+        if recording.grows and recording.resolution_so_far is not None:
+            writer.state_resolution(recording.resolution_so_far)
         writer.close()
         report.events = writer.n_events
         report.chunks = shard.done[0].n_chunks

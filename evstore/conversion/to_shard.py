@@ -94,8 +94,8 @@ def _copy_foreign(
         writer.metadata["source_sha256"] = source_hash.result()
     if recording.dropped:
         writer.metadata["dropped"] = dict(recording.dropped)
-    if recording.grows and recording.stated_resolution and recording.resolution:
-        writer.state_resolution(recording.resolution)
+    if recording.grows and recording.stated_resolution and recording.resolution_so_far:
+        writer.state_resolution(recording.resolution_so_far)
         writer.metadata["resolution_from"] = "events, grown"
     writer.close()
     return writer

@@ -30,18 +30,18 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     name = getattr(stream, "name", None)
     if not isinstance(name, str):
         raise UnsupportedError("a shard is read from a file, not from a pipe")
-    shard = Shard(name)
-    info = shard.find(None)
-    reader = RecordingReader(shard, info)
+    with Shard(name) as shard:
+        info = shard.find(None)
     return Reading(
         format=NAME,
         resolution=info.resolution,
-        batches=_batches(reader),
+        batches=_batches(name),
         metadata=info.metadata,
         dropped=dict(info.metadata.get("dropped", {})),
     )
 
 
-def _batches(reader: RecordingReader) -> Iterator[Batch]:
-    for _, events in reader.batches():
-        yield Batch(events.t, events.x, events.y, events.p)
+def _batches(path: str) -> Iterator[Batch]:
+    with Shard(path) as shard:
+        for _, events in RecordingReader(shard, shard.find(None)).batches():
+            yield Batch(events.t, events.x, events.y, events.p)

@@ -145,17 +145,33 @@ class Recording(abc.ABC):
             raise ArgumentError(
                 f"duration, count and stride must be positive, got {length}, {step}"
             )
-        if count is not None:
-            if roi is not None or polarity is not None:
-                raise ArgumentError("windows by count take no roi or polarity")
-            for start in range(0, len(self), step):
-                if start + count > len(self) and not partial:
-                    return
-                yield self[start : start + count]
-            return
-        start, stop = self.t_start, self.t_stop
-        while start < stop and (partial or start + length <= stop):
-            yield self.between(start, start + length, roi=roi, polarity=polarity)
+        if count is None:
+            return self._windows_by_time(length, step, roi, polarity, partial)
+        if roi is not None or polarity is not None:
+            raise ArgumentError("windows by count take no roi or polarity")
+        return self._windows_by_count(length, step, partial)
+
+    def _windows_by_count(self, count: int, step: int, partial: bool) -> Iterator[Events]:
+        for start in range(0, len(self), step):
+            if start + count > len(self) and not partial:
+                return
+            yield self[start : start + count]
+
+    def _windows_by_time(
+        self,
+        length: int,
+        step: int,
+        roi: tuple[int, int, int, int] | None,
+        polarity: int | None,
+        partial: bool,
+    ) -> Iterator[Events]:
+        for start, stop in self._window_times(length, step, partial):
+            yield self.between(start, stop, roi=roi, polarity=polarity)
+
+    def _window_times(self, length: int, step: int, partial: bool) -> Iterator[tuple[int, int]]:
+        start, end = self.t_start, self.t_stop
+        while start < end and (partial or start + length <= end):
+            yield start, start + length
             start += step
 
     def __enter__(self) -> Recording:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
+from evstore.recording import streamed
 from evstore.recording.base import Recording
 from evstore.recording.geometry import Geometry
 from evstore.recording.stream import is_pipe, open_stream
@@ -44,6 +45,7 @@ class ForeignRecording(Recording):
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
         self._triggers: dict[str, NDArray[Any]] | None = None
+        self._extents: list[tuple[int, int]] = []  # of each batch: least and greatest time
         self._has_triggers: bool | None = None  # None before the first pass
         self._geometry: Geometry | None = None
         self._consumed = False
@@ -74,6 +76,11 @@ class ForeignRecording(Recording):
     def stated_resolution(self) -> tuple[int, int] | None:
         """What the header or the caller says, without reading any event."""
         return self._options.resolution or self._opened().resolution
+
+    @property
+    def resolution_so_far(self) -> tuple[int, int] | None:
+        """What holds every event that the last pass has met; it may have ended early."""
+        return self.stated_resolution if self._geometry is None else self._geometry.resolution
 
     @property
     def geometry_inferred(self) -> bool:
@@ -138,20 +145,21 @@ class ForeignRecording(Recording):
         self._consumed = True
         resolution = self._options.resolution or reading.resolution
         self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
-        count, least, most, has_triggers = 0, None, None, False
+        count, extents, has_triggers = 0, [], False
         try:
             for batch in geometry.fit(reading.batches):
                 has_triggers |= batch.triggers is not None
                 if len(batch.t):
                     low, high = int(batch.t.min()), int(batch.t.max())
-                    least = low if least is None else min(least, low)
-                    most = high if most is None else max(most, high)
+                    extents.append((low, high))
                     count += len(batch.t)
                 yield batch
         except FormatError as error:
             raise error.at(self.path) from None
         self._has_triggers = has_triggers
-        self._scanned = (count, least or 0, 0 if most is None else most + 1)
+        self._extents = extents
+        least = min((low for low, _ in extents), default=0)
+        self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)
 
     def _scan(self) -> tuple[int, int, int]:
         if self._scanned is None:
@@ -213,6 +221,24 @@ class ForeignRecording(Recording):
         found = Events.concatenate(self.batches(chosen))
         found.resolution = self.resolution
         return found
+
+    def _windows_by_count(self, count: int, step: int, partial: bool) -> Iterator[Events]:
+        yield from streamed.by_count(self.batches(), count, step, partial)
+
+    def _windows_by_time(
+        self,
+        length: int,
+        step: int,
+        roi: tuple[int, int, int, int] | None,
+        polarity: int | None,
+        partial: bool,
+    ) -> Iterator[Events]:
+        def choose(events: Events, start: int, stop: int) -> Events:
+            return select(events, Selection(start, stop, False, roi, polarity))
+
+        self._scan()
+        windows = self._window_times(length, step, partial)
+        yield from streamed.by_time(self.batches(), self._extents, windows, choose)
 
     def close(self) -> None:
         if self._stream is not None and self.path != "-":
