@@ -147,10 +147,17 @@ def _of_recording(shard: Shard, info: RecordingInfo) -> dict[str, Any]:
         "label": metadata.get("label"),
         "side_streams": {name: sum(part[2] for part in info.side[name]) for name in info.side},
         "dropped": _mapping(metadata.get("dropped")),
-        "source": _mapping(metadata.get("source")),
+        "source": _source(metadata),
         "converter": metadata.get("converter"),
         "root": info.root.hex(),
     }
+
+
+def _source(metadata: dict[str, Any]) -> dict[str, Any]:
+    source = dict(_mapping(metadata.get("source")))
+    if isinstance(metadata.get("source_sha256"), str):
+        source["sha256"] = metadata["source_sha256"]
+    return source
 
 
 def _of_foreign(recording: Recording, scan: bool) -> dict[str, Any]:

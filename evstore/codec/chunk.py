@@ -69,8 +69,15 @@ def measure(events: Events) -> Measures:
     )  # fmt: skip
 
 
-def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
-    """The payload of a chunk, as little-endian 16-bit words.
+def scratch(count: int) -> NDArray[np.uint16]:
+    """Room for the payload of any chunk of ``count`` events."""
+    return np.empty(worst_words(count), np.uint16)
+
+
+def encode_chunk(
+    events: Events, codec: int = PACKED, out: NDArray[np.uint16] | None = None
+) -> NDArray[np.uint16]:
+    """The payload of a chunk, as little-endian 16-bit words: the beginning of ``out`` where given.
 
     >>> words = encode_chunk(Events([5, 6], [1, 2], [3, 3], [1, 1]))
     >>> decode_chunk(words, 2).t.tolist()
@@ -80,7 +87,10 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
     t, x = np.ascontiguousarray(events.t), np.ascontiguousarray(events.x)
     y, p = np.ascontiguousarray(events.y), np.ascontiguousarray(events.p)
-    out = np.empty(worst_words(len(t)), np.uint16)
+    if out is None:
+        out = scratch(len(t))
+    elif out.size < worst_words(len(t)):
+        raise ArgumentError(f"out must hold {worst_words(len(t))} words, got {out.size}")
     return out[: encode(t, x, y, p, out)]
 
 

@@ -6,10 +6,12 @@ DESCRIPTOR words for each block, then the blocks' sections in order.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.bitpack_kernels import BLOCK, pack, section_words
+from evstore.codec.bitpack_kernels import BLOCK, MASK, pack, section_words
 from evstore.jit import kernel
 
 U = np.uint64
@@ -53,18 +55,29 @@ def worst_words(count: int) -> int:
 
 
 @kernel
-def choose_width(values: NDArray[np.uint64], count: int, full: int) -> int:
+def count_above(values: NDArray[Any], count: int, limit: Any) -> int:
+    """How many of up to 65,535 values are greater than ``limit``, which is of their dtype."""
+    found = np.uint16(0)  # as narrow as the values, so that LLVM counts them in vectors
+    for i in range(count):
+        found = np.uint16(U(found) + U(values[i] > limit))
+    return int(found)
+
+
+@kernel
+def choose_width(
+    low: NDArray[np.uint16], values: NDArray[np.uint64], count: int, full: int
+) -> int:
     """The width that makes ``count`` values smallest, exceptions counted; -1 where none can.
 
-    ``full`` is the bit length of the largest value.
+    ``full`` is the bit length of the largest value; ``low`` has the values' low 16 bits.
     """
     best = -1
     best_bits = 1 << 60
     for width in range(min(full, 16), max(full - 33, -1), -1):
-        over = 0
-        w = U(width)
-        for i in range(count):
-            over += int(values[i] >> w != U(0))
+        if full <= 16:
+            over = count_above(low, count, MASK[width])
+        else:
+            over = count_above(values, count, (U(1) << U(width)) - U(1))
         bits = 16 * section_words(count, width) + over * EXCEPTION_BITS
         if bits < best_bits:
             best = width
@@ -126,13 +139,15 @@ def encode_times(
         head[k] = np.uint16((U(t[0]) >> U(16 * k)) & U(0xFFFF))
     head[AT_PATCH] = np.uint16(0)
     form, full = time_deltas(t, deltas)
-    width = choose_width(deltas, n, full) if full <= 48 else -1
+    if full > 48:
+        return raw_times(t, head, out)
+    for i in range(n):
+        low[i] = np.uint16(deltas[i] & U(0xFFFF))
+    width = choose_width(low, deltas, n, full)
     if width < 0:
         return raw_times(t, head, out)
     head[AT_T] = np.uint16(form << 8 | width)
     w = U(width)
-    for i in range(n):
-        low[i] = np.uint16(deltas[i] & U(0xFFFF))
     size = section_words(n, width)
     pack(low, n, width, out[:size])
     found = 0
@@ -181,15 +196,18 @@ def encode_coordinates(
     head[0] = np.uint16(XY_RUNS << 8 | width)
     head[2] = np.uint16(changes)
     runs[:] = np.uint16(0)
-    out[:bitmap] = np.uint16(0)
-    out[0] = np.uint16(1)
     runs[0] = np.uint16(values[0] - least)
     found = 0
-    for i in range(1, n):
-        changed = int(values[i] != values[i - 1])
-        out[i >> 4] |= np.uint16(changed << (i & 15))
-        found += changed
-        runs[found] = np.uint16(values[i] - least)
+    before = values[0]
+    for k in range(bitmap):
+        word = int(k == 0)  # the first event counts as a change
+        for i in range(16 * k, min(16 * k + 16, n)):
+            changed = int(values[i] != before)
+            word |= changed << (i & 15)
+            before = values[i]
+            found += changed
+            runs[found] = np.uint16(values[i] - least)
+        out[k] = np.uint16(word)
     pack(runs, changes, width, out[bitmap : bitmap + used])
     return bitmap + used
 

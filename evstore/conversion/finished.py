@@ -84,7 +84,7 @@ def _same_source(job: Job, options: Options, infos: list[RecordingInfo]) -> bool
         return False
     if about.get("mtime_ns") == status.st_mtime_ns:
         return True
-    return bool(about.get("sha256") == hash_file(name))
+    return bool(infos[0].metadata.get("source_sha256") == hash_file(name))
 
 
 def _roots(path: str) -> list[tuple[str, bytes]]:

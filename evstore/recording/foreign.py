@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.chunk_kernels import measure_times
 from evstore.errors import ArgumentError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
@@ -150,7 +151,7 @@ class ForeignRecording(Recording):
             for batch in geometry.fit(reading.batches):
                 has_triggers |= batch.triggers is not None
                 if len(batch.t):
-                    low, high = int(batch.t.min()), int(batch.t.max())
+                    _, low, high = map(int, measure_times(batch.t))
                     extents.append((low, high))
                     count += len(batch.t)
                 yield batch

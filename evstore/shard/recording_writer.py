@@ -16,7 +16,7 @@ from evstore.shard.chunks import ChunkInfo, chunk_head
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import CHUNK, Begin, End, frame_payload
 from evstore.shard.leaves import LeafBuffer
-from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root
+from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
 from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
 
 if TYPE_CHECKING:
@@ -75,13 +75,17 @@ class RecordingWriter:
         self._known = dict(self.metadata)
         shard.append([begin.record()])
 
-    def write(self, events: Events | NDArray[Any]) -> None:
-        """Append events (or a structured array with the fields t, x, y, p), exactly in order."""
+    def write(self, events: Events | NDArray[Any], *, checked: bool = False) -> None:
+        """Append events (or a structured array with the fields t, x, y, p), exactly in order.
+
+        ``checked``: the coordinates are known to lie within the resolution.
+        """
         if not isinstance(events, Events):
             events = Events.from_structured(events)
         with self.shard.lock:
             self._check_open()
-            self._check_coordinates(events)
+            if not checked:
+                self._check_coordinates(events)
             at = 0
             while at < len(events):
                 at += self._take(events[at:])
@@ -133,7 +137,7 @@ class RecordingWriter:
             metadata = {k: v for k, v in self.metadata.items() if self._known.get(k) != v}
             if self._label is not None:
                 metadata["label"] = self._label
-            header = str(self.metadata.get("source", {}).get("header", ""))
+            header = source_header(self.metadata)
             sides = {name: side.digest() for name, side in sorted(self._side.items())}
             self.root = recording_root(
                 self.n_events, self._leaf.hashes(), sides, self._label, header
@@ -199,7 +203,7 @@ class RecordingWriter:
 
     def _write_chunk(self, events: Events) -> None:
         measures = measure(events)
-        payload = encode_chunk(events, self.shard.codec)
+        payload = encode_chunk(events, self.shard.codec, self.shard.scratch)
         info = ChunkInfo(
             self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:]
         )

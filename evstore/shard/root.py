@@ -35,16 +35,14 @@ def leaf_hash(
     y_planes = _planes(int(coordinates) >> 16)
     n = len(t)
     hasher = hashlib.sha256(_LEAF.pack(b"leaf", n, int(t[0]), t_planes, x_planes, y_planes, 0))
-    out = np.empty((t_planes + x_planes + y_planes, n), np.uint8)
-    row = 0
+    plane = np.empty(n, np.uint8)  # one at a time: it stays in the cache
     for k in range(t_planes):
-        step_plane(t, np.uint64(8 * k), out[row])
-        row += 1
+        step_plane(t, np.uint64(8 * k), plane)
+        hasher.update(plane.data)
     for values, planes in ((x, x_planes), (y, y_planes)):
         for k in range(planes):
-            value_plane(values, np.uint64(8 * k), out[row])
-            row += 1
-    hasher.update(out.data)
+            value_plane(values, np.uint64(8 * k), plane)
+            hasher.update(plane.data)
     hasher.update(np.packbits(p, bitorder="little").data)
     return hasher.digest()
 
@@ -76,6 +74,12 @@ class SideHash:
         """The hash of the rows so far."""
         parts = {name: [d, self.rows, h.hexdigest()] for name, (d, h) in self._columns.items()}
         return hashlib.sha256(json_bytes(parts)).digest()
+
+
+def source_header(metadata: Mapping[str, Any]) -> str:
+    """The source's own header in a recording's metadata, "" where there is none."""
+    source = metadata.get("source")
+    return str(source.get("header", "")) if isinstance(source, dict) else ""
 
 
 def recording_root(

@@ -27,7 +27,7 @@ from evstore.shard.layout import (
     check_header,
 )
 from evstore.shard.leaves import LeafBuffer
-from evstore.shard.root import SideHash, recording_root
+from evstore.shard.root import SideHash, recording_root, source_header
 from evstore.shard.scan import scan
 from evstore.shard.shard import Shard
 from evstore.shard.side import parse_side
@@ -181,7 +181,7 @@ class _RecordingCheck:
         if self._places != info.side:
             raise CorruptError("index and side streams disagree", field="recording", got=info.id)
         counted = self._event - info.first_event
-        header = str(info.metadata.get("source", {}).get("header", ""))
+        header = source_header(info.metadata)
         sides = {name: side.digest() for name, side in sorted(self.sides.items())}
         root = recording_root(
             counted, self._leaves.hashes(), sides, info.metadata.get("label"), header

@@ -8,7 +8,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from evstore.codec.chunk import preset_codec
+from evstore.codec.chunk import preset_codec, scratch
 from evstore.errors import ArgumentError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import (
@@ -53,6 +53,7 @@ class ShardWriter:
             raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
         self.codec = preset_codec(preset)
         self.chunk_events = chunk_events
+        self.scratch = scratch(chunk_events)
         self.background = background
         self.file = PartFile(path, overwrite, part)
         self.path = self.file.path
