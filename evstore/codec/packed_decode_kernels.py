@@ -92,7 +92,7 @@ def descriptor_is_good(words: NDArray[np.uint16], head: np.uint64, n: np.uint64)
         form = U(words[head + U(at)])
         good &= form >> U(8) <= U(XY_RUNS) and form & U(0xFF) <= U(16)
         good &= U(words[head + U(at + 2)]) <= n
-    return good
+    return bool(good)
 
 
 @kernel
@@ -132,11 +132,11 @@ def wide_times(
         t[to + i] = np.int64(low[i])
     for k in range(U(words[head + U(AT_PATCH)]) & U(0x3FFF)):
         e = at + k * U(EXCEPTION_WORDS)
-        i = U(words[e])
-        if i >= n:
+        place = U(words[e])
+        if place >= n:
             return BAD_POSITION
         high = U(words[e + U(1)]) | (U(words[e + U(2)]) << U(16))
-        t[to + i] = np.int64(U(t[to + i]) | (high << (form & U(0xFF))))
+        t[to + place] = np.int64(U(t[to + place]) | (high << (form & U(0xFF))))
     time = first_time(words, head)
     if form >> U(8) == U(T_SIGNED):
         for i in range(n):
@@ -172,10 +172,10 @@ def decode_times(
         return wide_times(words, head, at, n, low, t, to)
     for k in range(U(words[head + U(AT_PATCH)]) & U(0x3FFF)):
         e = at + k * U(EXCEPTION_WORDS)
-        i = U(words[e])
-        if i >= n:
+        place = U(words[e])
+        if place >= n:
             return BAD_POSITION
-        low[i] = np.uint16(U(low[i]) | (U(words[e + U(1)]) << width))
+        low[place] = np.uint16(U(low[place]) | (U(words[e + U(1)]) << width))
     time = first_time(words, head)
     passed = U(0)
     whole = n >> U(4)

@@ -6,8 +6,6 @@ DESCRIPTOR words for each block, then the blocks' sections in order.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,8 +53,8 @@ def worst_words(count: int) -> int:
 
 
 @kernel
-def count_above(values: NDArray[Any], count: int, limit: Any) -> int:
-    """How many of up to 65,535 values are greater than ``limit``, which is of their dtype."""
+def count_above(values: NDArray[np.uint16], count: int, limit: np.uint16) -> int:
+    """How many of up to 65,535 values are greater than ``limit``."""
     found = np.uint16(0)  # as narrow as the values, so that LLVM counts them in vectors
     for i in range(count):
         found = np.uint16(U(found) + U(values[i] > limit))
@@ -64,9 +62,7 @@ def count_above(values: NDArray[Any], count: int, limit: Any) -> int:
 
 
 @kernel
-def choose_width(
-    low: NDArray[np.uint16], values: NDArray[np.uint64], count: int, full: int
-) -> int:
+def choose_width(low: NDArray[np.uint16], values: NDArray[np.uint64], count: int, full: int) -> int:
     """The width that makes ``count`` values smallest, exceptions counted; -1 where none can.
 
     ``full`` is the bit length of the largest value; ``low`` has the values' low 16 bits.
@@ -77,7 +73,9 @@ def choose_width(
         if full <= 16:
             over = count_above(low, count, MASK[width])
         else:
-            over = count_above(values, count, (U(1) << U(width)) - U(1))
+            over = 0
+            for i in range(count):
+                over += int(values[i] >> U(width) != U(0))
         bits = 16 * section_words(count, width) + over * EXCEPTION_BITS
         if bits < best_bits:
             best = width
@@ -213,9 +211,7 @@ def encode_coordinates(
 
 
 @kernel
-def encode_polarity(
-    p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray[np.uint16]
-) -> int:
+def encode_polarity(p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray[np.uint16]) -> int:
     """Write one block's p; ``head`` is its descriptor. Returns the words used of ``out``."""
     n = p.size
     on = 0

@@ -151,7 +151,8 @@ class ForeignRecording(Recording):
             for batch in geometry.fit(reading.batches):
                 has_triggers |= batch.triggers is not None
                 if len(batch.t):
-                    _, low, high = map(int, measure_times(batch.t))
+                    _, first, last = measure_times(batch.t)
+                    low, high = int(first), int(last)
                     extents.append((low, high))
                     count += len(batch.t)
                 yield batch

@@ -179,7 +179,7 @@ class RecordingWriter:
     def _take(self, events: Events) -> int:
         """Take as many events as the leaf has room for; returns how many."""
         leaf = self._leaf
-        if leaf.filled == 0 and len(events) >= LEAF_EVENTS:
+        if leaf.filled == 0 and len(events) >= LEAF_EVENTS and _writeable(events):
             whole = _contiguous(events[:LEAF_EVENTS])
             step = self.shard.chunk_events
             for start in range(0, LEAF_EVENTS, step):
@@ -277,6 +277,11 @@ def _number(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"got {type(value).__name__}")
+
+
+def _writeable(events: Events) -> bool:
+    """Read-only arrays are copied: numba would compile every kernel again for them."""
+    return all(c.flags.writeable for c in (events.t, events.x, events.y, events.p))
 
 
 def _contiguous(events: Events) -> Events:
