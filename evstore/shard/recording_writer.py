@@ -197,9 +197,11 @@ class RecordingWriter:
         return count
 
     def _cut_chunk(self, stop: int) -> None:
-        if stop > self._cut:
-            self._write_chunk(self._leaf.events[self._cut : stop])
-            self._cut = stop
+        # More than one chunk only where an earlier write failed.
+        while self._cut < stop:
+            end = min(stop, self._cut + self.shard.chunk_events)
+            self._write_chunk(self._leaf.events[self._cut : end])
+            self._cut = end
 
     def _write_chunk(self, events: Events) -> None:
         measures = measure(events)
