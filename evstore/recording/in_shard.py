@@ -20,14 +20,19 @@ FOREVER = 1 << 63
 
 
 class ShardRecording(Recording):
-    """One recording of an open shard. Threads may share it; a pickle reopens the file."""
+    """One recording of an open shard. Threads may share it; a pickle reopens the file.
 
-    def __init__(self, shard: Shard, info: RecordingInfo) -> None:
+    ``users`` are the numbers of the recordings that share the shard: the last to be closed
+    closes it.
+    """
+
+    def __init__(self, shard: Shard, info: RecordingInfo, users: set[int] | None = None) -> None:
         self.path = shard.source.name
         self.id = info.id
         self.info = info
         self.reader = RecordingReader(shard, info)
         self._shard = shard
+        self._users = {info.number} if users is None else users
         self._span = self.reader.index.span()
         self._position = 0
 
@@ -137,7 +142,9 @@ class ShardRecording(Recording):
         return self.reader.between(start, stop, roi, polarity)
 
     def close(self) -> None:
-        self._shard.close()
+        self._users.discard(self.info.number)
+        if not self._users:
+            self._shard.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "id": self.id}

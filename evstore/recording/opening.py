@@ -63,7 +63,10 @@ def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
             raise ArgumentError(f"{name}: a shard states its resolution; give none")
         shard = Shard(name)
         try:
-            found: list[Recording] = [ShardRecording(shard, info) for info in shard.recordings]
+            users = {info.number for info in shard.recordings}
+            found: list[Recording] = [
+                ShardRecording(shard, info, users) for info in shard.recordings
+            ]
         except BaseException:
             shard.close()
             raise
