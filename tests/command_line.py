@@ -37,9 +37,10 @@ class Ran:
     @property
     def error(self) -> str:
         """The one line that an error is."""
-        assert self.err.startswith("evstore: error: ")
-        assert self.err.count("\n") == 1, self.err
-        return self.err.removeprefix("evstore: error: ").rstrip("\n")
+        lines = [line for line in self.err.splitlines() if "left out" not in line]
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("evstore: error: ")
+        return lines[0].removeprefix("evstore: error: ")
 
 
 def run(*arguments: object) -> Ran:

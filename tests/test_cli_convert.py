@@ -271,3 +271,15 @@ def test_progress_where_the_reader_cannot_say(raw: Path, monkeypatch: pytest.Mon
     progress.tell(Job("-", "x.evs"), -1, 1500)
     assert "1,500 events" in stream.getvalue()
     assert "0/2 files" in stream.getvalue()
+
+
+def test_files_of_no_format_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "events.csv").write_text("t,x,y,p\n1,2,3,1\n")
+    (folder / "notes.raw").write_text("not events")
+    done = run("convert", str(folder), str(tmp_path / "out"))
+    assert done.code == 0
+    assert "1 file left out" in done.err
+    assert "notes.raw" in done.err
+    assert (tmp_path / "out" / "events.evs").exists()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from evstore.cli.progress import Progress
     from evstore.conversion import Job, Receipt
 
+SHOWN = 10  # names of files that are left out
+
 
 @click.command("convert")
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
@@ -71,7 +73,9 @@ def command(
     from evstore.conversion import Options, plan, run
 
     chosen = Options(selection=selection, **said, **options)
-    todo = plan(list(sources), target, chosen)
+    left_out: list[str] = []
+    todo = plan(list(sources), target, chosen, left_out)
+    _say_left_out(left_out)
     if dry_run:
         return _print_plan(todo, as_json)
     progress = Progress(todo)
@@ -88,6 +92,17 @@ def command(
     elif len(todo) > 1:
         _print_total(todo, receipts)
     return _code(receipts)
+
+
+def _say_left_out(paths: list[str]) -> None:
+    """Files of a folder that are not converted must not go unseen: originals may be deleted."""
+    if paths:
+        more = f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else ""
+        files = printing.count(len(paths), "file")
+        click.echo(
+            f"evstore: {files} left out, of no format it reads: {', '.join(paths[:SHOWN])}{more}",
+            err=True,
+        )
 
 
 class _Shown:

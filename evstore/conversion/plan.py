@@ -27,12 +27,15 @@ def output_format(target: str, options: Options) -> str:
     return named
 
 
-def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
+def plan(
+    sources: Sequence[str], target: str, options: Options, left_out: list[str] | None = None
+) -> list[Job]:
     """A job for every file that is to be converted.
 
     One file to a target that is no folder keeps the name given. A folder becomes a folder with
-    the same tree; files of a folder that no format recognises are left out. Raises
-    ArgumentError where nothing is to be done or two files would take one name.
+    the same tree; files of a folder that no format recognises are left out, and added to the
+    list ``left_out``. Raises ArgumentError where nothing is to be done or two files would take
+    one name.
     """
     if target == "-":
         raise ArgumentError("a conversion goes to a file; `evstore cat` writes to standard output")
@@ -41,7 +44,7 @@ def plan(sources: Sequence[str], target: str, options: Options) -> list[Job]:
     for source in sources:
         if os.path.isdir(source):
             into_folder = True
-            found += _of_folder(source, target, options)
+            found += _of_folder(source, target, options, [] if left_out is None else left_out)
         elif source == "-" or os.path.exists(split_address(source)[0]):
             found.append((source, _place(source)))
         elif glob.has_magic(source):
@@ -92,7 +95,9 @@ def _place(source: str) -> str:
     return name + suffix
 
 
-def _of_folder(folder: str, target: str, options: Options) -> list[tuple[str, str]]:
+def _of_folder(
+    folder: str, target: str, options: Options, left_out: list[str]
+) -> list[tuple[str, str]]:
     found = []
     inside = os.path.abspath(target)
     # What an earlier conversion into the same folder gave is no source.
@@ -105,6 +110,8 @@ def _of_folder(folder: str, target: str, options: Options) -> list[tuple[str, st
                 continue
             if _readable(path, options):
                 found.append((path, os.path.relpath(path, folder)))
+            else:
+                left_out.append(path)
     return found
 
 
