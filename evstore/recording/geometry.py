@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from evstore.errors import ArgumentError, CorruptError
+from evstore.errors import ArgumentError, CorruptError, TruncatedError
 from evstore.formats.reading import Batch
 
 OUTSIDE = "events_outside_resolution"
@@ -63,14 +63,16 @@ class Geometry:
                 self._refuse(batch, batches)
 
     def _refuse(self, batch: Batch | None, rest: Iterator[Batch]) -> None:
-        outside = total = x_most = y_most = 0
+        outside = x_most = y_most = 0
         while batch is not None:
             mask = (batch.x >= self.width) | (batch.y >= self.height)
             outside += int(np.count_nonzero(mask))
-            total += len(batch.t)
             if len(batch.t):
                 x_most, y_most = max(x_most, int(batch.x.max())), max(y_most, int(batch.y.max()))
-            batch = next(rest, None)
+            try:
+                batch = next(rest, None)
+            except TruncatedError:  # that the file is cut, too, is the lesser evil
+                break
         raise CorruptError(
             f"{outside:,} events lie outside the stated resolution",
             field="x, y",
