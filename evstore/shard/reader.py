@@ -57,16 +57,18 @@ class RecordingReader:
         arrays = _outputs(columns, stop - start, out)
         groups = list(_together(chunks))
 
-        def decode(group: list[ChunkInfo]) -> None:
-            self._decode_events(group, start + first, stop + first, arrays)
+        def decode(share: list[list[ChunkInfo]]) -> None:
+            for group in share:
+                self._decode_events(group, start + first, stop + first, arrays)
 
-        if threads > 1 and len(groups) > 1:
-            with ThreadPoolExecutor(min(threads, len(groups))) as pool:
-                for _ in pool.map(decode, groups):
+        threads = min(threads, len(groups))
+        if threads > 1:
+            # A share a thread: handing out every group would cost as much as decoding it.
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(decode, [groups[k::threads] for k in range(threads)]):
                     pass
         else:
-            for group in groups:
-                decode(group)
+            decode(groups)
         return arrays
 
     def _covering(self, start: int, stop: int) -> list[ChunkInfo]:
