@@ -275,8 +275,10 @@ class RecordingReader:
             first, last = 0, blocks_of(chunk.count)
             if chunk.ordered and not (start <= chunk.t_min and chunk.t_max < stop):
                 times = block_times(words[place:end], chunk.count)
-                first = max(0, _place(times, start) - 1)
-                last = max(first + 1, _place(times, stop))
+                if start > chunk.t_min:
+                    first = max(0, _place(times, start) - 1)
+                if stop <= chunk.t_max:
+                    last = max(first + 1, _place(times, stop))
             numbers += [place, end, chunk.count, first, last, at]
             at += min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
             ends.append(at)
@@ -286,7 +288,9 @@ class RecordingReader:
             if start <= chunk.t_min and chunk.t_max < stop:
                 kept.append(slice(begin, end))
             elif chunk.ordered:
-                kept.append(slice(begin + _place(t, start), begin + _place(t, stop)))
+                low = begin + _place(t, start) if start > chunk.t_min else begin
+                high = begin + _place(t, stop) if stop <= chunk.t_max else end
+                kept.append(slice(low, high))
             else:
                 inside = (t >= max(start, MIN_T)) & (t <= min(stop - 1, MAX_T))
                 kept.append(np.flatnonzero(inside) + begin)
@@ -309,7 +313,7 @@ def _place(times: NDArray[np.int64], t: int) -> int:
     """How many of the ascending ``times`` are below ``t``, which need not be an int64."""
     if t <= MIN_T:
         return 0
-    return len(times) if t > MAX_T else int(np.searchsorted(times, np.int64(t)))
+    return len(times) if t > MAX_T else int(times.searchsorted(np.int64(t)))
 
 
 def _outputs(
