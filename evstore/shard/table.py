@@ -74,4 +74,11 @@ def deltas(values: Sequence[int]) -> list[int]:
 
 def sums(values: Sequence[int]) -> list[int]:
     """The inverse of deltas, for values that are int64."""
-    return [signed(v) for v in accumulate(values)]
+    return wrapped(list(accumulate(values)))
+
+
+def wrapped(values: list[int]) -> list[int]:
+    """The int64 that equal the values modulo 2**64: the same list where all are int64 already."""
+    if not values or (min(values) >= -(1 << 63) and max(values) < 1 << 63):
+        return values
+    return [signed(v) for v in values]
