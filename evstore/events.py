@@ -25,6 +25,15 @@ COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     "p": np.dtype(np.uint8),
 }
 COLUMNS = ("t", "x", "y", "p")
+ALIGN = 64  # bytes: a cache line, and the longest vector register
+
+
+def empty_column(name: str, length: int) -> NDArray[Any]:
+    """``length`` values of a column, not set. Stores to it never straddle two cache lines."""
+    dtype = COLUMN_DTYPES[name]
+    room = np.empty(length * dtype.itemsize + ALIGN, np.uint8)
+    start = -room.__array_interface__["data"][0] % ALIGN
+    return room[start : start + length * dtype.itemsize].view(dtype)
 
 
 class Events:
@@ -107,7 +116,7 @@ class Events:
     @classmethod
     def empty(cls, resolution: tuple[int, int] | None = None, length: int = 0) -> Events:
         """``length`` events whose values are not set: a buffer to decode into."""
-        t, x, y, p = (np.empty(length, COLUMN_DTYPES[name]) for name in COLUMNS)
+        t, x, y, p = (empty_column(name, length) for name in COLUMNS)
         return cls.of(t, x, y, p, resolution)
 
     @classmethod

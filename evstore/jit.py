@@ -1,4 +1,9 @@
-"""How every kernel is compiled: without the GIL, cached on disk where a cache can be written."""
+"""How every kernel is compiled: without the GIL, cached on disk where a cache can be written.
+
+And without reference counts: a kernel makes no arrays, and passing one to another kernel, or a
+slice of one, would cost two atomic operations each, as much as unpacking 64 values. Worse, an
+atomic operation waits until all that was stored past the cache has reached memory.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,6 @@ def kernel(function: F) -> F:
     folder can be written; the kernel is then compiled anew in each process.
     """
     try:
-        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, cache=True, _nrt=False)(function)  # type: ignore[no-any-return]
     except RuntimeError:
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, _nrt=False)(function)  # type: ignore[no-any-return]

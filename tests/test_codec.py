@@ -111,7 +111,7 @@ def test_packing_at_every_width(width: int, count: int, seed: int) -> None:
     bits.pack(rows, count, width, words)
     assert words.tolist() == naive.pack(values.tolist(), width)
     out = np.zeros(rows.size, np.uint16)
-    bits.unpack(words, U(0), U(count), U(width), np.uint16(5), out, U(0))
+    bits.unpack(words, U(0), U(count), U(width), np.uint16(5), out, U(0), False)
     assert np.array_equal(out[:count], values + np.uint16(5))
     assert naive.unpack(words.tolist(), count, width) == values.tolist()
 
@@ -231,12 +231,14 @@ old_numpy = pytest.mark.skipif(
 def test_kernels_as_python_give_the_same(events: Events) -> None:
     n = len(events)
     out = np.zeros(packed_encode_kernels.worst_words(n), np.uint16)
-    used = pure(packed_encode_kernels.encode)(events.t, events.x, events.y, events.p, out)
+    used = pure(packed_encode_kernels.encode)(
+        events.t, events.x, events.y, events.p, out, *encode_scratch()
+    )
     words = encode_chunk(events)
     assert out[:used].tolist() == words.tolist()
     back = Events.empty(length=n)
     code = pure(packed_decode_kernels.decode)(
-        words, whole_chunk(words, n), back.t, back.x, back.y, back.p
+        words, whole_chunk(words, n), back.t, back.x, back.y, back.p, False, scratch()
     )
     assert code == 0
     assert back == events
@@ -251,12 +253,15 @@ def test_kernels_as_python_give_the_same(events: Events) -> None:
 def test_a_full_block_as_python() -> None:
     events = piece(1025, "jitter", "runs", "any", "any", 3)
     out = np.zeros(packed_encode_kernels.worst_words(1025), np.uint16)
-    used = pure(packed_encode_kernels.encode)(events.t, events.x, events.y, events.p, out)
+    used = pure(packed_encode_kernels.encode)(
+        events.t, events.x, events.y, events.p, out, *encode_scratch()
+    )
     assert out[:used].tolist() == encode_chunk(events).tolist()
     back = Events.empty(length=1025)
     columns = (back.t, back.x, back.y, back.p)
     words = out[:used]
-    assert pure(packed_decode_kernels.decode)(words, whole_chunk(words, 1025), *columns) == 0
+    decode = pure(packed_decode_kernels.decode)
+    assert decode(words, whole_chunk(words, 1025), *columns, False, scratch()) == 0
     assert back == events
 
 
@@ -292,10 +297,20 @@ def whole_chunk(words: NDArray[np.uint16], n: int) -> NDArray[np.int64]:
     return np.array([0, len(words), n, 0, blocks_of(n), 0])
 
 
-def expect_code_or_events(words: NDArray[np.uint16], n: int) -> bool:
+def scratch() -> NDArray[np.uint16]:
+    return np.empty(packed_decode_kernels.SCRATCH, np.uint16)
+
+
+def encode_scratch() -> tuple[NDArray[Any], ...]:
+    return np.empty(1024, np.uint64), np.empty(1024, np.uint16), np.empty(1024, np.uint16)
+
+
+def expect_code_or_events(words: NDArray[np.uint16], n: int, past: bool) -> bool:
     """In bounds; and the reference says the same. True where it decodes."""
     whole, views = guarded(n)
-    code = packed_decode_kernels.decode(words, whole_chunk(words, n), *views.values())
+    code = packed_decode_kernels.decode(
+        words, whole_chunk(words, n), *views.values(), past, scratch()
+    )
     for name, array in whole.items():
         assert (array[:GUARD] == 165).all(), name
         assert (array[GUARD + n :] == 165).all(), name
@@ -320,7 +335,7 @@ def test_mutated_payloads_give_what_the_reference_gives(seed: int) -> None:
         kinds = [str(rng.choice(sorted(table))) for table in (TIMES, COORDINATES, COORDINATES)]
         events = piece(n, *kinds, "any", seed + k)
         words = mutate(encode_chunk(events), blocks_of(n), rng)
-        decoded += expect_code_or_events(words, n)
+        decoded += expect_code_or_events(words, n, bool(k % 2))
     assert 0 < decoded < 300  # both happened
 
 
@@ -331,7 +346,9 @@ def test_random_payloads_end_in_bounds(seed: int) -> None:
         top = int(rng.choice([2, 20, 600, 65_536]))
         words = rng.integers(0, top, int(rng.integers(0, 6000))).astype(np.uint16)
         whole, views = guarded(n)
-        packed_decode_kernels.decode(words, whole_chunk(words, n), *views.values())
+        past = bool(rng.random() < 0.5)
+        told = (words, whole_chunk(words, n), *views.values(), past, scratch())
+        packed_decode_kernels.decode(*told)
         for array in whole.values():
             assert (array[:GUARD] == 165).all()
             assert (array[GUARD + n :] == 165).all()
@@ -348,9 +365,10 @@ def test_hostile_payloads_are_read_in_bounds(seed: int) -> None:
         words = encode_chunk(piece(n, *kinds, "any", seed + k))
         for hostile in (words, mutate(words, 1, rng)):
             back = Events.empty(length=n)
-            code = decode(hostile, whole_chunk(hostile, n), back.t, back.x, back.y, back.p)
+            told = (hostile, whole_chunk(hostile, n))
+            code = decode(*told, back.t, back.x, back.y, back.p, False, scratch())
             columns = Events.empty(length=n)
-            assert code == packed_decode_kernels.decode(
-                hostile, whole_chunk(hostile, n), columns.t, columns.x, columns.y, columns.p
-            )
+            compiled = packed_decode_kernels.decode
+            into = (columns.t, columns.x, columns.y, columns.p)
+            assert code == compiled(*told, *into, True, scratch())
             assert code or back == columns

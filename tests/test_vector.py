@@ -1,48 +1,124 @@
-"""The two steps in vector registers mean what their plain Python functions say."""
+"""The steps in vector registers mean what their plain Python functions say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from evstore.codec import vector
+from evstore.codec.bitpack_kernels import CARRY, MASK, SHIFT
 from evstore.jit import kernel
 
 U = np.uint64
 
 
 @kernel
-def scan(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Any:
-    return vector.scan_times(low, at, passed, time, t, to)
+def unpack_row(
+    words: Any, k: Any, h: Any, shift: Any, carry: Any, mask: Any, add: Any,
+    out: Any, to: Any, past: Any,
+) -> None:  # fmt: skip
+    vector.unpack_row(words, k, h, shift, carry, mask, add, out, to, past)
 
 
 @kernel
-def expand(runs: Any, at: Any, changed: Any, out: Any, to: Any) -> None:
-    vector.expand_runs(runs, at, changed, out, to)
+def running_sums(values: Any, steps: Any) -> None:
+    vector.running_sums(values, steps)
 
 
-def test_scan_times(seed: int) -> None:
+@kernel
+def widen_times(sums: Any, at: Any, time: Any, t: Any, to: Any, past: Any) -> None:
+    vector.widen_times(sums, at, time, t, to, past)
+
+
+@kernel
+def expand_runs(runs: Any, at: Any, changed: Any, out: Any, to: Any, past: Any) -> None:
+    vector.expand_runs(runs, at, changed, out, to, past)
+
+
+@kernel
+def expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> None:
+    vector.expand_bits(words, at, out, to, past)
+    vector.drain()
+
+
+def expect_same(
+    dtype: Any, rng: np.random.Generator, plain: Callable[..., Any], fast: Callable[..., Any]
+) -> None:
+    """Both write the same into 200 values: anywhere, and past the cache where that is allowed."""
+    per_16_bytes = 16 // np.dtype(dtype).itemsize
+    for past in (False, True):
+        to = U(rng.integers(0, 8) * per_16_bytes if past else rng.integers(0, 100))
+        expected, got = np.zeros(200, dtype), np.zeros(200, dtype)
+        assert got.ctypes.data % vector.PAST_ALIGN == 0
+        with np.errstate(over="ignore"):
+            plain(expected, to, past)
+        fast(got, to, past)
+        assert got.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("width", range(1, 17))
+def test_unpack_row(width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    with np.errstate(over="ignore"):
-        for top in (2, 300, 65_536):
-            for _ in range(100):
-                low = rng.integers(0, top, 40).astype(np.uint16)
-                at, to = (U(k) for k in rng.integers(0, 20, 2))
-                passed = U(rng.integers(0, 65_536))
-                time = np.int64(rng.integers(-(1 << 62), 1 << 62))
-                plain, fast = np.zeros(40, np.int64), np.zeros(40, np.int64)
-                expected = vector.scan_times(low, at, passed, time, plain, to)
-                assert int(scan(low, at, passed, time, fast, to)) == int(expected)
-                assert fast.tolist() == plain.tolist()
+    words = rng.integers(0, 65_536, 300).astype(np.uint16)
+    for row in range(16):
+        k, h = (U(i) for i in rng.integers(0, 230, 2))
+        shift = SHIFT[16 * width + row]
+        told = (words, k, h, shift, CARRY[shift], MASK[width], np.uint16(rng.integers(0, 65_536)))
+        expect_same(
+            np.uint16,
+            rng,
+            lambda *rest, told=told: vector.unpack_row(*told, *rest),
+            lambda *rest, told=told: unpack_row(*told, *rest),
+        )
+
+
+def test_running_sums(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for top in (2, 300, 65_536):
+        for steps in (0, 1, 2, 5, 64):
+            expected = rng.integers(0, top, 16 * steps + 5).astype(np.uint16)
+            got = expected.copy()
+            vector.running_sums(expected, U(steps))
+            running_sums(got, U(steps))
+            assert got.tolist() == expected.tolist()
+
+
+def test_widen_times(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        sums = rng.integers(0, 65_536, 40).astype(np.uint16)
+        told = (sums, U(rng.integers(0, 20)), np.int64(rng.integers(-(1 << 62), 1 << 62)))
+        expect_same(
+            np.int64,
+            rng,
+            lambda *rest, told=told: vector.widen_times(*told, *rest),
+            lambda *rest, told=told: widen_times(*told, *rest),
+        )
 
 
 def test_expand_runs_for_every_bitmap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     runs = rng.integers(0, 65_536, 30).astype(np.uint16)
     for changed in range(256):
-        at, to = (U(k) for k in rng.integers(0, 20, 2))
-        plain, fast = np.zeros(30, np.uint16), np.zeros(30, np.uint16)
-        vector.expand_runs(runs, at, U(changed), plain, to)
-        expand(runs, at, U(changed), fast, to)
-        assert fast.tolist() == plain.tolist(), changed
+        told = (runs, U(rng.integers(0, 20)), U(changed))
+        expect_same(
+            np.uint16,
+            rng,
+            lambda *rest, told=told: vector.expand_runs(*told, *rest),
+            lambda *rest, told=told: expand_runs(*told, *rest),
+        )
+
+
+def test_expand_bits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        told = (rng.integers(0, 65_536, 20).astype(np.uint16), U(rng.integers(0, 16)))
+        expect_same(
+            np.uint8,
+            rng,
+            lambda *rest, told=told: vector.expand_bits(*told, *rest),
+            lambda *rest, told=told: expand_bits(*told, *rest),
+        )

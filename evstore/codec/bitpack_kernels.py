@@ -1,8 +1,8 @@
 """Vertical bit-packing: 64 lanes of 16-bit words, value ``i`` in lane ``i % 64``, row ``i // 64``.
 
 Each lane packs its rows one after the other, lowest bits first. One row of 64 values is one
-or two vector shifts. Shift amounts and masks come from tables of uint16: values computed in
-64-bit registers would keep LLVM from using 16-bit vector lanes (five times slower).
+or two vector shifts. Shift amounts and masks come from tables of uint16: in ``pack``, values
+computed in 64-bit registers would keep LLVM from using 16-bit lanes (five times slower).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.vector import unpack_row
 from evstore.jit import kernel
 
 LANES = np.uint64(64)
@@ -43,11 +44,13 @@ def unpack(
     add: np.uint16,
     out: NDArray[np.uint16],
     to: np.uint64,
+    past: bool,
 ) -> None:
     """``add`` plus each of the ``count`` values packed at ``words[at]``, into ``out[to:]``.
 
     Whole rows are written: up to 63 values more. The caller has checked that the section
-    lies in ``words``. ``add`` must come as uint16, for the reason above.
+    lies in ``words``, and where ``past`` the cache, that ``out[to]`` is aligned.
+    ``add`` must come as uint16.
     """
     rows = (count + U(63)) >> U(6)
     if width == U(0):  # no section: nothing may be read at ``at``
@@ -57,17 +60,14 @@ def unpack(
     mask = MASK[width]
     for r in range(rows):
         place = width * U(16) + r
-        shift = SHIFT[place] & np.uint16(15)
+        shift = SHIFT[place]
         # Shifting left by 16 - shift is one multiplication, and right for a shift of 0 too.
         carry = CARRY[shift]
         k = at + WORD[place]
         # A value within one word takes that word twice, and the mask drops what is too much:
         # a branch here would keep LLVM from vectorising either side.
         h = k + LANES if U(shift) + width > U(16) else k
-        o = to + r * LANES
-        for i in range(LANES):
-            v = (U(words[k + i]) >> U(shift)) | (U(words[h + i]) * U(carry))
-            out[o + i] = np.uint16((v & U(mask)) + U(add))
+        unpack_row(words, k, h, shift, carry, mask, add, out, to + r * LANES, past)
 
 
 @kernel

@@ -14,6 +14,7 @@ from evstore.codec.packed_decode_kernels import (
     BAD_LENGTH,
     BAD_POSITION,
     BAD_RUNS,
+    SCRATCH,
     decode,
 )
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, encode, worst_words
@@ -91,7 +92,9 @@ def encode_chunk(
         out = scratch(len(t))
     elif out.size < worst_words(len(t)):
         raise ArgumentError(f"out must hold {worst_words(len(t))} words, got {out.size}")
-    return out[: encode(t, x, y, p, out)]
+    deltas = np.empty(BLOCK_EVENTS, np.uint64)
+    low, runs = np.empty((2, BLOCK_EVENTS), np.uint16)
+    return out[: encode(t, x, y, p, out, deltas, low, runs)]
 
 
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:
@@ -119,11 +122,13 @@ def decode_blocks(
     x: NDArray[np.uint16] | None,
     y: NDArray[np.uint16] | None,
     p: NDArray[np.uint8] | None,
+    past: bool = False,
 ) -> None:
     """Decode blocks of one or more chunks into contiguous arrays; a column that is None is not.
 
     ``numbers`` has PIECE a chunk: start and stop of its payload in ``words``, its events, the
-    first block wanted and the one after the last, where in the arrays they go. Raises
+    first block wanted and the one after the last, where in the arrays they go. ``past`` writes
+    past the cache: faster for arrays larger than it, slower for others. Raises
     CorruptError (its ``offset`` is the number of the chunk) for an impossible payload,
     UnsupportedError for an unknown codec.
     """
@@ -142,6 +147,8 @@ def decode_blocks(
         _NO_XY if x is None else x,
         _NO_XY if y is None else y,
         _NO_P if p is None else p,
+        past,
+        np.empty(SCRATCH, np.uint16),
     )
     if why:
         reasons = [text for bit, text in _WHY.items() if why & bit]

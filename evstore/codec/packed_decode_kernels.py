@@ -1,12 +1,11 @@
 """Decoding codec 1, `packed`: the inverse of packed_encode_kernels.
 
 In bounds whatever the payload holds.
-
-Places in an array are passed as unsigned offsets, not as slices: a slice of an array that
-came from Python costs two atomic reference counts, which is as much as unpacking 64 values.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +25,22 @@ from evstore.codec.packed_encode_kernels import (
     T_SIGNED,
     XY_RUNS,
 )
-from evstore.codec.vector import COUNTS, SPREAD, expand_runs, scan_times
+from evstore.codec.vector import (
+    COUNTS,
+    PAST_ALIGN,
+    drain,
+    expand_bits,
+    expand_runs,
+    running_sums,
+    widen_times,
+)
 from evstore.jit import kernel
 
 U = np.uint64
 FULL = np.uint64(BLOCK)
 
+RUNS = 64 + BLOCK + 8  # values of scratch for runs: the first is at 64, 8 are read beyond the last
+SCRATCH = 32 + BLOCK + RUNS  # values of scratch that decode needs
 PIECE = 6  # numbers by which decode is told of a chunk
 
 # What decode gives back.
@@ -93,6 +102,12 @@ def descriptor_is_good(words: NDArray[np.uint16], head: np.uint64, n: np.uint64)
         good &= form >> U(8) <= U(XY_RUNS) and form & U(0xFF) <= U(16)
         good &= U(words[head + U(at + 2)]) <= n
     return bool(good)
+
+
+@kernel
+def is_aligned(column: NDArray[Any], to: np.uint64) -> bool:
+    """Whether ``column[to]`` may be stored past the cache."""
+    return bool((U(column.ctypes.data) + to * U(column.itemsize)) % U(PAST_ALIGN) == U(0))
 
 
 @kernel
@@ -159,6 +174,7 @@ def decode_times(
     low: NDArray[np.uint16],
     t: NDArray[np.int64],
     to: np.uint64,
+    past: bool,
 ) -> int:
     """One block's times into ``t[to:]``; ``low`` is scratch of 1024."""
     form = U(words[head + U(AT_T)])
@@ -166,7 +182,7 @@ def decode_times(
         raw_times(words, at, n, t, to)
         return DONE
     width = form & U(0xFF)
-    unpack(words, at, n, width, np.uint16(0), low, U(0))
+    unpack(words, at, n, width, np.uint16(0), low, U(0), False)
     at += words_of(n, width)
     if form >> U(8) != U(T_NARROW):
         return wide_times(words, head, at, n, low, t, to)
@@ -177,13 +193,12 @@ def decode_times(
             return BAD_POSITION
         low[place] = np.uint16(U(low[place]) | (U(words[e + U(1)]) << width))
     time = first_time(words, head)
-    passed = U(0)
+    running_sums(low, (n + U(15)) >> U(4))
     whole = n >> U(4)
     for g in range(whole):
-        passed = scan_times(low, U(16) * g, passed, time, t, to + U(16) * g)
+        widen_times(low, U(16) * g, time, t, to + U(16) * g, past)
     for i in range(U(16) * whole, n):
-        passed = (passed + U(low[i])) & U(0xFFFF)
-        t[to + i] = time + np.int64(passed)
+        t[to + i] = time + np.int64(low[i])
     return DONE
 
 
@@ -196,11 +211,12 @@ def decode_runs(
     runs: NDArray[np.uint16],
     out: NDArray[np.uint16],
     to: np.uint64,
+    past: bool,
 ) -> int:
     """One block's x or y in the form XY_RUNS; ``runs`` is scratch of 64 + 1024 + 8."""
     changes = U(words[form + U(2)])
     width = U(words[form]) & U(0xFF)
-    unpack(words, at + bitmap_words(n), changes, width, words[form + U(1)], runs, U(64))
+    unpack(words, at + bitmap_words(n), changes, width, words[form + U(1)], runs, U(64), False)
     if not words[at] & 1:
         return BAD_RUNS
     # The run before the next event; at most 1024 changes keep it in bounds.
@@ -208,7 +224,7 @@ def decode_runs(
     whole = n >> U(3)
     for g in range(whole):
         changed = (U(words[at + (g >> U(1))]) >> (U(8) * (g & U(1)))) & U(0xFF)
-        expand_runs(runs, k, changed, out, to + U(8) * g)
+        expand_runs(runs, k, changed, out, to + U(8) * g, past)
         k += COUNTS[changed]
     for i in range(U(8) * whole, n):
         k += (U(words[at + (i >> U(4))]) >> (i & U(15))) & U(1)
@@ -226,16 +242,17 @@ def decode_coordinates(
     runs: NDArray[np.uint16],
     out: NDArray[np.uint16],
     to: np.uint64,
+    past: bool,
 ) -> int:
     """One block's x or y into ``out[to:]``; its form is at ``form``, its section at ``at``."""
     if U(words[form]) >> U(8) == U(XY_RUNS):
-        return decode_runs(words, form, at, n, runs, out, to)
+        return decode_runs(words, form, at, n, runs, out, to, past)
     width = U(words[form]) & U(0xFF)
     least = words[form + U(1)]
     if n == FULL:
-        unpack(words, at, n, width, least, out, to)
+        unpack(words, at, n, width, least, out, to, past)
     else:
-        unpack(words, at, n, width, least, low, U(0))
+        unpack(words, at, n, width, least, low, U(0), False)
         for i in range(n):
             out[to + i] = low[i]
     return DONE
@@ -249,6 +266,7 @@ def decode_polarity(
     n: np.uint64,
     out: NDArray[np.uint8],
     to: np.uint64,
+    past: bool,
 ) -> None:
     """One block's p into ``out[to:]``."""
     form = U(words[head + U(AT_PATCH)]) >> U(P_SHIFT)
@@ -256,16 +274,10 @@ def decode_polarity(
         for i in range(n):
             out[to + i] = np.uint8(form)
         return
-    whole = n >> U(4)
+    whole = n >> U(6)
     for k in range(whole):
-        word = U(words[at + k])
-        # Bit i of a byte to byte i of eight: LLVM makes one store of them.
-        for half in range(U(2)):
-            eight = SPREAD[(word >> (U(8) * half)) & U(0xFF)]
-            o = to + U(16) * k + U(8) * half
-            for i in range(U(8)):
-                out[o + i] = np.uint8((eight >> (U(8) * i)) & U(0xFF))
-    for i in range(U(16) * whole, n):
+        expand_bits(words, at + U(4) * k, out, to + U(64) * k, past)
+    for i in range(U(64) * whole, n):
         out[to + i] = np.uint8((U(words[at + (i >> U(4))]) >> (i & U(15))) & U(1))
 
 
@@ -284,6 +296,7 @@ def decode_one(
     to: np.uint64,
     low: NDArray[np.uint16],
     runs: NDArray[np.uint16],
+    past: bool,
 ) -> int:
     """Blocks ``first`` to ``last`` (excluded) of the payload ``words[place:stop]``.
 
@@ -307,13 +320,17 @@ def decode_one(
         if first <= b and b < last:
             bad = DONE
             if t.size:
-                bad |= decode_times(words, head, at, n, low, t, to)
+                here = past and is_aligned(t, to)
+                bad |= decode_times(words, head, at, n, low, t, to, here)
             if x.size:
-                bad |= decode_coordinates(words, head + U(AT_X), x_at, n, low, runs, x, to)
+                here = past and is_aligned(x, to)
+                bad |= decode_coordinates(words, head + U(AT_X), x_at, n, low, runs, x, to, here)
             if y.size:
-                bad |= decode_coordinates(words, head + U(AT_Y), y_at, n, low, runs, y, to)
+                here = past and is_aligned(y, to)
+                bad |= decode_coordinates(words, head + U(AT_Y), y_at, n, low, runs, y, to, here)
             if p.size:
-                decode_polarity(words, head, p_at, n, p, to)
+                here = past and is_aligned(p, to)
+                decode_polarity(words, head, p_at, n, p, to, here)
             if bad != DONE:
                 return bad
             to += n
@@ -329,17 +346,22 @@ def decode(
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
+    past: bool,
+    scratch: NDArray[np.uint16],
 ) -> int:
     """Decode several chunks at once: one call costs as much as a thousand events.
 
     ``pieces`` has PIECE numbers a chunk: where its payload starts and stops in ``words``, its
     events, the first and the last block wanted (the last excluded), and where in the columns
     they go. A column of length 0 is not wanted; the others have room for all of the blocks'
-    events (both are checked here). Returns DONE, or 256 times the number of the bad piece plus
+    events (both are checked here). ``past`` writes past the cache, which pays for columns larger
+    than it. ``scratch`` has SCRATCH values. Returns DONE, or 256 times the number of the bad piece plus
     what is bad. Any payload is read and written in bounds.
     """
-    low = np.empty(BLOCK, np.uint16)
-    runs = np.empty(64 + BLOCK + 8, np.uint16)
+    # Whole vectors are stored to both: they start where a cache line does.
+    start = (-scratch.ctypes.data % 64) >> 1
+    low = scratch[start : start + BLOCK]
+    runs = scratch[start + BLOCK : start + BLOCK + RUNS]
     room = np.int64(1) << np.int64(62)
     for size in (t.size, x.size, y.size, p.size):
         if size > 0:
@@ -353,8 +375,10 @@ def decode(
             return 256 * i + BAD_LENGTH
         bad = decode_one(
             words, U(place), U(stop), U(count), U(first), U(last), t, x, y, p, U(to),
-            low, runs,
+            low, runs, past,
         )  # fmt: skip
         if bad != DONE:
             return 256 * i + bad
+    if past:
+        drain()
     return DONE

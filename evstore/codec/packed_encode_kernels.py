@@ -241,14 +241,17 @@ def encode(
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
     out: NDArray[np.uint16],
+    deltas: NDArray[np.uint64],
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
 ) -> int:
-    """Encode a chunk; ``out`` holds ``worst_words(t.size)``. Returns the words used."""
+    """Encode a chunk; ``out`` holds ``worst_words(t.size)``. Returns the words used.
+
+    ``deltas``, ``low`` and ``runs`` are scratch of BLOCK values each.
+    """
     n = t.size
     blocks = (n + BLOCK - 1) // BLOCK
     at = blocks * DESCRIPTOR
-    deltas = np.empty(BLOCK, np.uint64)
-    low = np.zeros(BLOCK, np.uint16)
-    runs = np.zeros(BLOCK, np.uint16)
     for b in range(blocks):
         start = b * BLOCK
         stop = min(start + BLOCK, n)

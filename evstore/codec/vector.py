@@ -1,77 +1,181 @@
-"""Two steps of decoding in vector registers, where LLVM finds no vector code for the plain loop.
+"""Steps of decoding in vector registers, where LLVM finds no vector code for the plain loop.
 
 Each is a plain Python function, which is what it means and what runs without compilation; numba
 gets an equal one in LLVM's vector operations instead. A test holds both together.
+
+``past`` sends what is stored past the cache. A line that is written so is not read from memory
+first, which halves the cost of filling arrays larger than the cache; it must then start at a
+multiple of 16 bytes. `drain` comes after the last of them.
 """
 
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 U = np.uint64
+LANES = 64  # values a row of packed ones
 STEP = 16  # times a step
 RUN_STEP = 8  # coordinates a step
+BIT_STEP = 64  # polarities a step
+PAST_ALIGN = 16  # bytes
 
-_I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 
 #: Bits set in each byte.
 COUNTS = np.array([bin(b).count("1") for b in range(256)], dtype=np.uint64)
-#: Bit i of each byte in byte i of eight.
-SPREAD = np.array(
-    [sum((b >> i & 1) << 8 * i for i in range(8)) for b in range(256)], dtype=np.uint64
-)
 
 
-def scan_times(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Any:
-    """``t[to + i] = time + (passed + low[at] + ... + low[at + i]) % 2**16`` for 16 of them.
+# ------------------------------------------------------------------------------ unpacking
 
-    Returns what has passed then.
+
+def unpack_row(
+    words: Any, k: Any, h: Any, shift: Any, carry: Any, mask: Any, add: Any,
+    out: Any, to: Any, past: Any,
+) -> None:  # fmt: skip
+    """64 values from the words at ``k`` and, where they reach into it, at ``h``.
+
+    ``carry`` is 2**(16 - shift) modulo 2**16; all three, ``mask`` and ``add`` are uint16.
     """
-    for i in range(STEP):
-        passed = (passed + U(low[at + U(i)])) & U(0xFFFF)
-        t[to + U(i)] = time + np.int64(passed)
-    return passed
+    for i in range(LANES):
+        v = (U(words[k + U(i)]) >> U(shift)) | (U(words[h + U(i)]) * U(carry))
+        out[to + U(i)] = np.uint16(((v & U(mask)) + U(add)) & U(0xFFFF))
 
 
-@overload(scan_times)  # type: ignore[untyped-decorator]
-def _scan_times(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Callable[..., Any]:
-    def fast(low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any) -> Any:
-        return _scan_16(low, at, passed, time, t, to)
+@overload(unpack_row)  # type: ignore[untyped-decorator]
+def _unpack_row(
+    words: Any, k: Any, h: Any, shift: Any, carry: Any, mask: Any, add: Any,
+    out: Any, to: Any, past: Any,
+) -> Callable[..., Any]:  # fmt: skip
+    def fast(
+        words: Any, k: Any, h: Any, shift: Any, carry: Any, mask: Any, add: Any,
+        out: Any, to: Any, past: Any,
+    ) -> Any:  # fmt: skip
+        _unpack_64(words, k, h, shift, carry, mask, add, out, to, past)
 
     return fast
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _scan_16(
-    typing: Any, low: Any, at: Any, passed: Any, time: Any, t: Any, to: Any
-) -> tuple[Any, Any]:
-    signature = types.uint64(low, types.uint64, types.uint64, types.int64, t, types.uint64)
+def _unpack_64(
+    typing: Any, words: Any, k: Any, h: Any, shift: Any, carry: Any, mask: Any, add: Any,
+    out: Any, to: Any, past: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    u16, u64 = types.uint16, types.uint64
+    signature = types.void(words, u64, u64, u16, u16, u16, u16, out, u64, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        low, at, passed, time, t, to = args
-        narrow = ir.VectorType(_I16, STEP)
-        wide = ir.VectorType(_I64, STEP)
-        sums = _load(context, builder, signature.args[0], low, at, narrow)
-        zeros = ir.Constant(narrow, [0] * STEP)
-        for shift in (1, 2, 4, 8):  # each lane gets the sum of twice as many
-            lanes = [STEP + i if i < shift else i - shift for i in range(STEP)]
-            sums = builder.add(sums, builder.shuffle_vector(sums, zeros, _lanes(lanes)))
-        sums = builder.add(sums, _splat(builder, narrow, builder.trunc(passed, _I16)))
-        times = builder.add(builder.zext(sums, wide), _splat(builder, wide, time))
-        _store(context, builder, signature.args[4], t, to, times)
-        return builder.zext(builder.extract_element(sums, _I32(STEP - 1)), _I64)
+        words, k, h, shift, carry, mask, add, out, to, past = args
+        row = ir.VectorType(_I16, LANES)
+        kind = signature.args[0]
+        low = builder.lshr(_load(context, builder, kind, words, k, row), _splat(builder, row, shift))
+        high = _load(context, builder, kind, words, h, row)
+        v = builder.or_(low, builder.mul(high, _splat(builder, row, carry)))
+        v = builder.and_(v, _splat(builder, row, mask))
+        v = builder.add(v, _splat(builder, row, add))
+        _store(context, builder, signature.args[7], out, to, v, past)
+        return context.get_dummy_value()
 
     return signature, generate
 
 
-def expand_runs(runs: Any, at: Any, changed: Any, out: Any, to: Any) -> None:
+# ---------------------------------------------------------------------------------- times
+
+
+def running_sums(values: Any, steps: Any) -> None:
+    """Each of the first ``16 * steps`` values becomes the sum up to it, modulo 2**16."""
+    passed = U(0)
+    for i in range(steps * U(STEP)):
+        passed = (passed + U(values[i])) & U(0xFFFF)
+        values[i] = np.uint16(passed)
+
+
+@overload(running_sums)  # type: ignore[untyped-decorator]
+def _running_sums(values: Any, steps: Any) -> Callable[..., Any]:
+    if sys.byteorder != "little":  # lanes are shifted as the halves of 64-bit integers
+        return running_sums
+
+    def fast(values: Any, steps: Any) -> Any:
+        _sum_16s(values, steps)
+
+    return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _sum_16s(typing: Any, values: Any, steps: Any) -> tuple[Any, Any]:
+    signature = types.void(values, types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values, steps = args
+        narrow, wide = ir.VectorType(_I16, STEP), ir.VectorType(_I64, STEP // 4)
+        zeros = ir.Constant(narrow, [0] * STEP)
+        kind = signature.args[0]
+        carry = cgutils.alloca_once_value(builder, zeros)
+        with cgutils.for_range(builder, steps, intp=_I64) as loop:
+            at = builder.mul(loop.index, _I64(STEP))
+            v = _load(context, builder, kind, values, at, narrow)
+            # Within four lanes by shifts, which leave the one port for shuffles to the rest:
+            # the sum of the four before, then of the eight before.
+            for bits in (16, 32):
+                lanes = builder.bitcast(v, wide)
+                moved = builder.shl(lanes, ir.Constant(wide, [bits] * wide.count))
+                v = builder.add(v, builder.bitcast(moved, narrow))
+            for lanes, kept in (([3] * 8 + [11] * 8, [0, 0, 0, 0, -1, -1, -1, -1] * 2),
+                                ([7] * 16, [0] * 8 + [-1] * 8)):  # fmt: skip
+                moved = builder.shuffle_vector(v, zeros, _lanes(lanes))
+                v = builder.add(v, builder.and_(moved, ir.Constant(narrow, kept)))
+            last = builder.shuffle_vector(v, zeros, _lanes([STEP - 1] * STEP))
+            before = builder.load(carry)
+            _store(context, builder, kind, values, at, builder.add(v, before))
+            builder.store(builder.add(before, last), carry)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def widen_times(sums: Any, at: Any, time: Any, t: Any, to: Any, past: Any) -> None:
+    """``t[to + i] = time + sums[at + i]`` for 16 of them."""
+    for i in range(STEP):
+        t[to + U(i)] = time + np.int64(sums[at + U(i)])
+
+
+@overload(widen_times)  # type: ignore[untyped-decorator]
+def _widen_times(sums: Any, at: Any, time: Any, t: Any, to: Any, past: Any) -> Callable[..., Any]:
+    def fast(sums: Any, at: Any, time: Any, t: Any, to: Any, past: Any) -> Any:
+        _widen_16(sums, at, time, t, to, past)
+
+    return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _widen_16(
+    typing: Any, sums: Any, at: Any, time: Any, t: Any, to: Any, past: Any
+) -> tuple[Any, Any]:
+    signature = types.void(sums, types.uint64, types.int64, t, types.uint64, types.boolean)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        sums, at, time, t, to, past = args
+        narrow, wide = ir.VectorType(_I16, STEP), ir.VectorType(_I64, STEP)
+        v = _load(context, builder, signature.args[0], sums, at, narrow)
+        times = builder.add(builder.zext(v, wide), _splat(builder, wide, time))
+        _store(context, builder, signature.args[3], t, to, times, past)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+# ---------------------------------------------------------------------------- coordinates
+
+
+def expand_runs(runs: Any, at: Any, changed: Any, out: Any, to: Any, past: Any) -> None:
     """8 coordinates: bit ``i`` of ``changed`` steps to the next run before ``out[to + i]``.
 
     ``runs[at]`` is the run before the first of them; ``runs`` holds 8 more.
@@ -102,25 +206,28 @@ HAS_SHUFFLE = platform.machine().lower() in ("x86_64", "amd64")
 
 
 @overload(expand_runs)  # type: ignore[untyped-decorator]
-def _expand_runs(runs: Any, at: Any, changed: Any, out: Any, to: Any) -> Callable[..., Any]:
+def _expand_runs(
+    runs: Any, at: Any, changed: Any, out: Any, to: Any, past: Any
+) -> Callable[..., Any]:
     if not HAS_SHUFFLE:
         return expand_runs
 
-    def fast(runs: Any, at: Any, changed: Any, out: Any, to: Any) -> None:
-        _expand_8(runs, at, SHUFFLES, U(changed) * U(2 * RUN_STEP), out, to)
+    def fast(runs: Any, at: Any, changed: Any, out: Any, to: Any, past: Any) -> Any:
+        _expand_8(runs, at, SHUFFLES, U(changed) * U(2 * RUN_STEP), out, to, past)
 
     return fast
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _expand_8(
-    typing: Any, runs: Any, at: Any, table: Any, row: Any, out: Any, to: Any
+    typing: Any, runs: Any, at: Any, table: Any, row: Any, out: Any, to: Any, past: Any
 ) -> tuple[Any, Any]:
-    signature = types.void(runs, types.uint64, table, types.uint64, out, types.uint64)
+    u64 = types.uint64
+    signature = types.void(runs, u64, table, u64, out, u64, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        runs, at, table, row, out, to = args
-        octets = ir.VectorType(ir.IntType(8), 2 * RUN_STEP)
+        runs, at, table, row, out, to, past = args
+        octets = ir.VectorType(_I8, 2 * RUN_STEP)
         values = ir.VectorType(_I16, RUN_STEP)
         following = builder.add(at, ir.Constant(_I64, 1))
         source = _load(context, builder, signature.args[0], runs, following, octets)
@@ -133,10 +240,75 @@ def _expand_8(
         every = _splat(builder, values, before)
         zeros = ir.Constant(values, [0] * RUN_STEP)
         none = builder.icmp_signed("<", builder.bitcast(picks, values), zeros)
-        _store(context, builder, signature.args[4], out, to, builder.select(none, every, picked))
+        chosen = builder.select(none, every, picked)
+        _store(context, builder, signature.args[4], out, to, chosen, past)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+# ------------------------------------------------------------------------------- polarity
+
+
+def expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> None:
+    """64 polarities from the bits of four words, lowest first."""
+    for i in range(BIT_STEP):
+        out[to + U(i)] = np.uint8((U(words[at + U(i // 16)]) >> U(i % 16)) & U(1))
+
+
+@overload(expand_bits)  # type: ignore[untyped-decorator]
+def _expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> Callable[..., Any]:
+    if sys.byteorder != "little":
+        return expand_bits
+
+    def fast(words: Any, at: Any, out: Any, to: Any, past: Any) -> Any:
+        _expand_64(words, at, out, to, past)
+
+    return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _expand_64(
+    typing: Any, words: Any, at: Any, out: Any, to: Any, past: Any
+) -> tuple[Any, Any]:
+    signature = types.void(words, types.uint64, out, types.uint64, types.boolean)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words, at, out, to, past = args
+        pointer = _pointer(context, builder, signature.args[0], words, at, _I64)
+        bits = builder.bitcast(builder.load(pointer, align=2), ir.VectorType(_I1, BIT_STEP))
+        octets = builder.zext(bits, ir.VectorType(_I8, BIT_STEP))
+        _store(context, builder, signature.args[2], out, to, octets, past)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+# --------------------------------------------------------------------------- past the cache
+
+
+def drain() -> None:
+    """What was stored past the cache comes before all that is stored from here on."""
+
+
+@overload(drain)  # type: ignore[untyped-decorator]
+def _drain() -> Callable[..., Any]:
+    def fast() -> Any:
+        _fence()
+
+    return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _fence(typing: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+# ------------------------------------------------------------------------------------- LLVM
 
 
 def _splat(builder: Any, vector: Any, value: Any) -> Any:
@@ -149,14 +321,25 @@ def _lanes(places: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_I32, len(places)), places)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
+    return builder.bitcast(builder.gep(data, [at]), value.as_pointer())
 
 
 def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
     return builder.load(_pointer(context, builder, kind, array, at, vector), align=1)
 
 
-def _store(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> None:
-    builder.store(value, _pointer(context, builder, kind, array, at, value.type), align=1)
+def _store(
+    context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any, past: Any = None
+) -> None:
+    pointer = _pointer(context, builder, kind, array, at, value.type)
+    if past is None:
+        builder.store(value, pointer, align=1)
+        return
+    with builder.if_else(past) as (then, otherwise):
+        with then:
+            stored = builder.store(value, pointer, align=PAST_ALIGN)
+            stored.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
+        with otherwise:
+            builder.store(value, pointer, align=1)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks
+from evstore.codec.chunk_kernels import touch_pages
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
-from evstore.events import COLUMN_DTYPES, COLUMNS, Events
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunks import ChunkInfo, payload_place
 from evstore.shard.index import RecordingInfo
 from evstore.shard.layout import parse_record
@@ -25,6 +26,7 @@ from evstore.shard.time_index import TimeIndex
 READ_AT_ONCE = 256 * 1024  # chunks that lie together are read together, up to this
 BATCH_EVENTS = 65_536  # and of at most so many events
 GAP = 32 * 1024  # bytes of other records worth reading over
+LARGE = 8 << 20  # bytes of columns that are not kept in the cache while they are written
 MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
 
 
@@ -56,18 +58,25 @@ class RecordingReader:
         chunks = self._covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
         groups = list(_together(chunks))
+        large = sum(array.nbytes for array in arrays.values()) >= LARGE
+        threads = min(threads, len(groups))
 
         def decode(share: list[list[ChunkInfo]]) -> None:
+            if large and out is None:
+                low = max(0, share[0][0].first_event - first - start)
+                high = share[-1][-1].first_event + share[-1][-1].count - first - start
+                for array in arrays.values():
+                    touch_pages(array[low:high].view(np.uint8))
             for group in share:
-                self._decode_events(group, start + first, stop + first, arrays)
+                self._decode_events(group, start + first, stop + first, arrays, large)
 
-        threads = min(threads, len(groups))
         if threads > 1:
             # A share a thread: handing out every group would cost as much as decoding it.
+            cuts = [len(groups) * k // threads for k in range(threads + 1)]
             with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(decode, [groups[k::threads] for k in range(threads)]):
+                for _ in pool.map(decode, [groups[a:b] for a, b in pairwise(cuts)]):
                     pass
-        else:
+        elif groups:
             decode(groups)
         return arrays
 
@@ -216,21 +225,27 @@ class RecordingReader:
         numbers: list[int],
         group: list[ChunkInfo],
         arrays: dict[str, NDArray[Any]],
+        past: bool = False,
     ) -> None:
         """Decode what PIECE numbers a chunk say (see decode_blocks)."""
         codec = group[0].codec
         if any(chunk.codec != codec for chunk in group):
             for i, chunk in enumerate(group):
-                self._decode(words, numbers[PIECE * i : PIECE * i + PIECE], [chunk], arrays)
+                self._decode(words, numbers[PIECE * i : PIECE * i + PIECE], [chunk], arrays, past)
             return
         try:
-            decode_blocks(words, numbers, codec, *map(arrays.get, COLUMNS))
+            decode_blocks(words, numbers, codec, *map(arrays.get, COLUMNS), past)
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None
 
     def _decode_events(
-        self, group: list[ChunkInfo], start: int, stop: int, arrays: dict[str, NDArray[Any]]
+        self,
+        group: list[ChunkInfo],
+        start: int,
+        stop: int,
+        arrays: dict[str, NDArray[Any]],
+        past: bool,
     ) -> None:
         """Events ``start <= i < stop`` of a group into ``arrays[i - start]``.
 
@@ -254,7 +269,7 @@ class RecordingReader:
             for name, part in parts.items():
                 arrays[name][to : to + high - low] = part[skip : skip + high - low]
         if whole:
-            self._decode(words, numbers, whole, arrays)
+            self._decode(words, numbers, whole, arrays, past)
 
     def _decode_window(
         self,
@@ -323,7 +338,7 @@ def _outputs(
         if name not in COLUMN_DTYPES:
             raise ArgumentError(f"columns are t, x, y and p, got {name!r}")
     if out is None:
-        return {name: np.empty(count, COLUMN_DTYPES[name]) for name in columns}
+        return {name: empty_column(name, count) for name in columns}
     for name, array in out.items():
         good = (
             name in COLUMN_DTYPES
