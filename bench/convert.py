@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import evstore
 from bench.bars import Bar, Settings, worst
 from bench.parse import EVT2
@@ -14,17 +16,21 @@ def measure(settings: Settings) -> list[Bar]:
         return []
     parts = {}
     for recording in recordings(settings, EVT2):
-        source, target = recording.raw(), settings.folder / "converted.evs"
+        source, made = recording.raw(), []
 
         def read(source: object = source) -> None:
             with evstore.open(source) as rec:  # type: ignore[arg-type]
                 for _ in rec.batches():
                     pass
 
-        def convert(source: object = source, target: object = target) -> None:
-            evstore.convert(source, target, overwrite=True)  # type: ignore[arg-type]
+        def convert(source: Path = source, made: list[Path] = made) -> None:
+            # A new file each time: to free the one before would take a part of the time.
+            made.append(settings.folder / f"converted-{len(made)}.evs")
+            evstore.convert(source, made[-1], overwrite=True)
 
         parts[recording.name] = times_longer(settings.rounds, convert, read)
+        for path in made:
+            path.unlink()
     return [
         Bar(
             "time to convert EVT2, against reading it alone",

@@ -268,11 +268,15 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def record(kind: bytes, head: bytes, payload: bytes, xxh3: Any) -> bytes:
-    """Kind, length, head, zeros up to an even place, payload, check (``xxh3``: bytes to int)."""
-    for pad in range(3):
-        start = kind + varint(len(head) + pad + len(payload)) + head + bytes(pad)
-        if len(start) % 2 == 0:
-            break
+    """Kind, length, head, a zero up to an even place, payload, check (``xxh3``: bytes to int)."""
+    length = varint(len(head) + len(payload))
+    longer = length[:-1] + bytes([length[-1] | 0x80, 0])  # the same length, in a byte more
+    starts = (
+        kind + length + head,
+        kind + varint(len(head) + 1 + len(payload)) + head + bytes(1),
+        kind + longer + head,
+    )
+    start = next(start for start in starts if len(start) % 2 == 0)
     check: bytes = xxh3(start + payload).to_bytes(8, "little")
     return start + payload + (check[:4] if kind in (b"B", b"E") else check)
 
@@ -282,24 +286,22 @@ def record(kind: bytes, head: bytes, payload: bytes, xxh3: Any) -> bytes:
 LEAF = 65_536
 
 
-def planes(values: Sequence[int]) -> bytes:
-    """The lowest byte of every value, then the next, as many as the largest needs."""
-    most = max(values, default=0)
-    return b"".join(
-        bytes(value >> 8 * k & 0xFF for value in values) for k in range(-(-most.bit_length() // 8))
-    )
+def eights(bits: Sequence[int]) -> bytes:
+    """Eight bits to a byte, the first one lowest."""
+    groups = [bits[i : i + 8] for i in range(0, len(bits), 8)]
+    return bytes(sum(bit << k for k, bit in enumerate(group)) for group in groups)
 
 
 def leaf_bytes(columns: Columns) -> bytes:
     """What is hashed of up to 65,536 events."""
     t, x, y, p = columns
-    n = len(t)
     steps = [(b - a) % TIMES for a, b in zip([t[0], *t], t, strict=False)]
-    parts = [planes(steps), planes(x), planes(y)]
-    head = b"leaf" + struct.pack("<Iq", n, t[0]) + bytes([*(len(part) // n for part in parts), 0])
-    eights = [p[i : i + 8] for i in range(0, n, 8)]
-    bits = bytes(sum(bit << k for k, bit in enumerate(eight)) for eight in eights)
-    return head + b"".join(parts) + bits
+    t_bits, x_bits, y_bits = (max(values).bit_length() for values in (steps, x, y))
+    head = b"leaf" + struct.pack("<Iq", len(t), t[0]) + bytes([t_bits, x_bits, y_bits, 0])
+    parts = ((steps, t_bits), (x, x_bits), (y, y_bits), (p, 1))
+    return head + b"".join(
+        eights([v >> k & 1 for v in part]) for part, n in parts for k in range(n)
+    )
 
 
 def json_bytes(value: Any) -> bytes:

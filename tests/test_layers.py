@@ -16,7 +16,7 @@ PACKAGE = ROOT / "evstore"
 # A new module gets its place here and in ARCHITECTURE.md.
 LAYERS = [
     ("errors",),
-    ("events", "jit", "selection"),
+    ("events", "interrupts", "jit", "selection"),
     ("codec",),
     ("shard",),
     ("formats",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,9 @@ def test_root_is_the_reference_s_whatever_the_chunks_and_batches(
     for k, (chunk_events, batch, background) in enumerate(ways):
         path = tmp_path / f"{k}.evs"
         with (
+            ThreadPoolExecutor(1) as pool,
             ShardWriter(
-                path, chunk_events=chunk_events, background=background, flush_s=None
+                path, chunk_events=chunk_events, pool=pool if background else None, flush_s=None
             ) as shard,
             shard.recording("r") as out,
         ):

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evstore.codec import vector
+from evstore.codec import vector_decoding as vector
+from evstore.codec import vector_encoding as encoding
 from evstore.codec.bitpack_kernels import CARRY, MASK, SHIFT
+from evstore.codec.llvm import PAST_ALIGN
 from evstore.jit import kernel
 
 U = np.uint64
@@ -52,7 +54,7 @@ def expect_same(
     for past in (False, True):
         to = U(rng.integers(0, 8) * per_16_bytes if past else rng.integers(0, 100))
         expected, got = np.zeros(200, dtype), np.zeros(200, dtype)
-        assert got.ctypes.data % vector.PAST_ALIGN == 0
+        assert got.ctypes.data % PAST_ALIGN == 0
         with np.errstate(over="ignore"):
             plain(expected, to, past)
         fast(got, to, past)
@@ -122,3 +124,83 @@ def test_expand_bits(seed: int) -> None:
             lambda *rest, told=told: vector.expand_bits(*told, *rest),
             lambda *rest, told=told: expand_bits(*told, *rest),
         )
+
+
+@kernel
+def bits_on(values: Any, at: Any) -> Any:
+    return encoding.bits_on(values, at)
+
+
+@kernel
+def bits_above(values: Any, at: Any, limit: Any) -> Any:
+    return encoding.bits_above(values, at, limit)
+
+
+@kernel
+def bits_with(values: Any, at: Any, bit: Any) -> Any:
+    return encoding.bits_with(values, at, bit)
+
+
+@kernel
+def bits_changed(values: Any, at: Any) -> Any:
+    return encoding.bits_changed(values, at)
+
+
+@kernel
+def lowest_bit(bits: Any) -> Any:
+    return encoding.lowest_bit(bits)
+
+
+@kernel
+def put_bits(bits: Any, out: Any, at: Any) -> None:
+    encoding.put_bits(bits, out, at)
+
+
+@kernel
+def gather_runs(values: Any, at: Any, changed: Any, least: Any, out: Any, to: Any) -> None:
+    encoding.gather_runs(values, at, changed, least, out, to)
+
+
+def test_comparisons_of_64_values(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for top in (2, 5, 65_536):
+        at = U(rng.integers(1, 30))
+        values = rng.integers(0, top, 100).astype(np.uint16)
+        polarities = (values & 1).astype(np.uint8)
+        limit = np.uint16(rng.integers(0, top))
+        assert int(bits_on(polarities, at)) == int(encoding.bits_on(polarities, at))
+        assert int(bits_above(values, at, limit)) == int(encoding.bits_above(values, at, limit))
+        assert int(bits_changed(values, at)) == int(encoding.bits_changed(values, at))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64])
+def test_bits_with(dtype: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, np.iinfo(dtype).max, 100, dtype, endpoint=True)
+    for bit in range(np.iinfo(dtype).bits):
+        at = U(rng.integers(0, 36))
+        assert int(bits_with(values, at, U(bit))) == int(encoding.bits_with(values, at, U(bit)))
+
+
+def test_bits_of_an_integer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for bit in range(64):
+        bits = (rng.integers(0, 1 << 64, dtype=np.uint64) | U(1)) << U(bit)
+        assert int(lowest_bit(bits)) == int(encoding.lowest_bit(bits)) == bit
+        got, expected, at = np.zeros(20, np.uint8), np.zeros(20, np.uint8), U(bit % 12)
+        put_bits(bits, got, at)
+        encoding.put_bits(bits, expected, at)
+        assert got.tolist() == expected.tolist()
+
+
+def test_gather_runs_for_every_bitmap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 65_536, 30).astype(np.uint16)
+    least = np.uint16(rng.integers(0, 65_536))
+    for changed in range(256):
+        at, to = (U(k) for k in rng.integers(0, 20, 2))
+        expected, got = np.zeros(30, np.uint16), np.zeros(30, np.uint16)
+        with np.errstate(over="ignore"):
+            encoding.gather_runs(values, at, U(changed), least, expected, to)
+        gather_runs(values, at, U(changed), least, got, to)
+        assert got.tolist() == expected.tolist(), changed

@@ -69,16 +69,20 @@ def _stream(output: str | None, overwrite: bool) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    from evstore.interrupts import interrupts_held
     from evstore.shard.output import PartFile
 
-    target = PartFile(output, overwrite)
-    target.close()
+    target: PartFile | None = None
     try:
+        with interrupts_held():
+            target = PartFile(output, overwrite)
+            target.close()
         with open(target.part, "wb") as stream:
             yield stream
         os.replace(target.part, target.path)
     except BaseException as error:
-        target.discard()
+        if target is not None:
+            target.discard()
         if isinstance(error, OSError) and error.filename is None:
             error.filename = output  # a full disk does not say where
         raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.vector import unpack_row
+from evstore.codec.vector_decoding import unpack_row
 from evstore.jit import kernel
 
 LANES = np.uint64(64)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk_kernels import measure_coordinates, measure_times
+from evstore.codec.chunk_kernels import measure_block
 from evstore.codec.packed_decode_kernels import (
     BAD_FORM,
     BAD_LENGTH,
@@ -17,7 +17,8 @@ from evstore.codec.packed_decode_kernels import (
     SCRATCH,
     decode,
 )
-from evstore.codec.packed_encode_kernels import DESCRIPTOR, encode, worst_words
+from evstore.codec.packed_encode_kernels import DESCRIPTOR, worst_words
+from evstore.codec.packed_encode_kernels import encode_chunks as packed_chunks
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
 from evstore.events import Events
 
@@ -41,6 +42,7 @@ class Measures(NamedTuple):
     """What the index keeps of a chunk; ``x0 <= x < x1``, ``y0 <= y < y1``."""
 
     ordered: bool
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name
     t_first: int
     t_last: int
     t_min: int
@@ -61,40 +63,67 @@ def preset_codec(preset: str) -> int:
 
 def measure(events: Events) -> Measures:
     """Times, bounding box and ON events of a chunk that is not empty."""
-    ordered, t_min, t_max = measure_times(events.t)
-    x0, x1, y0, y1, n_on = measure_coordinates(events.x, events.y, events.p)
-    t = events.t
-    return Measures(
-        bool(ordered), int(t[0]), int(t[-1]), int(t_min), int(t_max),
-        int(x0), int(y0), int(x1) + 1, int(y1) + 1, int(n_on),
-    )  # fmt: skip
+    found = np.empty(len(Measures._fields), np.int64)
+    measure_block(events.t, events.x, events.y, events.p, True, found)
+    return _measures(found.tolist())
 
 
-def scratch(count: int) -> NDArray[np.uint16]:
-    """Room for the payload of any chunk of ``count`` events."""
-    return np.empty(worst_words(count), np.uint16)
+def _measures(row: list[int]) -> Measures:
+    return Measures(bool(row[0]), *row[1:])
 
 
-def encode_chunk(
-    events: Events, codec: int = PACKED, out: NDArray[np.uint16] | None = None
-) -> NDArray[np.uint16]:
-    """The payload of a chunk, as little-endian 16-bit words: the beginning of ``out`` where given.
+class Scratch(NamedTuple):
+    """What encoding needs beside the events; one of them serves one thread."""
+
+    words: NDArray[np.uint16]  # room for the payloads of ``events`` events
+    deltas: NDArray[np.uint64]
+    low: NDArray[np.uint16]
+    runs: NDArray[np.uint16]
+    events: int
+
+
+def scratch(count: int, step: int) -> Scratch:
+    """Scratch for ``count`` events in chunks of ``step``."""
+    block = BLOCK_EVENTS + 8
+    low, runs = np.empty((2, block), np.uint16)
+    words = np.empty(-(-count // step) * worst_words(step), np.uint16)
+    return Scratch(words, np.empty(block, np.uint64), low, runs, count)
+
+
+def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
+    """The payload of a chunk, as little-endian 16-bit words.
 
     >>> words = encode_chunk(Events([5, 6], [1, 2], [3, 3], [1, 1]))
     >>> decode_chunk(words, 2).t.tolist()
     [5, 6]
     """
+    count = max(1, len(events))
+    return encode_chunks(events, count, codec, scratch(count, count))[0][1]
+
+
+def encode_chunks(
+    events: Events, step: int, codec: int, using: Scratch
+) -> list[tuple[Measures, NDArray[np.uint16]]]:
+    """Measures and payload of each chunk of ``step`` events; payloads are parts of ``using``.
+
+    One call for several: each costs as much as some hundred events.
+    """
     if codec != PACKED:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
+    if not 0 < len(events) <= using.events:
+        raise ArgumentError(f"scratch is for 1 to {using.events} events, got {len(events)}")
     t, x = np.ascontiguousarray(events.t), np.ascontiguousarray(events.x)
     y, p = np.ascontiguousarray(events.y), np.ascontiguousarray(events.p)
-    if out is None:
-        out = scratch(len(t))
-    elif out.size < worst_words(len(t)):
-        raise ArgumentError(f"out must hold {worst_words(len(t))} words, got {out.size}")
-    deltas = np.empty(BLOCK_EVENTS, np.uint64)
-    low, runs = np.empty((2, BLOCK_EVENTS), np.uint16)
-    return out[: encode(t, x, y, p, out, deltas, low, runs)]
+    words, deltas, low, runs, _ = using
+    chunks = -(-len(t) // step)
+    measures = np.empty((chunks, len(Measures._fields)), np.int64)
+    ends = np.empty(chunks, np.int64)
+    packed_chunks(t, x, y, p, step, words, deltas, low, runs, measures.ravel(), ends)
+    stops = ends.tolist()
+    return [
+        (_measures(row), words[start:stop])
+        for row, start, stop in zip(measures.tolist(), [0, *stops], stops, strict=False)
+    ]
 
 
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bitpack_kernels import BLOCK, unpack
+from evstore.codec.llvm import PAST_ALIGN
 from evstore.codec.packed_encode_kernels import (
     AT_PATCH,
     AT_T,
@@ -25,15 +26,14 @@ from evstore.codec.packed_encode_kernels import (
     T_SIGNED,
     XY_RUNS,
 )
-from evstore.codec.vector import (
-    COUNTS,
-    PAST_ALIGN,
+from evstore.codec.vector_decoding import (
     drain,
     expand_bits,
     expand_runs,
     running_sums,
     widen_times,
 )
+from evstore.codec.vector_encoding import COUNTS
 from evstore.jit import kernel
 
 U = np.uint64
@@ -355,8 +355,8 @@ def decode(
     events, the first and the last block wanted (the last excluded), and where in the columns
     they go. A column of length 0 is not wanted; the others have room for all of the blocks'
     events (both are checked here). ``past`` writes past the cache, which pays for columns larger
-    than it. ``scratch`` has SCRATCH values. Returns DONE, or 256 times the number of the bad piece plus
-    what is bad. Any payload is read and written in bounds.
+    than it. ``scratch`` has SCRATCH values. Returns DONE, or 256 times the number of the bad
+    piece plus what is bad. Any payload is read and written in bounds.
     """
     # Whole vectors are stored to both: they start where a cache line does.
     start = (-scratch.ctypes.data % 64) >> 1

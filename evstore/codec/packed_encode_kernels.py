@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bitpack_kernels import BLOCK, MASK, pack, section_words
+from evstore.codec.chunk_kernels import measure_block
+from evstore.codec.vector_encoding import (
+    COUNTS,
+    bits_above,
+    bits_changed,
+    bits_on,
+    gather_runs,
+    lowest_bit,
+)
 from evstore.jit import kernel
 
 U = np.uint64
@@ -49,7 +58,9 @@ def bit_length(value: np.uint64) -> int:
 def worst_words(count: int) -> int:
     """Words that no chunk of ``count`` events exceeds."""
     blocks = (count + BLOCK - 1) // BLOCK
-    return blocks * (DESCRIPTOR + 4 * BLOCK + 2 * 17 * 64 + 64 + 64)
+    rows = (count + 63) >> 6
+    # A row of 64: times 256 words (four each), x and y 64 each at width 16, polarity 4.
+    return blocks * DESCRIPTOR + rows * (256 + 2 * 64 + 4)
 
 
 @kernel
@@ -65,23 +76,25 @@ def count_above(values: NDArray[np.uint16], count: int, limit: np.uint16) -> int
 def choose_width(low: NDArray[np.uint16], values: NDArray[np.uint64], count: int, full: int) -> int:
     """The width that makes ``count`` values smallest, exceptions counted; -1 where none can.
 
-    ``full`` is the bit length of the largest value; ``low`` has the values' low 16 bits.
+    ``full`` is the bit length of the largest value; ``low`` has the values' low 16 bits. Of
+    equals the widest is taken.
     """
     best = -1
     best_bits = 1 << 60
-    for width in range(min(full, 16), max(full - 33, -1), -1):
+    for width in range(max(full - 32, 0), min(full, 16) + 1):
+        bits = 16 * section_words(count, width)
+        if bits > best_bits:
+            break  # so is every wider one
         if full <= 16:
             over = count_above(low, count, MASK[width])
         else:
             over = 0
             for i in range(count):
                 over += int(values[i] >> U(width) != U(0))
-        bits = 16 * section_words(count, width) + over * EXCEPTION_BITS
-        if bits < best_bits:
+        bits += over * EXCEPTION_BITS
+        if bits <= best_bits:
             best = width
             best_bits = bits
-        elif over * EXCEPTION_BITS > best_bits:
-            break
     return best
 
 
@@ -149,7 +162,14 @@ def encode_times(
     size = section_words(n, width)
     pack(low, n, width, out[:size])
     found = 0
-    for i in range(n):
+    i = 0
+    while i < n:
+        if full <= 16 and n - i >= 64:  # most of them fit: look at those that do not
+            above = bits_above(low, U(i), MASK[w])
+            if above == U(0):
+                i += 64
+                continue
+            i += int(lowest_bit(above))
         high = deltas[i] >> w
         if high != U(0):
             out[size] = np.uint16(i)
@@ -157,6 +177,7 @@ def encode_times(
             out[size + 2] = np.uint16(high >> U(16))
             size += EXCEPTION_WORDS
             found += 1
+        i += 1
     head[AT_PATCH] = np.uint16(found)
     return size
 
@@ -193,21 +214,48 @@ def encode_coordinates(
         return plain
     head[0] = np.uint16(XY_RUNS << 8 | width)
     head[2] = np.uint16(changes)
-    runs[:] = np.uint16(0)
-    runs[0] = np.uint16(values[0] - least)
-    found = 0
-    before = values[0]
-    for k in range(bitmap):
-        word = int(k == 0)  # the first event counts as a change
-        for i in range(16 * k, min(16 * k + 16, n)):
-            changed = int(values[i] != before)
-            word |= changed << (i & 15)
-            before = values[i]
-            found += changed
-            runs[found] = np.uint16(values[i] - least)
-        out[k] = np.uint16(word)
+    encode_runs(values, least, changes, runs, out)
     pack(runs, changes, width, out[bitmap : bitmap + used])
     return bitmap + used
+
+
+@kernel
+def encode_runs(
+    values: NDArray[np.uint16],
+    least: np.uint16,
+    changes: int,
+    runs: NDArray[np.uint16],
+    out: NDArray[np.uint16],
+) -> None:
+    """The bitmap of changes to ``out``, and the values changed to, less ``least``, to ``runs``."""
+    n = values.size
+    first = min(n, 64)
+    word = U(1)  # the first event counts as a change
+    for i in range(1, first):
+        word |= U(values[i] != values[i - 1]) << U(i)
+    found = U(0)
+    for i in range(0, n, 64):
+        if i > 0:
+            word = U(0)
+            if n - i >= 64:
+                word = bits_changed(values, U(i))
+            else:
+                for k in range(i, n):
+                    word |= U(values[k] != values[k - 1]) << U(k - i)
+        for k in range(min(4, (n - i + 15) >> 4)):
+            out[(i >> 4) + k] = np.uint16((word >> U(16 * k)) & U(0xFFFF))
+        for k in range(0, min(64, n - i), 8):
+            changed = (word >> U(k)) & U(0xFF)
+            if n - i - k >= 8:
+                gather_runs(values, U(i + k), changed, least, runs, found)
+                found += COUNTS[changed]
+            else:
+                for j in range(i + k, n):
+                    if (word >> U(j - i)) & U(1):
+                        runs[found] = np.uint16(values[j] - least)
+                        found += U(1)
+    for i in range(changes, (changes + 63) & -64):
+        runs[i] = np.uint16(0)
 
 
 @kernel
@@ -221,16 +269,15 @@ def encode_polarity(p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray
         head[AT_PATCH] |= np.uint16((P_OFF if on == 0 else P_ON) << P_SHIFT)
         return 0
     head[AT_PATCH] |= np.uint16(P_BITS << P_SHIFT)
-    for k in range(n >> 4):
+    for i in range(0, n & -64, 64):
+        bits = bits_on(p, U(i))
+        for k in range(4):
+            out[(i >> 4) + k] = np.uint16((bits >> U(16 * k)) & U(0xFFFF))
+    for k in range((n & -64) >> 4, (n + 15) >> 4):
         word = 0
-        for i in range(16):
-            word |= int(p[16 * k + i]) << i
+        for i in range(16 * k, min(16 * k + 16, n)):
+            word |= int(p[i]) << (i & 15)
         out[k] = np.uint16(word)
-    if n & 15:
-        word = 0
-        for i in range(n & 15):
-            word |= int(p[(n & -16) + i]) << i
-        out[n >> 4] = np.uint16(word)
     return (n + 15) >> 4
 
 
@@ -244,10 +291,11 @@ def encode(
     deltas: NDArray[np.uint64],
     low: NDArray[np.uint16],
     runs: NDArray[np.uint16],
+    measures: NDArray[np.int64],
 ) -> int:
-    """Encode a chunk; ``out`` holds ``worst_words(t.size)``. Returns the words used.
+    """Encode a chunk and measure it; ``out`` holds ``worst_words(t.size)``. Returns the words used.
 
-    ``deltas``, ``low`` and ``runs`` are scratch of BLOCK values each.
+    ``deltas``, ``low`` and ``runs`` are scratch of BLOCK + 8 values each.
     """
     n = t.size
     blocks = (n + BLOCK - 1) // BLOCK
@@ -255,11 +303,40 @@ def encode(
     for b in range(blocks):
         start = b * BLOCK
         stop = min(start + BLOCK, n)
+        ts, xs, ys, ps = t[start:stop], x[start:stop], y[start:stop], p[start:stop]
+        measure_block(ts, xs, ys, ps, b == 0, measures)
         head = out[b * DESCRIPTOR : (b + 1) * DESCRIPTOR]
         # Rows beyond a short block's last event are packed too: zeros keep the bytes reproducible.
         low[stop - start :] = np.uint16(0)
-        at += encode_times(t[start:stop], deltas, low, head, out[at:])
-        at += encode_coordinates(x[start:stop], low, runs, head[AT_X:], out[at:])
-        at += encode_coordinates(y[start:stop], low, runs, head[AT_Y:], out[at:])
-        at += encode_polarity(p[start:stop], head, out[at:])
+        at += encode_times(ts, deltas, low, head, out[at:])
+        at += encode_coordinates(xs, low, runs, head[AT_X:], out[at:])
+        at += encode_coordinates(ys, low, runs, head[AT_Y:], out[at:])
+        at += encode_polarity(ps, head, out[at:])
     return at
+
+
+@kernel
+def encode_chunks(
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    step: int,
+    out: NDArray[np.uint16],
+    deltas: NDArray[np.uint64],
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
+    measures: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> None:
+    """Encode chunks of ``step`` events one after the other, the last may be shorter.
+
+    ``out`` holds ``worst_words`` of each; ``ends`` gets where each ends, ``measures`` a row each.
+    """
+    at = 0
+    width = measures.size // ends.size
+    for k in range(ends.size):
+        a, b = k * step, min((k + 1) * step, t.size)
+        row = measures[k * width : (k + 1) * width]
+        at += encode(t[a:b], x[a:b], y[a:b], p[a:b], out[at:], deltas, low, runs, row)
+        ends[k] = at

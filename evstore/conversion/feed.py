@@ -33,7 +33,7 @@ def _of_foreign(
     # Relative times are known only from the first event on; triggers may come before it.
     unknown = selection.relative and (selection.start, selection.stop) != (None, None)
     waiting: list[Triggers] = []
-    for batch in recording.raw_batches():
+    for batch in recording.raw_batches(remember=False):
         if batch.triggers is not None:
             waiting.append(batch.triggers)
         if unknown and len(batch.t):

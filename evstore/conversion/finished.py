@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
 from typing import Any
 
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
+from evstore.conversion.source_hash import hash_file
 from evstore.digests import digest
 from evstore.errors import EvstoreError, FormatError
 from evstore.recording.opening import is_shard, open_all, split_address
@@ -16,8 +15,6 @@ from evstore.recording.stream import is_pipe
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
-
-HASH_AT_ONCE = 1 << 20
 
 
 def finished(job: Job, options: Options) -> Receipt | None:
@@ -49,20 +46,6 @@ def is_replaceable(job: Job) -> bool:
     if not infos or is_pipe(job.source):
         return False
     return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
-
-
-def hash_file(path: str, stop: threading.Event | None = None) -> str | None:
-    """SHA-256 of a file; None for what is no file, or once ``stop`` is set."""
-    if not os.path.isfile(path):
-        return None
-    hasher = hashlib.sha256()
-    buffer = memoryview(bytearray(HASH_AT_ONCE))
-    with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            hasher.update(buffer[:count])
-            if stop is not None and stop.is_set():
-                return None
-    return hasher.hexdigest()
 
 
 def _about(info: RecordingInfo) -> dict[str, Any]:

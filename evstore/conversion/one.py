@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-from evstore.conversion.finished import finished, hash_file, is_replaceable
+from evstore.conversion.finished import finished, is_replaceable
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
 from evstore.conversion.teller import Progress
@@ -107,15 +105,7 @@ def _write(
             )
         write_foreign(job, options, recordings[0], receipt, progress, kind)
     else:
-        stop = threading.Event()
-        foreign = any(isinstance(recording, ForeignRecording) for recording in recordings)
-        with ThreadPoolExecutor(1, "evstore-source") as pool:
-            source_hash = pool.submit(hash_file, job.source if foreign else "", stop)
-            try:
-                write_shard(job, options, recordings, receipt, progress, source_hash)
-            except BaseException:
-                stop.set()  # what is left of a large file need not be read
-                raise
+        write_shard(job, options, recordings, receipt, progress)
     for recording in recordings:
         for what, count in recording.dropped.items():
             receipt.dropped[what] = receipt.dropped.get(what, 0) + count

@@ -13,6 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.formats import registry
 from evstore.formats.reading import Batch
+from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
@@ -36,19 +37,21 @@ def write_foreign(
         raise ArgumentError(f"{kind} holds any time as it is: --rebase is for evt3")
     resolution = _resolution(job, options, recording)
     live = is_pipe(job.source)
-    target = PartFile(job.target, overwrite=options.overwrite or not live)
     digest, told = Digest(), Teller(progress, recording)
+    target: PartFile | None = None
     try:
+        with interrupts_held():
+            target = PartFile(job.target, overwrite=options.overwrite or not live)
         stream = io.BufferedWriter(target.file)
         _pour(recording, options, kind, stream, resolution, digest, told, receipt)
         stream.flush()
         target.finish()
     except BaseException as error:
-        if live:
+        if target is not None and live:
             target.close()
             if hasattr(error, "add_note"):
                 error.add_note(f"what was read is kept in {target.part}")
-        else:
+        elif target is not None:
             target.discard()
         raise
     result = digest.result(resolution)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from evstore import __version__
 from evstore.conversion.feed import feed, select_triggers
 from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Progress, Teller
 from evstore.formats.reading import Triggers
+from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
@@ -20,7 +22,9 @@ from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
 OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
-TWO_THREADS_FROM = 4 << 20  # bytes of source from which a second thread is worth its start
+ASK_EVERY = 8  # batches between two looks at how far a source has been read
+HELPERS = 1
+HELPERS_FROM = 4 << 20  # bytes of source from which they are worth their start
 
 
 def write_shard(
@@ -29,25 +33,30 @@ def write_shard(
     recordings: list[Recording],
     receipt: Receipt,
     progress: Progress | None,
-    source_hash: Future[str | None],
 ) -> None:
     """Write every recording to one shard; its roots are proof of what was read.
 
     The part is removed where this fails, or kept where the source cannot be read again.
     """
     live = is_pipe(job.source)
-    shard = ShardWriter(
-        job.target,
-        preset=options.preset,
-        # convert_one has asked already; but the part may be all that is left of a pipe.
-        overwrite=options.overwrite or not live,
-        flush_s=1.0 if live else None,
-        background=receipt.bytes_in >= TWO_THREADS_FROM,
-    )
+    # This thread reads and writes; others encode and hash whole leaves side by side.
+    helpers = ThreadPoolExecutor(HELPERS, "evstore-leaf")
+    pool = helpers if receipt.bytes_in >= HELPERS_FROM else None
+    shard: ShardWriter | None = None
     try:
+        with interrupts_held():
+            shard = ShardWriter(
+                job.target,
+                preset=options.preset,
+                # convert_one has asked already; but the part may be all that is left of a pipe.
+                overwrite=options.overwrite or not live,
+                flush_s=1.0 if live else None,
+                pool=pool,
+            )
         for recording in recordings:
             told = Teller(progress, recording)
             if isinstance(recording, ForeignRecording):
+                source_hash = SourceHash(job.source, pool)
                 writer = _copy_foreign(shard, recording, job, options, told, source_hash)
             else:
                 assert isinstance(recording, ShardRecording)
@@ -58,10 +67,13 @@ def write_shard(
             receipt.roots.append(writer.root.hex())
         shard.close()
     except BaseException as error:
-        shard.abort(keep=live)
-        if live and hasattr(error, "add_note"):
-            error.add_note(f"what was read is kept in {shard.file.part}")
+        if shard is not None:
+            shard.abort(keep=live)
+            if live and hasattr(error, "add_note"):
+                error.add_note(f"what was read is kept in {shard.file.part}")
         raise
+    finally:
+        helpers.shutdown(cancel_futures=True)
 
 
 def _copy_foreign(
@@ -70,7 +82,7 @@ def _copy_foreign(
     job: Job,
     options: Options,
     told: Teller,
-    source_hash: Future[str | None],
+    source_hash: SourceHash,
 ) -> RecordingWriter:
     about, known = _about(job, recording), dict(recording.metadata)
     # A header may say anything: what means something to evstore stands apart from it.
@@ -81,11 +93,15 @@ def _copy_foreign(
         metadata["resolution_from"] = "given"
     resolution = None if recording.grows else recording.stated_resolution
     writer = shard.recording(recording.id, resolution=resolution, metadata=metadata)
-    for events, triggers in feed(recording, options.selection):
+    for k, (events, triggers) in enumerate(feed(recording, options.selection)):
         if triggers is not None:
             writer.trigger(*triggers)
         writer.write(events, checked=True)
         told.add(len(events))
+        if writer.is_ahead:
+            source_hash.reach(recording.position, here=True)
+        elif k % ASK_EVERY == 0:  # each question waits for the interpreter's lock
+            source_hash.reach(recording.position)
     # Readers learn some of it only on the way.
     now = recording.metadata.items()
     writer.metadata.update({name: value for name, value in now if known.get(name) != value})

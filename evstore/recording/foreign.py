@@ -136,8 +136,11 @@ class ForeignRecording(Recording):
                 raise error.at(self.path) from None
         return self._reading
 
-    def raw_batches(self) -> Iterator[Batch]:
-        """One pass over the file: batches within the resolution, triggers beside them."""
+    def raw_batches(self, remember: bool = True) -> Iterator[Batch]:
+        """One pass over the file: batches within the resolution, triggers beside them.
+
+        What later questions need of it is remembered, unless it is not wanted.
+        """
         if self._consumed:
             if self.is_pipe:
                 raise ArgumentError(f"{self.path}: a pipe can be read once only")
@@ -150,7 +153,7 @@ class ForeignRecording(Recording):
         try:
             for batch in geometry.fit(reading.batches):
                 has_triggers |= batch.triggers is not None
-                if len(batch.t):
+                if remember and len(batch.t):
                     _, first, last = measure_times(batch.t)
                     low, high = int(first), int(last)
                     extents.append((low, high))
@@ -158,6 +161,8 @@ class ForeignRecording(Recording):
                 yield batch
         except FormatError as error:
             raise error.at(self.path) from None
+        if not remember:
+            return
         self._has_triggers = has_triggers
         self._extents = extents
         least = min((low for low, _ in extents), default=0)

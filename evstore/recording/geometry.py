@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from evstore.codec.chunk_kernels import greatest
 from evstore.errors import ArgumentError, CorruptError, TruncatedError
 from evstore.formats.reading import Batch
 
@@ -47,7 +48,7 @@ class Geometry:
             if not len(batch.t):
                 yield batch
                 continue
-            x_most, y_most = int(batch.x.max()), int(batch.y.max())
+            x_most, y_most = map(int, greatest(batch.x, batch.y))
             if x_most < self.width and y_most < self.height:
                 yield batch
             elif self._grow:

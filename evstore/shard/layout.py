@@ -48,6 +48,9 @@ def signed(value: int) -> int:
 
 def put_varint(out: bytearray, value: int) -> None:
     """Append an unsigned integer, 7 bits a byte, least significant first."""
+    if 0x7F < value < 0x4000:  # a shortcut for most of what a chunk says
+        out += bytes((value & 0x7F | 0x80, value >> 7))
+        return
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
@@ -136,18 +139,23 @@ def check_bytes(kind: bytes, framed: bytes | memoryview) -> bytes:
 
 
 def even_start(kind: bytes, head: bytes, rest: int) -> bytes:
-    """Kind, length of the body and ``head``, padded with zeros to an even number of bytes.
+    """Kind, length of the body and ``head``, and a zero where that makes the bytes even.
 
     The body is ``head``, the padding and ``rest`` more bytes. Records of even sizes keep every
     payload of 16-bit words aligned; a parser takes the fields it knows and skips what follows.
+    Where the zero would lengthen the length by a byte, the length is a byte longer instead.
     """
-    for pad in range(3):  # a padding byte may lengthen the length
-        start = bytearray(kind)
-        put_varint(start, len(head) + pad + rest)
-        start += head + bytes(pad)
-        if len(start) % 2 == 0:
-            break
-    return bytes(start)
+    length = len(head) + rest
+    start = bytearray(kind)
+    put_varint(start, length)
+    if (len(start) + len(head)) & 1 == 0:
+        return bytes(start) + head
+    padded = bytearray(kind)
+    put_varint(padded, length + 1)
+    if len(padded) == len(start):
+        return bytes(padded) + head + b"\0"
+    start[-1] |= 0x80
+    return bytes(start) + b"\0" + head
 
 
 def frame(kind: bytes, body: bytes) -> bytes:

@@ -234,7 +234,8 @@ class RecordingReader:
                 self._decode(words, numbers[PIECE * i : PIECE * i + PIECE], [chunk], arrays, past)
             return
         try:
-            decode_blocks(words, numbers, codec, *map(arrays.get, COLUMNS), past)
+            t, x, y, p = map(arrays.get, COLUMNS)
+            decode_blocks(words, numbers, codec, t, x, y, p, past)
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evstore.codec.chunk import encode_chunk, measure
+from evstore.codec.chunk import Measures, encode_chunks
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.chunks import ChunkInfo, chunk_head
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import CHUNK, Begin, End, frame_payload
-from evstore.shard.leaves import LeafBuffer
+from evstore.shard.leaves import EncodedLeaf, LeafBuffer, Room, encode_leaf, room
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
 from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
 
 if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
+MOST_WAITING = 4  # leaves that the pool has at once: bounds the memory
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -62,7 +64,10 @@ class RecordingWriter:
         self._label = json_value("label", label)
         self.first_event = self.next_event = first_event
         self._part = part
-        self._leaf = LeafBuffer(shard.background)
+        self._leaf = LeafBuffer()
+        self._waiting: list[Future[EncodedLeaf]] = []  # leaves that the pool is at, in order
+        self._spare: list[Room] = []
+        self._failed = False  # what the pool encoded could not be written
         self._cut = 0  # events of the leaf that are in chunks already
         self._chunks: list[ChunkInfo] = []
         self._n_chunks = 0
@@ -110,6 +115,7 @@ class RecordingWriter:
         """Say the resolution at the end, where it was not known at the start."""
         if self.resolution is not None and self.resolution != resolution:
             raise ArgumentError(f"the resolution is {self.resolution} already, got {resolution}")
+        self._collect(0)
         if self._extent[0] > resolution[0] or self._extent[1] > resolution[1]:
             raise ArgumentError(f"events reach {self._extent}, beyond the resolution {resolution}")
         self.resolution = resolution
@@ -122,6 +128,7 @@ class RecordingWriter:
         """Put every event so far into the file, as a shorter chunk where need be."""
         with self.shard.lock:
             if not self._closed:
+                self._collect(0)
                 self._cut_chunk(self._leaf.filled)
 
     def close(self) -> None:
@@ -139,9 +146,9 @@ class RecordingWriter:
                 metadata["label"] = self._label
             header = source_header(self.metadata)
             sides = {name: side.digest() for name, side in sorted(self._side.items())}
-            self.root = recording_root(
-                self.n_events, self._leaf.hashes(), sides, self._label, header
-            )
+            self._leaf.hash()
+            leaves = self._leaf.hashed
+            self.root = recording_root(self.n_events, leaves, sides, self._label, header)
             end = End(self.number, self.n_events, self.root, self._changed_resolution(), metadata)
             self.shard.append([end.record()])
             info = RecordingInfo(
@@ -150,11 +157,6 @@ class RecordingWriter:
                 self._side_places,
             )  # fmt: skip
             self.shard.finished(info, self._chunks, self._has_pages)
-            self.release()
-
-    def release(self) -> None:
-        """End the recording's thread, if it has one."""
-        self._leaf.close()
 
     def _changed_resolution(self) -> tuple[int, int] | None:
         return self.resolution if self.resolution != self._begun_with else None
@@ -180,45 +182,91 @@ class RecordingWriter:
         """Take as many events as the leaf has room for; returns how many."""
         leaf = self._leaf
         if leaf.filled == 0 and len(events) >= LEAF_EVENTS and _writeable(events):
-            whole = _contiguous(events[:LEAF_EVENTS])
-            step = self.shard.chunk_events
-            for start in range(0, LEAF_EVENTS, step):
-                self._write_chunk(whole[start : start + step])
-            leaf.hash_whole(whole)
+            self._take_whole(_contiguous(events[:LEAF_EVENTS]))
             return LEAF_EVENTS
         count = min(leaf.room, len(events))
         leaf.add(events[:count])
+        if self.shard.pool is not None and self._cut == 0:
+            if leaf.room == 0:
+                self._submit(leaf.take())
+            return count
         while leaf.filled - self._cut >= self.shard.chunk_events:
             self._cut_chunk(self._cut + self.shard.chunk_events)
         if leaf.room == 0:
             self._cut_chunk(leaf.filled)
-            leaf.hash_full()
+            leaf.hash()
             self._cut = 0
         return count
 
+    def _take_whole(self, whole: Events) -> None:
+        """Take a leaf that came whole."""
+        shard, at = self.shard, self.next_event
+        if shard.pool is not None:
+            self._submit(whole)
+            return
+        try:
+            encoded = encode_leaf(whole, shard.chunk_events, shard.codec, shard.room)
+            self._write_chunks(encoded.chunks)
+            self._leaf.hashed.append(encoded.hash)
+        except BaseException:  # what did not fit on the disk is tried again later
+            self._leaf.add(whole)
+            self._cut = self.next_event - at
+            raise
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the next whole leaf will have to wait for the pool."""
+        return len(self._waiting) >= MOST_WAITING and not self._waiting[0].done()
+
+    def _submit(self, whole: Events) -> None:
+        """Have a whole leaf encoded and hashed by the shard's pool."""
+        shard = self.shard
+        assert shard.pool is not None
+        self._collect(MOST_WAITING - 1)
+        using = self._spare.pop() if self._spare else room(shard.chunk_events)
+        told = (whole, shard.chunk_events, shard.codec, using)
+        self._waiting.append(shard.pool.submit(encode_leaf, *told))
+
+    def _collect(self, most: int) -> None:
+        """Write what the pool has encoded, in order, until ``most`` leaves are waited for."""
+        if self._failed:
+            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
+        try:
+            while len(self._waiting) > most:
+                encoded = self._waiting.pop(0).result()
+                self._write_chunks(encoded.chunks)
+                self._leaf.hashed.append(encoded.hash)
+                self._spare.append(encoded.using)
+        except BaseException:
+            self._failed = True
+            raise
+
     def _cut_chunk(self, stop: int) -> None:
         # More than one chunk only where an earlier write failed.
+        shard = self.shard
         while self._cut < stop:
-            end = min(stop, self._cut + self.shard.chunk_events)
-            self._write_chunk(self._leaf.events[self._cut : end])
+            end = min(stop, self._cut + shard.chunk_events)
+            events = self._leaf.events[self._cut : end]
+            chunks = encode_chunks(events, shard.chunk_events, shard.codec, shard.room.encoding)
+            self._write_chunks(chunks)
             self._cut = end
 
-    def _write_chunk(self, events: Events) -> None:
-        measures = measure(events)
-        payload = encode_chunk(events, self.shard.codec, self.shard.scratch)
-        info = ChunkInfo(
-            self.number, self.shard.codec, measures[0], self.next_event, len(events), *measures[1:]
-        )
-        parts = frame_payload(CHUNK, chunk_head(info), payload.data.cast("B"))
-        at = self.shard.append(parts)
-        self._chunks.append(info._replace(offset=at, size=sum(map(len, parts))))
-        self.n_events += len(events)
-        self.next_event += len(events)
-        self._n_chunks += 1
-        self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
-        if len(self._chunks) == PAGE_CHUNKS:
-            self.shard.page(self._chunks, self.number)
-            self._chunks, self._has_pages = [], True
+    def _write_chunks(self, chunks: list[tuple[Measures, NDArray[np.uint16]]]) -> None:
+        shard = self.shard
+        for measures, payload in chunks:
+            info = ChunkInfo(
+                self.number, shard.codec, measures.ordered, self.next_event, *measures[1:]
+            )
+            parts = frame_payload(CHUNK, chunk_head(info), payload.data.cast("B"))
+            at = shard.append(parts)
+            self._chunks.append(ChunkInfo(*info[:-2], at, sum(map(len, parts))))
+            self.n_events += info.count
+            self.next_event += info.count
+            self._n_chunks += 1
+            self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
+            if len(self._chunks) == PAGE_CHUNKS:
+                shard.page(self._chunks, self.number)
+                self._chunks, self._has_pages = [], True
 
     def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))

@@ -9,41 +9,45 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evstore.shard.layout import json_bytes
-from evstore.shard.root_kernels import leaf_ranges, step_plane, value_plane
+from evstore.shard.root_kernels import MOST_BITS, STEP, leaf_body
 
 LEAF_EVENTS = 65_536
 _LEAF = struct.Struct("<4sIqBBBB")
 
 
-def _planes(bits: int) -> int:
-    return (bits.bit_length() + 7) // 8
+class LeafScratch(NamedTuple):
+    """What hashing a leaf needs beside its events; one of them serves one thread."""
+
+    steps: NDArray[np.uint64]
+    body: NDArray[np.uint8]
+
+
+def leaf_scratch(count: int = LEAF_EVENTS) -> LeafScratch:
+    """Scratch for leaves of up to ``count`` events."""
+    return LeafScratch(
+        np.empty(STEP, np.uint64), np.empty(MOST_BITS * ((count + 7) // 8), np.uint8)
+    )
 
 
 def leaf_hash(
-    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    using: LeafScratch | None = None,
 ) -> bytes:
     """SHA-256 of up to LEAF_EVENTS events; the columns are contiguous and not empty."""
-    steps, coordinates = leaf_ranges(t, x, y)
-    t_planes = _planes(int(steps))
-    x_planes = _planes(int(coordinates) & 0xFFFF)
-    y_planes = _planes(int(coordinates) >> 16)
     n = len(t)
-    hasher = hashlib.sha256(_LEAF.pack(b"leaf", n, int(t[0]), t_planes, x_planes, y_planes, 0))
-    plane = np.empty(n, np.uint8)  # one at a time: it stays in the cache
-    for k in range(t_planes):
-        step_plane(t, np.uint64(8 * k), plane)
-        hasher.update(plane.data)
-    for values, planes in ((x, x_planes), (y, y_planes)):
-        for k in range(planes):
-            value_plane(values, np.uint64(8 * k), plane)
-            hasher.update(plane.data)
-    hasher.update(np.packbits(p, bitorder="little").data)
+    steps, body = using or leaf_scratch(n)
+    bits = leaf_body(t, x, y, p, steps, body)
+    hasher = hashlib.sha256(_LEAF.pack(b"leaf", n, int(t[0]), *bits, 0))
+    hasher.update(body[: (sum(bits) + 1) * ((n + 7) // 8)].data)
     return hasher.digest()
 
 

@@ -1,20 +1,26 @@
-"""The canonical bytes of a leaf of the hash tree, as narrow as its values allow."""
+"""The canonical bytes of a leaf of the hash tree: no more bits than its values need."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.packed_encode_kernels import bit_length
+from evstore.codec.vector_encoding import bits_with, put_bits
 from evstore.jit import kernel
 
 U = np.uint64
+MOST_BITS = 64 + 16 + 16 + 1
+STEP = 1024  # events at once: what is made of them stays in the nearest cache
 
 
 @kernel
-def leaf_ranges(
+def used_bits(
     t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16]
-) -> tuple[np.uint64, np.uint64]:
-    """Bits used by any time difference (modulo 2**64), and by any x or y (y shifted by 16)."""
+) -> tuple[int, int, int]:
+    """Bits that time differences (modulo 2**64) need, and x, and y."""
     steps = U(0)
     for i in range(1, t.size):
         steps |= U(t[i]) - U(t[i - 1])
@@ -24,19 +30,55 @@ def leaf_ranges(
         columns |= U(x[i])
     for i in range(y.size):
         rows |= U(y[i])
-    return steps, columns | rows << U(16)
+    return bit_length(steps), bit_length(columns), bit_length(rows)
 
 
 @kernel
-def step_plane(t: NDArray[np.int64], shift: np.uint64, out: NDArray[np.uint8]) -> None:
-    """Byte ``shift / 8`` of each time difference modulo 2**64; the first difference is 0."""
-    out[0] = np.uint8(0)
-    for i in range(1, t.size):
-        out[i] = np.uint8(((U(t[i]) - U(t[i - 1])) >> shift) & U(0xFF))
+def bitmaps(values: NDArray[Any], count: int, out: NDArray[np.uint8], at: int, size: int) -> None:
+    """A bitmap of each of the lowest ``count`` bits of the values, the first value lowest.
+
+    They go to ``out[at]`` and each ``size`` bytes on.
+    """
+    n = values.size
+    whole = n & -64
+    for k in range(count):
+        to = at + k * size
+        for i in range(0, whole, 64):
+            put_bits(bits_with(values, U(i), U(k)), out, U(to + (i >> 3)))
+        for i in range(whole, n, 8):
+            byte = U(0)
+            for j in range(i, min(i + 8, n)):
+                byte |= ((U(values[j]) >> U(k)) & U(1)) << U(j - i)
+            out[to + (i >> 3)] = np.uint8(byte)
 
 
 @kernel
-def value_plane(values: NDArray[np.uint16], shift: np.uint64, out: NDArray[np.uint8]) -> None:
-    """Byte ``shift / 8`` of each value."""
-    for i in range(values.size):
-        out[i] = np.uint8((U(values[i]) >> shift) & U(0xFF))
+def leaf_body(
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    steps: NDArray[np.uint64],
+    out: NDArray[np.uint8],
+) -> tuple[int, int, int]:
+    """A bitmap of each bit of the time differences (the first one is 0), of x, of y and of p.
+
+    Returns the bits of the first three. ``steps`` is scratch of STEP; ``out`` holds MOST_BITS
+    bitmaps.
+    """
+    t_bits, x_bits, y_bits = used_bits(t, x, y)
+    n = t.size
+    size = (n + 7) >> 3
+    for start in range(0, n, STEP):
+        stop = min(start + STEP, n)
+        steps[0] = U(t[start]) - U(t[max(start - 1, 0)])
+        for i in range(1, stop - start):
+            steps[i] = U(t[start + i]) - U(t[start + i - 1])
+        at = start >> 3
+        bitmaps(steps[: stop - start], t_bits, out, at, size)
+        at += t_bits * size
+        bitmaps(x[start:stop], x_bits, out, at, size)
+        at += x_bits * size
+        bitmaps(y[start:stop], y_bits, out, at, size)
+        bitmaps(p[start:stop], 1, out, at + y_bits * size, size)
+    return t_bits, x_bits, y_bits

@@ -140,7 +140,7 @@ class _RecordingCheck:
             error.offset = found.offset
             raise
         measures = measure(events)
-        claimed = (found.ordered, *found[5:14])
+        claimed = (found.ordered, *found[4:14])
         if measures != claimed:
             raise CorruptError(
                 "chunk holds other events than it says",
@@ -154,7 +154,7 @@ class _RecordingCheck:
             self._leaves.add(events[:count])
             events = events[count:]
             if not self._leaves.room:
-                self._leaves.hash_full()
+                self._leaves.hash()
 
     def side(self, found: tuple[int, str, int, dict[str, Any]], record: Record) -> None:
         _, stream, first, columns = found
@@ -183,9 +183,9 @@ class _RecordingCheck:
         counted = self._event - info.first_event
         header = source_header(info.metadata)
         sides = {name: side.digest() for name, side in sorted(self.sides.items())}
-        root = recording_root(
-            counted, self._leaves.hashes(), sides, info.metadata.get("label"), header
-        )
+        self._leaves.hash()
+        leaves = self._leaves.hashed
+        root = recording_root(counted, leaves, sides, info.metadata.get("label"), header)
         if counted != info.n_events or root != info.root:
             raise CorruptError(
                 f"recording {info.id!r} does not fit its root",

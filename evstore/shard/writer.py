@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any
 
-from evstore.codec.chunk import preset_codec, scratch
+from evstore.codec.chunk import preset_codec
 from evstore.errors import ArgumentError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import (
@@ -21,19 +22,21 @@ from evstore.shard.index import (
     summary,
 )
 from evstore.shard.layout import footer_bytes, header_bytes
+from evstore.shard.leaves import room
 from evstore.shard.output import PartFile
 from evstore.shard.recording_writer import RecordingWriter
 
 CHUNK_EVENTS = 16_384
 FLUSH_S = 1.0
+GATHER = 1 << 20  # bytes written at once where nobody follows
 
 
 class ShardWriter:
     """A shard being written, at ``path.part`` (or ``part``) until it is closed.
 
     ``flush_s``: events no older than this are in the file, so that a reader can follow and a
-    killed writer loses no more; None flushes full chunks only. ``background``: leaves of the
-    hash tree are hashed by a second thread.
+    killed writer loses no more; None writes a megabyte at a time. ``pool``: its threads
+    encode and hash whole leaves, whose arrays the caller then leaves alone.
 
     Leaving the ``with`` block by an error keeps the part, and says where it is.
     """
@@ -46,16 +49,16 @@ class ShardWriter:
         overwrite: bool = False,
         chunk_events: int = CHUNK_EVENTS,
         flush_s: float | None = FLUSH_S,
-        background: bool = False,
+        pool: Executor | None = None,
         part: str | None = None,
     ) -> None:
         if not 1 <= chunk_events <= 65_536:
             raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
         self.codec = preset_codec(preset)
         self.chunk_events = chunk_events
-        self.scratch = scratch(chunk_events)
-        self.background = background
-        self.file = PartFile(path, overwrite, part)
+        self.room = room(chunk_events)
+        self.pool = pool
+        self.file = PartFile(path, overwrite, part, gather=GATHER if flush_s is None else 0)
         self.path = self.file.path
         self.lock = threading.RLock()
         self.done: list[RecordingInfo] = []
@@ -183,8 +186,6 @@ class ShardWriter:
     def _shut(self) -> None:
         self._closed = True
         self._stop.set()
-        for recording in self.open_recordings:
-            recording.release()
 
     def __enter__(self) -> ShardWriter:
         return self

@@ -5,13 +5,11 @@ gets an equal one in LLVM's vector operations instead. A test holds both togethe
 
 ``past`` sends what is stored past the cache. A line that is written so is not read from memory
 first, which halves the cost of filling arrays larger than the cache; it must then start at a
-multiple of 16 bytes. `drain` comes after the last of them.
+multiple of PAST_ALIGN bytes. `drain` comes after the last of them.
 """
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,17 +19,27 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from evstore.codec.llvm import (
+    HAS_SHUFFLE,
+    I1,
+    I8,
+    I16,
+    I64,
+    LITTLE,
+    OCTETS,
+    lanes_of,
+    load,
+    pointer_to,
+    shuffle_octets,
+    splat,
+    store,
+)
+
 U = np.uint64
 LANES = 64  # values a row of packed ones
 STEP = 16  # times a step
 RUN_STEP = 8  # coordinates a step
 BIT_STEP = 64  # polarities a step
-PAST_ALIGN = 16  # bytes
-
-_I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-
-#: Bits set in each byte.
-COUNTS = np.array([bin(b).count("1") for b in range(256)], dtype=np.uint64)
 
 
 # ------------------------------------------------------------------------------ unpacking
@@ -74,14 +82,14 @@ def _unpack_64(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words, k, h, shift, carry, mask, add, out, to, past = args
-        row = ir.VectorType(_I16, LANES)
+        row = ir.VectorType(I16, LANES)
         kind = signature.args[0]
-        low = builder.lshr(_load(context, builder, kind, words, k, row), _splat(builder, row, shift))
-        high = _load(context, builder, kind, words, h, row)
-        v = builder.or_(low, builder.mul(high, _splat(builder, row, carry)))
-        v = builder.and_(v, _splat(builder, row, mask))
-        v = builder.add(v, _splat(builder, row, add))
-        _store(context, builder, signature.args[7], out, to, v, past)
+        low = builder.lshr(load(context, builder, kind, words, k, row), splat(builder, row, shift))
+        high = load(context, builder, kind, words, h, row)
+        v = builder.or_(low, builder.mul(high, splat(builder, row, carry)))
+        v = builder.and_(v, splat(builder, row, mask))
+        v = builder.add(v, splat(builder, row, add))
+        store(context, builder, signature.args[7], out, to, v, past)
         return context.get_dummy_value()
 
     return signature, generate
@@ -100,7 +108,7 @@ def running_sums(values: Any, steps: Any) -> None:
 
 @overload(running_sums)  # type: ignore[untyped-decorator]
 def _running_sums(values: Any, steps: Any) -> Callable[..., Any]:
-    if sys.byteorder != "little":  # lanes are shifted as the halves of 64-bit integers
+    if not LITTLE:  # lanes are shifted as the halves of 64-bit integers
         return running_sums
 
     def fast(values: Any, steps: Any) -> Any:
@@ -115,13 +123,13 @@ def _sum_16s(typing: Any, values: Any, steps: Any) -> tuple[Any, Any]:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         values, steps = args
-        narrow, wide = ir.VectorType(_I16, STEP), ir.VectorType(_I64, STEP // 4)
+        narrow, wide = ir.VectorType(I16, STEP), ir.VectorType(I64, STEP // 4)
         zeros = ir.Constant(narrow, [0] * STEP)
         kind = signature.args[0]
         carry = cgutils.alloca_once_value(builder, zeros)
-        with cgutils.for_range(builder, steps, intp=_I64) as loop:
-            at = builder.mul(loop.index, _I64(STEP))
-            v = _load(context, builder, kind, values, at, narrow)
+        with cgutils.for_range(builder, steps, intp=I64) as loop:
+            at = builder.mul(loop.index, I64(STEP))
+            v = load(context, builder, kind, values, at, narrow)
             # Within four lanes by shifts, which leave the one port for shuffles to the rest:
             # the sum of the four before, then of the eight before.
             for bits in (16, 32):
@@ -130,11 +138,11 @@ def _sum_16s(typing: Any, values: Any, steps: Any) -> tuple[Any, Any]:
                 v = builder.add(v, builder.bitcast(moved, narrow))
             for lanes, kept in (([3] * 8 + [11] * 8, [0, 0, 0, 0, -1, -1, -1, -1] * 2),
                                 ([7] * 16, [0] * 8 + [-1] * 8)):  # fmt: skip
-                moved = builder.shuffle_vector(v, zeros, _lanes(lanes))
+                moved = builder.shuffle_vector(v, zeros, lanes_of(lanes))
                 v = builder.add(v, builder.and_(moved, ir.Constant(narrow, kept)))
-            last = builder.shuffle_vector(v, zeros, _lanes([STEP - 1] * STEP))
+            last = builder.shuffle_vector(v, zeros, lanes_of([STEP - 1] * STEP))
             before = builder.load(carry)
-            _store(context, builder, kind, values, at, builder.add(v, before))
+            store(context, builder, kind, values, at, builder.add(v, before))
             builder.store(builder.add(before, last), carry)
         return context.get_dummy_value()
 
@@ -163,10 +171,10 @@ def _widen_16(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         sums, at, time, t, to, past = args
-        narrow, wide = ir.VectorType(_I16, STEP), ir.VectorType(_I64, STEP)
-        v = _load(context, builder, signature.args[0], sums, at, narrow)
-        times = builder.add(builder.zext(v, wide), _splat(builder, wide, time))
-        _store(context, builder, signature.args[3], t, to, times, past)
+        narrow, wide = ir.VectorType(I16, STEP), ir.VectorType(I64, STEP)
+        v = load(context, builder, signature.args[0], sums, at, narrow)
+        times = builder.add(builder.zext(v, wide), splat(builder, wide, time))
+        store(context, builder, signature.args[3], t, to, times, past)
         return context.get_dummy_value()
 
     return signature, generate
@@ -202,7 +210,6 @@ def _shuffles() -> Any:
 
 
 SHUFFLES = _shuffles()
-HAS_SHUFFLE = platform.machine().lower() in ("x86_64", "amd64")
 
 
 @overload(expand_runs)  # type: ignore[untyped-decorator]
@@ -227,21 +234,18 @@ def _expand_8(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         runs, at, table, row, out, to, past = args
-        octets = ir.VectorType(_I8, 2 * RUN_STEP)
-        values = ir.VectorType(_I16, RUN_STEP)
-        following = builder.add(at, ir.Constant(_I64, 1))
-        source = _load(context, builder, signature.args[0], runs, following, octets)
-        picks = _load(context, builder, signature.args[2], table, row, octets)
-        kind = ir.FunctionType(octets, [octets, octets])
-        shuffle = builder.module.declare_intrinsic("llvm.x86.ssse3.pshuf.b.128", (), kind)
-        picked = builder.bitcast(builder.call(shuffle, [source, picks]), values)
+        values = ir.VectorType(I16, RUN_STEP)
+        following = builder.add(at, ir.Constant(I64, 1))
+        source = load(context, builder, signature.args[0], runs, following, OCTETS)
+        picks = load(context, builder, signature.args[2], table, row, OCTETS)
+        picked = builder.bitcast(shuffle_octets(builder, source, picks), values)
         array = context.make_array(signature.args[0])(context, builder, runs)
         before = builder.load(builder.gep(array.data, [at]))
-        every = _splat(builder, values, before)
+        every = splat(builder, values, before)
         zeros = ir.Constant(values, [0] * RUN_STEP)
         none = builder.icmp_signed("<", builder.bitcast(picks, values), zeros)
         chosen = builder.select(none, every, picked)
-        _store(context, builder, signature.args[4], out, to, chosen, past)
+        store(context, builder, signature.args[4], out, to, chosen, past)
         return context.get_dummy_value()
 
     return signature, generate
@@ -258,7 +262,7 @@ def expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> None:
 
 @overload(expand_bits)  # type: ignore[untyped-decorator]
 def _expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> Callable[..., Any]:
-    if sys.byteorder != "little":
+    if not LITTLE:
         return expand_bits
 
     def fast(words: Any, at: Any, out: Any, to: Any, past: Any) -> Any:
@@ -268,17 +272,15 @@ def _expand_bits(words: Any, at: Any, out: Any, to: Any, past: Any) -> Callable[
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _expand_64(
-    typing: Any, words: Any, at: Any, out: Any, to: Any, past: Any
-) -> tuple[Any, Any]:
+def _expand_64(typing: Any, words: Any, at: Any, out: Any, to: Any, past: Any) -> tuple[Any, Any]:
     signature = types.void(words, types.uint64, out, types.uint64, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words, at, out, to, past = args
-        pointer = _pointer(context, builder, signature.args[0], words, at, _I64)
-        bits = builder.bitcast(builder.load(pointer, align=2), ir.VectorType(_I1, BIT_STEP))
-        octets = builder.zext(bits, ir.VectorType(_I8, BIT_STEP))
-        _store(context, builder, signature.args[2], out, to, octets, past)
+        pointer = pointer_to(context, builder, signature.args[0], words, at, I64)
+        bits = builder.bitcast(builder.load(pointer, align=2), ir.VectorType(I1, BIT_STEP))
+        octets = builder.zext(bits, ir.VectorType(I8, BIT_STEP))
+        store(context, builder, signature.args[2], out, to, octets, past)
         return context.get_dummy_value()
 
     return signature, generate
@@ -306,40 +308,3 @@ def _fence(typing: Any) -> tuple[Any, Any]:
         return context.get_dummy_value()
 
     return types.void(), generate
-
-
-# ------------------------------------------------------------------------------------- LLVM
-
-
-def _splat(builder: Any, vector: Any, value: Any) -> Any:
-    undefined = ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(undefined, value, _I32(0))
-    return builder.shuffle_vector(one, undefined, _lanes([0] * vector.count))
-
-
-def _lanes(places: list[int]) -> Any:
-    return ir.Constant(ir.VectorType(_I32, len(places)), places)
-
-
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), value.as_pointer())
-
-
-def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
-    return builder.load(_pointer(context, builder, kind, array, at, vector), align=1)
-
-
-def _store(
-    context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any, past: Any = None
-) -> None:
-    pointer = _pointer(context, builder, kind, array, at, value.type)
-    if past is None:
-        builder.store(value, pointer, align=1)
-        return
-    with builder.if_else(past) as (then, otherwise):
-        with then:
-            stored = builder.store(value, pointer, align=PAST_ALIGN)
-            stored.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
-        with otherwise:
-            builder.store(value, pointer, align=1)

@@ -1,0 +1,67 @@
+"""The SHA-256 of a source, computed as far as it has been read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import Executor, Future
+
+HASH_AT_ONCE = 1 << 20
+
+
+class SourceHash:
+    """SHA-256 of a file, a stretch at a time, by the thread of ``pool`` where there is one.
+
+    ``reach`` says how far the file has been read: what lies before is in the system's cache.
+    """
+
+    def __init__(self, path: str, pool: Executor | None = None) -> None:
+        self._is_file = os.path.isfile(path)
+        self._path = path
+        self._pool = pool
+        self._asked = 0
+        self._at_it: Future[None] | None = None  # one stretch at a time: they have an order
+        self._hasher = hashlib.sha256()
+        self._buffer = memoryview(bytearray(HASH_AT_ONCE if self._is_file else 0))
+
+    def reach(self, position: int, here: bool = False) -> None:
+        """Have the bytes up to ``position`` hashed, unless others still are; ``here``: now."""
+        if self._pool is None or not self._is_file or position <= self._asked:
+            return
+        if self._at_it is not None:
+            if not self._at_it.done():
+                return
+            self._at_it.result()
+            self._at_it = None
+        if here:
+            position = min(position, self._asked + HASH_AT_ONCE)
+            self._hash(self._asked, position - self._asked)
+        else:
+            self._at_it = self._pool.submit(self._hash, self._asked, position - self._asked)
+        self._asked = position
+
+    def result(self) -> str | None:
+        """The hash of the whole file; None of what is none."""
+        if not self._is_file:
+            return None
+        if self._at_it is not None:
+            self._at_it.result()
+        self._hash(self._asked, None)
+        return self._hasher.hexdigest()
+
+    def _hash(self, start: int, size: int | None) -> None:
+        """Hash ``size`` bytes, or all that follow."""
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(start)
+            while size is None or size > 0:
+                room = self._buffer if size is None else self._buffer[:size]
+                count = file.readinto(room)
+                if not count:
+                    break
+                self._hasher.update(room[:count])
+                size = None if size is None else size - count
+
+
+def hash_file(path: str) -> str | None:
+    """SHA-256 of a file; None of what is none."""
+    return SourceHash(path).result()
