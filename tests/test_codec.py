@@ -179,7 +179,7 @@ def test_any_blocks_and_any_columns(data: st.DataObject) -> None:
         return
     arrays = {c: np.empty(stop - start, COLUMN_DTYPES[c]) if c in wanted else None for c in COLUMNS}
     words = encode_chunk(events)
-    decode_blocks(words, [0, len(words), n, first, last, 0], 1, **arrays)
+    decode_blocks(words, np.array([0, len(words), n, first, last, 0]), 1, **arrays)
     for name in wanted:
         assert np.array_equal(arrays[name], getattr(events, name)[start:stop])
 

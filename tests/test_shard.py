@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xxhash
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ import naive
 from evstore.errors import CorruptError, UnsupportedError
 from evstore.events import Events
 from evstore.shard import index, layout
+from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.layout import Cursor, footer_bytes, frame, header_bytes, put_signed, put_varint
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
@@ -79,6 +81,20 @@ def test_framing_is_the_reference_s() -> None:
             assert bytes(parsed.body)[:size] == body
             parts = layout.frame_payload(layout.CHUNK, body, bytes(10))
             assert b"".join(parts) == naive.record(layout.CHUNK, body, bytes(10), xxh3)
+
+
+def test_payloads_are_found_whatever_the_lengths() -> None:
+    """Around 128 and 16,384 bytes the length grows by a byte, and the payload's place moves."""
+    for size in (*range(20, 200), *range(16_300, 16_400)):
+        for fields in range(15, 60):
+            if size <= fields:
+                continue
+            head = bytes([fields]) + bytes(fields)
+            payload = bytes(k & 0xFF for k in range((size - fields) & -2))
+            record = b"".join(layout.frame_payload(layout.CHUNK, head, payload))
+            piece = np.array([0, len(record)])
+            assert find_payloads(np.frombuffer(record, np.uint8).copy(), piece, 2) == -1
+            assert record[2 * piece[0] : 2 * piece[1]] == payload
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(MIN_T, MAX_T))

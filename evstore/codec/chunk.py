@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +128,7 @@ def encode_chunks(
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:
     """All ``count`` events of a payload, in fresh arrays. Raises CorruptError."""
     events = Events.empty(length=count)
-    piece = [0, len(words), count, 0, blocks_of(count), 0]
+    piece = np.array([0, len(words), count, 0, blocks_of(count), 0])
     try:
         decode_blocks(words, piece, codec, events.t, events.x, events.y, events.p)
     except CorruptError as error:
@@ -145,7 +144,7 @@ def blocks_of(count: int) -> int:
 
 def decode_blocks(
     words: NDArray[np.uint16],
-    numbers: Sequence[int],
+    pieces: NDArray[np.int64],
     codec: int,
     t: NDArray[np.int64] | None,
     x: NDArray[np.uint16] | None,
@@ -155,9 +154,9 @@ def decode_blocks(
 ) -> None:
     """Decode blocks of one or more chunks into contiguous arrays; a column that is None is not.
 
-    ``numbers`` has PIECE a chunk: start and stop of its payload in ``words``, its events, the
-    first block wanted and the one after the last, where in the arrays they go. ``past`` writes
-    past the cache: faster for arrays larger than it, slower for others. Raises
+    ``pieces`` has PIECE numbers a chunk: start and stop of its payload in ``words``, its events,
+    the first block wanted and the one after the last, where in the arrays they go. ``past``
+    writes past the cache: faster for arrays larger than it, slower for others. Raises
     CorruptError (its ``offset`` is the number of the chunk) for an impossible payload,
     UnsupportedError for an unknown codec.
     """
@@ -171,7 +170,7 @@ def decode_blocks(
         words = words.copy()
     why = decode(
         words,
-        np.array(numbers, np.int64),
+        pieces,
         _NO_T if t is None else t,
         _NO_XY if x is None else x,
         _NO_XY if y is None else y,

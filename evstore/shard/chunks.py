@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
 import xxhash
@@ -18,7 +17,7 @@ from evstore.shard.layout import (
     signed,
 )
 
-_CHECK = struct.Struct("<Q")
+CHECK_BYTES = 8
 SMALLEST = 16  # bytes of a CHUNK record
 
 
@@ -75,21 +74,11 @@ def payload_start(body_at: int, head: int) -> int:
     return head + ((body_at + head) & 1)
 
 
-def payload_place(data: memoryview, at: int, size: int) -> tuple[int, int]:
-    """(start, stop) of the payload of the CHUNK record at ``data[at : at + size]``.
-
-    The place and size come from the index. Raises CorruptError unless the checksum fits.
-    """
-    if size < SMALLEST:
-        raise CorruptError("chunk cannot be that short", field="size", got=size)
-    stop = at + size - 8
-    (check,) = _CHECK.unpack_from(data, stop)
-    if xxhash.xxh3_64_intdigest(data[at:stop]) != check or data[at] != CHUNK[0]:
-        raise CorruptError("checksum of a chunk does not fit", field="check")
-    body = at + 2
-    while data[body - 1] & 0x80:
-        body += 1
-    return body + payload_start(body - at, 1 + data[body]), stop
+def check_fits(data: memoryview, at: int, size: int) -> bool:
+    """Whether the checksum of the CHUNK record at ``data[at : at + size]`` does."""
+    stop = at + size - CHECK_BYTES
+    check = int.from_bytes(data[stop : at + size], "little")
+    return xxhash.xxh3_64_intdigest(data[at:stop]) == check and data[at] == CHUNK[0]
 
 
 def parse_chunk(record: Record) -> tuple[ChunkInfo, memoryview]:

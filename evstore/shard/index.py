@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from operator import add, sub
+from itertools import accumulate, repeat
+from operator import add, itemgetter, sub
 from typing import Any, NamedTuple
 
 from evstore.errors import CorruptError
@@ -31,6 +31,12 @@ PAGE_TABLE_COLUMNS = 8
 SHARED = -1  # the recording of a page that holds several short ones
 SMALLEST_RECORD = 16
 LARGEST_SIDE = 1 << 16  # width or height
+
+#: A field of each of many chunks, for loops that are the interpreter's own.
+COUNT, T_MIN, T_MAX, FIRST_EVENT, OFFSET, SIZE = (
+    itemgetter(ChunkInfo._fields.index(name))
+    for name in ("count", "t_min", "t_max", "first_event", "offset", "size")
+)
 
 
 class PageInfo(NamedTuple):
@@ -66,9 +72,14 @@ class RecordingInfo:
 
 def summary(chunks: Sequence[ChunkInfo]) -> tuple[int, int, int, int, int]:
     """What the directory says of a page's chunks: the fields of PageInfo from n_chunks on."""
-    events = sum(c.count for c in chunks)
-    t_min, t_max = min(c.t_min for c in chunks), max(c.t_max for c in chunks)
-    return len(chunks), chunks[0].first_event, events, t_min, t_max
+    events = sum(map(COUNT, chunks))
+    return (
+        len(chunks),
+        chunks[0].first_event,
+        events,
+        min(map(T_MIN, chunks)),
+        max(map(T_MAX, chunks)),
+    )
 
 
 def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
@@ -133,27 +144,26 @@ def parse_page(record: Record) -> list[ChunkInfo]:
     place = accumulate(map(add, skip, [0, *size[:-1]]))
     times = sums(t_first)
     last = wrapped(list(map(add, times, span)))
-    return list(
-        map(
-            ChunkInfo,
-            sums(rec),
-            [number >> 1 for number in codec],
-            [bool(number & 1) for number in codec],
-            first,
-            count,
-            times,
-            last,
-            wrapped(list(map(sub, times, back))),
-            wrapped(list(map(add, last, ahead))),
-            x0,
-            y0,
-            map(add, x0, w),
-            map(add, y0, h),
-            on,
-            place,
-            size,
-        )
+    fields = (
+        sums(rec),
+        [number >> 1 for number in codec],
+        [bool(number & 1) for number in codec],
+        first,
+        count,
+        times,
+        last,
+        wrapped(list(map(sub, times, back))),
+        wrapped(list(map(add, last, ahead))),
+        x0,
+        y0,
+        map(add, x0, w),
+        map(add, y0, h),
+        on,
+        place,
+        size,
     )
+    # What ChunkInfo(...) does, without a call of the interpreter's for each.
+    return list(map(tuple.__new__, repeat(ChunkInfo), zip(*fields, strict=True)))
 
 
 def directory_record(recordings: Sequence[RecordingInfo], pages: Sequence[PageInfo]) -> bytes:

@@ -16,15 +16,17 @@ from evstore.codec.chunk_kernels import touch_pages
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
-from evstore.shard.chunks import ChunkInfo, payload_place
+from evstore.shard.chunk_kernels import find_payloads
+from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.index import RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.shard import Shard
 from evstore.shard.side import parse_side
 from evstore.shard.time_index import TimeIndex
 
-READ_AT_ONCE = 256 * 1024  # chunks that lie together are read together, up to this
-BATCH_EVENTS = 65_536  # and of at most so many events
+READ_AT_ONCE = 1 << 20  # chunks that lie together are read together, up to so many bytes
+READ_EVENTS = 262_144  # and of at most so many events ...
+BATCH_EVENTS = 65_536  # ... or so many, where they are handed out
 GAP = 32 * 1024  # bytes of other records worth reading over
 LARGE = 8 << 20  # bytes of columns that are not kept in the cache while they are written
 MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
@@ -57,7 +59,7 @@ class RecordingReader:
         first = self.info.first_event
         chunks = self._covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
-        groups = list(_together(chunks))
+        groups = list(_together(chunks, READ_EVENTS))
         large = sum(array.nbytes for array in arrays.values()) >= LARGE
         threads = min(threads, len(groups))
 
@@ -70,14 +72,15 @@ class RecordingReader:
             for group in share:
                 self._decode_events(group, start + first, stop + first, arrays, large)
 
-        if threads > 1:
-            # A share a thread: handing out every group would cost as much as decoding it.
-            cuts = [len(groups) * k // threads for k in range(threads + 1)]
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(decode, [groups[a:b] for a, b in pairwise(cuts)]):
-                    pass
-        elif groups:
-            decode(groups)
+        # A share a thread: handing out every group would cost as much as decoding it.
+        cuts = [len(groups) * k // threads for k in range(threads + 1)] if groups else []
+        shares = [groups[a:b] for a, b in pairwise(cuts)]
+        with ThreadPoolExecutor(max(1, threads - 1)) as pool:
+            others = [pool.submit(decode, share) for share in shares[1:]]
+            for share in shares[:1]:
+                decode(share)
+            for other in others:
+                other.result()
         return arrays
 
     def _covering(self, start: int, stop: int) -> list[ChunkInfo]:
@@ -155,19 +158,15 @@ class RecordingReader:
         """
         most = BATCH_EVENTS if buffers is None else len(buffers)
         for group in _together(self.index.all(), most):
-            words, places = self._load(group)
-            numbers = []
-            n = 0
-            for chunk, (start, stop) in zip(group, places, strict=True):
-                numbers += [start, stop, chunk.count, 0, blocks_of(chunk.count), n]
-                n += chunk.count
+            words, pieces = self._load(group)
+            n = sum(chunk.count for chunk in group)
             if buffers is None:
                 out = Events.empty(self.info.resolution, n)
             elif n > most:
                 raise ArgumentError(f"buffers must hold a chunk of {n} events, got {most}")
             else:
                 out = buffers if n == most else buffers[:n]
-            self._decode(words, numbers, group, {"t": out.t, "x": out.x, "y": out.y, "p": out.p})
+            self._decode(words, pieces, group, {"t": out.t, "x": out.x, "y": out.y, "p": out.p})
             yield group, out
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
@@ -198,44 +197,56 @@ class RecordingReader:
             self._local.buffer = buffer
         return buffer
 
-    def _load(self, group: list[ChunkInfo]) -> tuple[NDArray[np.uint16], list[tuple[int, int]]]:
-        """Chunks that lie together: their words, and where in these each one's payload lies."""
+    def _load(
+        self, group: list[ChunkInfo], to: int = 0
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        """Chunks that lie together: their words, and a row of PIECE numbers for each of them.
+
+        The rows ask for all of each chunk, from ``to`` on, one after the other.
+        """
         base = group[0].offset
         size = group[-1].offset + group[-1].size - base
         buffer = self._buffer(size)
         self.shard.source.read_into(base, buffer[:size])
-        places = []
+        rows: list[int] = []
         for chunk in group:
-            try:
-                start, stop = payload_place(buffer, chunk.offset - base, chunk.size)
-            except (CorruptError, IndexError):
-                raise CorruptError(
-                    "checksum of a chunk does not fit",
-                    path=self.shard.source.name,
-                    offset=chunk.offset,
-                    field="check",
-                    hint="`evstore recover` saves what is whole",
-                ) from None
-            places.append((start >> 1, stop >> 1))
-        return np.frombuffer(buffer, "<u2", size >> 1), places
+            at, count, length = chunk.offset - base, chunk.count, chunk.size
+            if length < SMALLEST or not check_fits(buffer, at, length):
+                raise self._damaged(chunk)
+            rows += (at, length, count, 0, blocks_of(count), to)
+            to += count
+        pieces = np.array(rows, np.int64)
+        bad = find_payloads(np.frombuffer(buffer, np.uint8, size), pieces, PIECE)
+        if bad >= 0:
+            raise self._damaged(group[bad])
+        return np.frombuffer(buffer, "<u2", size >> 1), pieces.reshape(-1, PIECE)
+
+    def _damaged(self, chunk: ChunkInfo) -> CorruptError:
+        return CorruptError(
+            "checksum of a chunk does not fit",
+            path=self.shard.source.name,
+            offset=chunk.offset,
+            field="check",
+            hint="`evstore recover` saves what is whole",
+        )
 
     def _decode(
         self,
         words: NDArray[np.uint16],
-        numbers: list[int],
+        pieces: NDArray[np.int64],
         group: list[ChunkInfo],
         arrays: dict[str, NDArray[Any]],
         past: bool = False,
     ) -> None:
-        """Decode what PIECE numbers a chunk say (see decode_blocks)."""
+        """Decode what the rows of ``pieces`` say (see decode_blocks)."""
         codec = group[0].codec
         if any(chunk.codec != codec for chunk in group):
             for i, chunk in enumerate(group):
-                self._decode(words, numbers[PIECE * i : PIECE * i + PIECE], [chunk], arrays, past)
+                self._decode(words, pieces[i : i + 1], [chunk], arrays, past)
             return
         try:
             t, x, y, p = map(arrays.get, COLUMNS)
-            decode_blocks(words, numbers, codec, t, x, y, p, past)
+            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past)
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None
@@ -252,25 +263,37 @@ class RecordingReader:
 
         A chunk that is not wanted whole is decoded beside and copied.
         """
-        words, places = self._load(group)
-        numbers, whole = [], []
-        for chunk, (place, end) in zip(group, places, strict=True):
-            low = max(0, start - chunk.first_event)
-            high = min(chunk.count, stop - chunk.first_event)
-            to = chunk.first_event + low - start
-            if high - low == chunk.count:
-                whole.append(chunk)
-                numbers += [place, end, chunk.count, 0, blocks_of(chunk.count), to]
-                continue
-            first, last = low // BLOCK_EVENTS, blocks_of(high)
-            length = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
-            parts = _outputs(list(arrays), length, None)
-            self._decode(words, [place, end, chunk.count, first, last, 0], [chunk], parts)
-            skip = low - first * BLOCK_EVENTS
-            for name, part in parts.items():
-                arrays[name][to : to + high - low] = part[skip : skip + high - low]
-        if whole:
-            self._decode(words, numbers, whole, arrays, past)
+        words, pieces = self._load(group, group[0].first_event - start)
+        whole = slice(0, len(group))
+        if group[0].first_event < start:
+            self._decode_part(words, pieces[0], group[0], start, stop, arrays)
+            whole = slice(1, whole.stop)
+        last = group[-1]
+        if whole.start < whole.stop and last.first_event + last.count > stop:
+            self._decode_part(words, pieces[-1], last, start, stop, arrays)
+            whole = slice(whole.start, whole.stop - 1)
+        if whole.start < whole.stop:
+            self._decode(words, pieces[whole], group[whole], arrays, past)
+
+    def _decode_part(
+        self,
+        words: NDArray[np.uint16],
+        piece: NDArray[np.int64],
+        chunk: ChunkInfo,
+        start: int,
+        stop: int,
+        arrays: dict[str, NDArray[Any]],
+    ) -> None:
+        """The events of one chunk that are wanted, where others are not."""
+        low, high = max(0, start - chunk.first_event), min(chunk.count, stop - chunk.first_event)
+        first, last = low // BLOCK_EVENTS, blocks_of(high)
+        length = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
+        parts = _outputs(list(arrays), length, None)
+        piece[3:] = first, last, 0
+        self._decode(words, piece[None], [chunk], parts)
+        skip, to = low - first * BLOCK_EVENTS, chunk.first_event + low - start
+        for name, part in parts.items():
+            arrays[name][to : to + high - low] = part[skip : skip + high - low]
 
     def _decode_window(
         self,
@@ -285,21 +308,21 @@ class RecordingReader:
 
         ``kept`` gets a slice, or the places where time steps back, of what lies within.
         """
-        words, places = self._load(group)
-        numbers, ends = [], []
-        for chunk, (place, end) in zip(group, places, strict=True):
+        words, pieces = self._load(group)
+        ends = []
+        for chunk, piece in zip(group, pieces, strict=True):
             first, last = 0, blocks_of(chunk.count)
             if chunk.ordered and not (start <= chunk.t_min and chunk.t_max < stop):
-                times = block_times(words[place:end], chunk.count)
+                times = block_times(words[piece[0] : piece[1]], chunk.count)
                 if start > chunk.t_min:
                     first = max(0, _place(times, start) - 1)
                 if stop <= chunk.t_max:
                     last = max(first + 1, _place(times, stop))
-            numbers += [place, end, chunk.count, first, last, at]
+            piece[3:] = first, last, at
             at += min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
             ends.append(at)
-        self._decode(words, numbers, group, arrays)
-        for chunk, begin, end in zip(group, numbers[PIECE - 1 :: PIECE], ends, strict=True):
+        self._decode(words, pieces, group, arrays)
+        for chunk, begin, end in zip(group, pieces[:, -1].tolist(), ends, strict=True):
             t = arrays["t"][begin:end]
             if start <= chunk.t_min and chunk.t_max < stop:
                 kept.append(slice(begin, end))

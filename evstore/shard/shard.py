@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from itertools import repeat
+from operator import add, and_, le, mul
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import (
+    COUNT,
+    OFFSET,
     SHARED,
+    SIZE,
     PageInfo,
     RecordingInfo,
     parse_directory,
@@ -139,16 +144,24 @@ class Shard:
             chunks = parse_page(parse_record(data, 0, at))
         except FormatError as error:
             raise error.at(self.source.name) from None
-        bad = summary(chunks) != page[3:] or any(
-            not HEADER_SIZE <= c.offset < c.offset + c.size <= self.size
-            or c.offset % 2
-            or c.size > MAX_RECORD + LONGEST_FRAME
-            or not 1 <= c.count <= min(MAX_EVENTS_IN_CHUNK, MAX_EVENTS_IN_BYTE * c.size)
-            for c in chunks
-        )
-        if bad:
+        if summary(chunks) != page[3:] or not self._can_be(chunks):
             raise CorruptError("chunks of a page cannot be", path=self.source.name, offset=at)
         return chunks
+
+    def _can_be(self, chunks: list[ChunkInfo]) -> bool:
+        """Whether chunks lie within the file and hold no more than their sizes allow."""
+        counts, offsets, sizes = (list(map(f, chunks)) for f in (COUNT, OFFSET, SIZE))
+        allowed = map(mul, sizes, repeat(MAX_EVENTS_IN_BYTE))
+        return (
+            min(offsets) >= HEADER_SIZE
+            and min(sizes) > 0
+            and max(sizes) <= MAX_RECORD + LONGEST_FRAME
+            and max(map(add, offsets, sizes)) <= self.size
+            and not any(map(and_, offsets, repeat(1)))
+            and min(counts) >= 1
+            and max(counts) <= MAX_EVENTS_IN_CHUNK
+            and all(map(le, counts, allowed))
+        )
 
     def page_numbers(self, info: RecordingInfo) -> list[int]:
         """The pages that hold a recording's chunks, in order."""

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from evstore.errors import CorruptError
 from evstore.shard.chunks import ChunkInfo
-from evstore.shard.index import RecordingInfo
+from evstore.shard.index import FIRST_EVENT, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.shard import Shard
 
 
@@ -33,9 +33,9 @@ class TimeIndex:
             return found
         with self._lock:
             chunks = self._shard.page_chunks(self._info, number)
-            greatest = list(accumulate((c.t_max for c in chunks), max))
-            least = list(accumulate((c.t_min for c in reversed(chunks)), min))[::-1]
-            firsts = [c.first_event for c in chunks]
+            greatest = list(accumulate(map(T_MAX, chunks), max))
+            least = list(accumulate(map(T_MIN, reversed(chunks)), min))[::-1]
+            firsts = list(map(FIRST_EVENT, chunks))
             while len(self._sorted) > 8:
                 del self._sorted[next(iter(self._sorted))]
             found = self._sorted[number] = (chunks, greatest, least, firsts)
@@ -93,8 +93,8 @@ class TimeIndex:
         first = self._page(self._numbers[0])[0][0]
         last = self._page(self._numbers[-1])[0][-1]
         if len(self._numbers) == 1:
-            chunks = self._page(self._numbers[0])[0]
-            low, high = min(c.t_min for c in chunks), max(c.t_max for c in chunks)
+            _, greatest, least, _ = self._page(self._numbers[0])
+            low, high = least[0], greatest[-1]
         else:
             pages = [self._shard.pages[number] for number in self._numbers]
             low, high = min(p.t_min for p in pages), max(p.t_max for p in pages)
