@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from evstore.errors import ArgumentError, MissingDependencyError
+from evstore.memory import room
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,15 +26,18 @@ COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     "p": np.dtype(np.uint8),
 }
 COLUMNS = ("t", "x", "y", "p")
+ALIGN_FROM = 32_768  # events
 ALIGN = 64  # bytes: a cache line, and the longest vector register
 
 
 def empty_column(name: str, length: int) -> NDArray[Any]:
-    """``length`` values of a column, not set. Stores to it never straddle two cache lines."""
+    """``length`` values of a column, not set. Stores to a long one straddle no cache lines."""
     dtype = COLUMN_DTYPES[name]
-    room = np.empty(length * dtype.itemsize + ALIGN, np.uint8)
-    start = -room.__array_interface__["data"][0] % ALIGN
-    return room[start : start + length * dtype.itemsize].view(dtype)
+    if length < ALIGN_FROM:  # which costs more than it gains there
+        return np.empty(length, dtype)
+    octets = room(length * dtype.itemsize + ALIGN)
+    start = -octets.__array_interface__["data"][0] % ALIGN
+    return octets[start : start + length * dtype.itemsize].view(dtype)
 
 
 class Events:

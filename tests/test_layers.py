@@ -16,7 +16,8 @@ PACKAGE = ROOT / "evstore"
 # A new module gets its place here and in ARCHITECTURE.md.
 LAYERS = [
     ("errors",),
-    ("events", "interrupts", "jit", "selection"),
+    ("interrupts", "jit", "memory"),
+    ("events", "selection"),
     ("codec",),
     ("shard",),
     ("formats",),

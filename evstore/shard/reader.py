@@ -309,20 +309,21 @@ class RecordingReader:
         ``kept`` gets a slice, or the places where time steps back, of what lies within.
         """
         words, pieces = self._load(group)
-        ends = []
-        for chunk, piece in zip(group, pieces, strict=True):
-            first, last = 0, blocks_of(chunk.count)
+        rows, ends = pieces.tolist(), []
+        for chunk, row in zip(group, rows, strict=True):
+            first, last = 0, row[4]
             if chunk.ordered and not (start <= chunk.t_min and chunk.t_max < stop):
-                times = block_times(words[piece[0] : piece[1]], chunk.count)
+                times = block_times(words[row[0] : row[1]], chunk.count)
                 if start > chunk.t_min:
                     first = max(0, _place(times, start) - 1)
                 if stop <= chunk.t_max:
                     last = max(first + 1, _place(times, stop))
-            piece[3:] = first, last, at
+            row[3:] = first, last, at
             at += min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
             ends.append(at)
-        self._decode(words, pieces, group, arrays)
-        for chunk, begin, end in zip(group, pieces[:, -1].tolist(), ends, strict=True):
+        self._decode(words, np.array(rows), group, arrays)
+        for chunk, row, end in zip(group, rows, ends, strict=True):
+            begin = row[-1]
             t = arrays["t"][begin:end]
             if start <= chunk.t_min and chunk.t_max < stop:
                 kept.append(slice(begin, end))
