@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+from evstore.interrupts import interrupts_held
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -22,6 +24,23 @@ def kernel(function: F) -> F:
     folder can be written; the kernel is then compiled anew in each process.
     """
     try:
-        return njit(nogil=True, cache=True, _nrt=False)(function)  # type: ignore[no-any-return]
+        compiled = njit(nogil=True, cache=True, _nrt=False)(function)
     except RuntimeError:
-        return njit(nogil=True, _nrt=False)(function)  # type: ignore[no-any-return]
+        compiled = njit(nogil=True, _nrt=False)(function)
+    _hold_interrupts(compiled)
+    return compiled  # type: ignore[no-any-return]
+
+
+def _hold_interrupts(compiled: Any) -> None:
+    """Ctrl-C waits until a kernel is compiled, or loaded from the cache.
+
+    LLVM calls back into Python meanwhile, from where an interrupt cannot be raised: it would be
+    printed, and lost.
+    """
+    compile_for_args = compiled._compile_for_args
+
+    def held(*args: Any, **kwargs: Any) -> Any:
+        with interrupts_held():
+            return compile_for_args(*args, **kwargs)
+
+    compiled._compile_for_args = held

@@ -46,7 +46,8 @@ def install(folder: Path) -> None:
     """A package of the kernels' decorator alone, and a module of kernels that uses it."""
     (folder / "evstore").mkdir(parents=True)
     (folder / "evstore" / "__init__.py").touch()
-    (folder / "evstore" / "jit.py").write_bytes((ROOT / "evstore" / "jit.py").read_bytes())
+    for name in ("jit.py", "interrupts.py"):
+        (folder / "evstore" / name).write_bytes((ROOT / "evstore" / name).read_bytes())
     (folder / "probe_kernels.py").write_text(KERNELS)
 
 

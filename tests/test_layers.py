@@ -16,7 +16,8 @@ PACKAGE = ROOT / "evstore"
 # A new module gets its place here and in ARCHITECTURE.md.
 LAYERS = [
     ("errors",),
-    ("interrupts", "jit", "memory"),
+    ("interrupts", "memory"),
+    ("jit",),
     ("events", "selection"),
     ("codec",),
     ("shard",),

@@ -1,0 +1,86 @@
+"""Ctrl-C while something is made that would be left behind, or while a kernel is compiled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from command_line import environment
+from evstore.interrupts import interrupts_held
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
+    reached = []
+
+    def block() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("the end")
+        reached.append("what follows")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_in_the_block_is_not_lost() -> None:
+    with pytest.raises(ValueError, match="mine"), interrupts_held():
+        raise ValueError("mine")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_in_another_thread_it_does_nothing() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts_held():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+COMPILING = """
+import os, signal, threading
+import numpy as np
+from evstore.jit import kernel
+
+def fold(values):
+    total = 0
+    for i in range(values.size):
+        total = (total * 31 + values[i]) & 0xFFFFFFFF
+    return total
+
+fold = kernel(fold)
+interrupt = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    interrupt.start()
+    fold(np.zeros(3, np.int64))
+    interrupt.join()
+    print("not interrupted")
+except KeyboardInterrupt:
+    print("interrupted", len(fold.signatures))
+"""
+
+
+def test_an_interrupt_while_compiling_waits_and_is_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(COMPILING)  # what is not in a file cannot be cached
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        env=environment(NUMBA_CACHE_DIR=str(tmp_path / "cache")),
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout == "interrupted 1\n", ran.stderr
+    assert ran.stderr == ""
