@@ -16,7 +16,9 @@ def interrupts_held() -> Iterator[None]:
     Within a ``try`` whose ``except`` clears up, around the line that makes what is cleared up.
     Interrupts reach the main thread only; elsewhere this does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    # A handler that Python did not install could not be put back.
+    ours = callable(signal.getsignal(signal.SIGINT))
+    if not ours or threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[tuple[int, Any]] = []

@@ -63,7 +63,11 @@ def forget() -> int:
 
 def _find(size: int) -> tuple[mmap.mmap, NDArray[np.uint8]] | None:
     """The smallest kept block that holds ``size`` bytes and is not twice as large."""
-    fitting = [(b[1].size, key) for key, b in list(_kept.items()) if size <= b[1].size < 2 * size]
+    fitting = []
+    for key in list(_kept):  # of integers: no collection begins here, which might change it
+        block = _kept.get(key)
+        if block is not None and size <= block[1].size < 2 * size:
+            fitting.append((block[1].size, key))
     return _kept.pop(min(fitting)[1], None) if fitting else None
 
 
@@ -83,5 +87,12 @@ def _keep(block: tuple[mmap.mmap, NDArray[np.uint8]]) -> None:
         return
     memory.madvise(mmap.MADV_FREE)
     _kept[id(octets)] = block
-    while sum(b[1].size for b in list(_kept.values())) > KEPT:
-        _kept.pop(next(iter(_kept)), None)  # the one let go of first
+    keys = list(_kept)
+    kept = map(_kept.get, keys)
+    sizes = [0 if one is None else one[1].size for one in kept]
+    total = sum(sizes)
+    for key, size in zip(keys, sizes, strict=True):  # the one let go of first
+        if total <= KEPT:
+            break
+        _kept.pop(key, None)
+        total -= size

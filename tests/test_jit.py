@@ -125,3 +125,19 @@ def test_twenty_cold_processes_at_once(tmp_path: Path) -> None:
     compiled, plain = answers.pop().split()
     assert compiled == plain
     assert list(cache.rglob("*.nbi")), "nothing was cached"
+
+
+def test_a_processor_without_byte_shuffles_gets_the_plain_steps() -> None:
+    """As where a cluster's machines share a cache of kernels for the least of them."""
+    code = (
+        "from evstore import Events\n"
+        "from evstore.codec.chunk import decode_chunk, encode_chunk\n"
+        "from evstore.codec.llvm import HAS_SHUFFLE\n"
+        "n = 2000\n"
+        "x, y = [k // 9 for k in range(n)], [k % 5 for k in range(n)]\n"
+        "e = Events(range(n), x, y, [1, 0] * 1000)\n"
+        "print(HAS_SHUFFLE, decode_chunk(encode_chunk(e), n) == e)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CPU_NAME": "generic"}
+    ran = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
+    assert ran.stdout == "False True\n", ran.stderr

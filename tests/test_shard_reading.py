@@ -338,3 +338,27 @@ def test_a_source_survives_a_pickle(long: tuple[Path, Events]) -> None:
     assert again.read(0, 8) == source.read(0, 8) == layout.MAGIC
     source.close()
     again.close()
+
+
+def test_buffers_that_kernels_may_not_write_to_are_refused(tmp_path: Path) -> None:
+    path, events = tmp_path / "a.evs", camera(3000)
+    save(path, events)
+    with Shard(path) as shard:
+        reader = RecordingReader(shard, shard.find(None))
+        room = Events.empty(length=8000)
+        reversed_room = Events.of(*(getattr(room, name)[::-1] for name in COLUMNS))
+        strided = Events.from_structured(events.to_structured())
+        for buffers in (reversed_room, strided):
+            if all(getattr(buffers, name).flags.c_contiguous for name in COLUMNS):
+                continue
+            with pytest.raises(ArgumentError, match="must be a contiguous, writeable"):
+                list(reader.batches(buffers))
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_below_one_are_refused(tmp_path: Path, threads: int) -> None:
+    save(tmp_path / "a.evs", camera(10))
+    with Shard(tmp_path / "a.evs") as shard:
+        reader = RecordingReader(shard, shard.find(None))
+        with pytest.raises(ArgumentError, match="threads must be at least 1"):
+            reader.read(0, 10, threads=threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from evstore.codec.packed_decode_kernels import (
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, worst_words
 from evstore.codec.packed_encode_kernels import encode_chunks as packed_chunks
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
-from evstore.events import Events
+from evstore.events import COLUMN_DTYPES, Events
 
 PACKED = 1
 PRESETS = {"fast": PACKED}
@@ -165,6 +165,12 @@ def decode_blocks(
             f"a chunk is coded by codec {codec}, which this evstore does not have",
             hint="update evstore to read it",
         )
+    for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
+        if column is not None and not _is_plain(column, name):
+            raise ArgumentError(
+                f"column {name} must be a contiguous, writeable {COLUMN_DTYPES[name]} array, "
+                f"got {column.dtype} with strides {column.strides}"
+            )
     if not words.flags.writeable:
         # numba would compile the kernels again for read-only arrays.
         words = words.copy()
@@ -183,6 +189,16 @@ def decode_blocks(
         raise CorruptError(
             f"chunk does not decode: {', '.join(reasons)}", offset=why // 256, field="payload"
         )
+
+
+def _is_plain(column: NDArray[Any], name: str) -> bool:
+    """Whether the kernels, which know nothing of strides, may write to a column."""
+    return bool(
+        column.dtype == COLUMN_DTYPES[name]
+        and column.ndim == 1
+        and column.flags.c_contiguous
+        and column.flags.writeable
+    )
 
 
 def block_times(words: NDArray[np.uint16], count: int) -> NDArray[np.int64]:

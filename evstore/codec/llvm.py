@@ -7,12 +7,24 @@ import sys
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import config
+
+
+def _has_shuffle() -> bool:
+    """Whether the processor that numba compiles for has x86's byte shuffle."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    if config.CPU_NAME or config.CPU_FEATURES:  # asked for another than this one
+        return "+ssse3" in (config.CPU_FEATURES or "")
+    return bool(get_host_cpu_features().get("ssse3"))
+
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 OCTETS = ir.VectorType(I8, 16)
 
 LITTLE = sys.byteorder == "little"
-HAS_SHUFFLE = platform.machine().lower() in ("x86_64", "amd64")
+HAS_SHUFFLE = _has_shuffle()
 PAST_ALIGN = 16  # bytes: what is stored past the cache starts at a multiple of it
 
 

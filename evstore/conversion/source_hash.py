@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import Executor, Future
+from types import TracebackType
 
 HASH_AT_ONCE = 1 << 20
 
@@ -16,17 +17,16 @@ class SourceHash:
     """
 
     def __init__(self, path: str, pool: Executor | None = None) -> None:
-        self._is_file = os.path.isfile(path)
-        self._path = path
+        self._file = open(path, "rb", buffering=0) if os.path.isfile(path) else None  # noqa: SIM115
         self._pool = pool
         self._asked = 0
         self._at_it: Future[None] | None = None  # one stretch at a time: they have an order
         self._hasher = hashlib.sha256()
-        self._buffer = memoryview(bytearray(HASH_AT_ONCE if self._is_file else 0))
+        self._buffer = memoryview(bytearray(HASH_AT_ONCE if self._file else 0))
 
     def reach(self, position: int, here: bool = False) -> None:
         """Have the bytes up to ``position`` hashed, unless others still are; ``here``: now."""
-        if self._pool is None or not self._is_file or position <= self._asked:
+        if self._pool is None or self._file is None or position <= self._asked:
             return
         if self._at_it is not None:
             if not self._at_it.done():
@@ -35,33 +35,49 @@ class SourceHash:
             self._at_it = None
         if here:
             position = min(position, self._asked + HASH_AT_ONCE)
-            self._hash(self._asked, position - self._asked)
+            self._hash(position - self._asked)
         else:
-            self._at_it = self._pool.submit(self._hash, self._asked, position - self._asked)
+            self._at_it = self._pool.submit(self._hash, position - self._asked)
         self._asked = position
 
     def result(self) -> str | None:
         """The hash of the whole file; None of what is none."""
-        if not self._is_file:
+        if self._file is None:
             return None
         if self._at_it is not None:
             self._at_it.result()
-        self._hash(self._asked, None)
+        self._hash(None)
         return self._hasher.hexdigest()
 
-    def _hash(self, start: int, size: int | None) -> None:
-        """Hash ``size`` bytes, or all that follow."""
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(start)
-            while size is None or size > 0:
-                room = self._buffer if size is None else self._buffer[:size]
-                count = file.readinto(room)
-                if not count:
-                    break
-                self._hasher.update(room[:count])
-                size = None if size is None else size - count
+    def _hash(self, size: int | None) -> None:
+        """Hash the next ``size`` bytes, or all that follow."""
+        assert self._file is not None
+        while size is None or size > 0:
+            room = self._buffer if size is None else self._buffer[:size]
+            count = self._file.readinto(room)
+            if not count:
+                break
+            self._hasher.update(room[:count])
+            size = None if size is None else size - count
+
+    def close(self) -> None:
+        """Let go of the file, once no thread is at it."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> SourceHash:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def hash_file(path: str) -> str | None:
     """SHA-256 of a file; None of what is none."""
-    return SourceHash(path).result()
+    with SourceHash(path) as source:
+        return source.result()

@@ -23,7 +23,7 @@ from evstore.shard.writer import ShardWriter
 #: Keys of a recording's metadata that mean something to evstore.
 OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
 ASK_EVERY = 8  # batches between two looks at how far a source has been read
-HELPERS = 1
+MOST_HELPERS = 3  # one thread reads and writes no faster than three encode and hash
 HELPERS_FROM = 4 << 20  # bytes of source from which they are worth their start
 
 
@@ -40,9 +40,10 @@ def write_shard(
     """
     live = is_pipe(job.source)
     # This thread reads and writes; others encode and hash whole leaves side by side.
-    helpers = ThreadPoolExecutor(HELPERS, "evstore-leaf")
+    helpers = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
     pool = helpers if receipt.bytes_in >= HELPERS_FROM else None
     shard: ShardWriter | None = None
+    source_hash: SourceHash | None = None  # of the one foreign recording
     try:
         with interrupts_held():
             shard = ShardWriter(
@@ -74,6 +75,8 @@ def write_shard(
         raise
     finally:
         helpers.shutdown(cancel_futures=True)
+        if source_hash is not None:
+            source_hash.close()
 
 
 def _copy_foreign(
@@ -167,3 +170,10 @@ def _about(job: Job, recording: Recording) -> dict[str, Any]:
     if isinstance(recording, ForeignRecording) and recording.header:
         about["header"] = recording.header.decode("latin-1")
     return about
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -49,8 +49,16 @@ class Output:
         return self.shard.recording(id, resolution=resolution, label=label, metadata=metadata)
 
     def write(self, events: Events | NDArray[Any]) -> None:
-        """Append events to the shard's single recording."""
+        """Append events to the shard's single recording.
+
+        Where this fails (a full disk), go on with the event after those that ``taken`` counts.
+        """
         self._only().write(events)
+
+    @property
+    def taken(self) -> int:
+        """Events that the shard's single recording has, written to the file yet or not."""
+        return self._only().taken
 
     def trigger(self, t: ArrayLike, id: ArrayLike = 0, p: ArrayLike = 1) -> None:
         """Append external trigger edges to the shard's single recording."""

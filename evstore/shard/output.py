@@ -46,6 +46,7 @@ class PartFile:
         self._filled = 0
         self._synced = 0  # bytes that the disk was told to take
         self._syncing: Future[None] | None = None
+        self._sync_error: BaseException | None = None
         self._pool = ThreadPoolExecutor(1, "evstore-sync") if gather else None
         self.finished = False  # it has its name, or is removed
 
@@ -104,10 +105,12 @@ class PartFile:
         self._syncing = self._pool.submit(os.fsync, self._file.fileno())
 
     def _wait_for_sync(self) -> None:
-        """Raise what went wrong in the second thread: the system says it only once."""
+        """Raise what went wrong in the second thread, for good: the system says it only once."""
         syncing, self._syncing = self._syncing, None
         if syncing is not None:
-            syncing.result()
+            self._sync_error = syncing.exception()
+        if self._sync_error is not None:
+            raise self._sync_error
 
     def sync(self) -> None:
         """Have the operating system write what it holds to the disk."""
@@ -142,10 +145,12 @@ class PartFile:
 
     def discard(self) -> None:
         """Close and remove the part."""
-        self._close()
         self.finished = True
+        if os.name == "nt":  # removes no open file
+            self._close()
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.part)
+        self._close()  # which may wait for the disk
 
 
 def open_alone(path: str) -> io.FileIO:

@@ -61,6 +61,8 @@ class RecordingReader:
         arrays = _outputs(columns, stop - start, out)
         groups = list(_together(chunks, READ_EVENTS))
         large = sum(array.nbytes for array in arrays.values()) >= LARGE
+        if threads < 1:
+            raise ArgumentError(f"threads must be at least 1, got {threads}")
         threads = min(threads, len(groups))
 
         def decode(share: list[list[ChunkInfo]]) -> None:
@@ -87,8 +89,9 @@ class RecordingReader:
         """The chunks that hold just these events, one after the other without a gap."""
         chunks = self.index.by_event(start, stop)
         at = start
-        for chunk in chunks:
-            if not chunk.first_event <= at < chunk.first_event + chunk.count:
+        for k, chunk in enumerate(chunks):
+            begins = chunk.first_event <= at if k == 0 else chunk.first_event == at
+            if not begins or at >= chunk.first_event + chunk.count:
                 break
             at = chunk.first_event + chunk.count
         if at < stop:

@@ -75,7 +75,8 @@ class RecordingWriter:
         self._extent = (0, 0)
         self._side: dict[str, SideHash] = {}
         self._side_places: dict[str, list[list[int]]] = {}
-        self._closed = False
+        self._ended = False  # END is written
+        self._closed = False  # and the recording is in the directory
         begin = Begin(number, id, resolution, first_event, part, self.metadata)
         self._known = dict(self.metadata)
         shard.append([begin.record()])
@@ -83,7 +84,9 @@ class RecordingWriter:
     def write(self, events: Events | NDArray[Any], *, checked: bool = False) -> None:
         """Append events (or a structured array with the fields t, x, y, p), exactly in order.
 
-        ``checked``: the coordinates are known to lie within the resolution.
+        ``checked``: the coordinates are known to lie within the resolution. Where this fails (a
+        full disk), what ``taken`` counts is kept, and written as soon as there is room: go on
+        with the event after it.
         """
         if not isinstance(events, Events):
             events = Events.from_structured(events)
@@ -124,20 +127,31 @@ class RecordingWriter:
         """Rows written to a side stream so far."""
         return self._side[stream].rows if stream in self._side else 0
 
-    def flush(self) -> None:
-        """Put every event so far into the file, as a shorter chunk where need be."""
+    @property
+    def taken(self) -> int:
+        """Events that the recording has, written yet or not."""
+        return self.n_events + self._leaf.filled - self._cut + LEAF_EVENTS * len(self._waiting)
+
+    def cut(self) -> None:
+        """Make chunks of every event so far, a shorter one where need be."""
         with self.shard.lock:
-            if not self._closed:
+            if not self._ended:
                 self._collect(0)
                 self._cut_chunk(self._leaf.filled)
+
+    def flush(self) -> None:
+        """Put every event so far into the file."""
+        with self.shard.lock:
+            self.cut()
+            self.shard.file.flush()
 
     def close(self) -> None:
         """End the recording: END record, and its place in the index."""
         with self.shard.lock:
             if self._closed:
                 return
-            self.flush()
-            self._closed = True
+            self.cut()
+            self._cut_pages()
             if self.resolution is None and self.n_events:
                 self.resolution = self._extent
                 self.metadata["resolution_from"] = INFERRED
@@ -150,19 +164,22 @@ class RecordingWriter:
             leaves = self._leaf.hashed
             self.root = recording_root(self.n_events, leaves, sides, self._label, header)
             end = End(self.number, self.n_events, self.root, self._changed_resolution(), metadata)
-            self.shard.append([end.record()])
+            if not self._ended:
+                self.shard.append([end.record()])
+                self._ended = True
             info = RecordingInfo(
                 self.number, self.id, self.resolution, self.n_events, self._n_chunks, self.root,
                 self._part, self.first_event, 0, 0, {**self._known, **metadata},
                 self._side_places,
             )  # fmt: skip
             self.shard.finished(info, self._chunks, self._has_pages)
+            self._closed = True  # not before: what failed is tried again when the shard is closed
 
     def _changed_resolution(self) -> tuple[int, int] | None:
         return self.resolution if self.resolution != self._begun_with else None
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._ended:
             raise ArgumentError(f"recording {self.id!r} is closed")
 
     def _check_coordinates(self, events: Events) -> None:
@@ -254,6 +271,7 @@ class RecordingWriter:
     def _write_chunks(self, chunks: list[tuple[Measures, NDArray[np.uint16]]]) -> None:
         shard = self.shard
         for measures, payload in chunks:
+            self._cut_pages()
             info = ChunkInfo(
                 self.number, shard.codec, measures.ordered, self.next_event, *measures[1:]
             )
@@ -264,9 +282,14 @@ class RecordingWriter:
             self.next_event += info.count
             self._n_chunks += 1
             self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
-            if len(self._chunks) == PAGE_CHUNKS:
-                shard.page(self._chunks, self.number)
-                self._chunks, self._has_pages = [], True
+
+    def _cut_pages(self) -> None:
+        """Write the pages of the index that are full: before the next chunk, so that one that
+        fails leaves no chunk half known."""
+        while len(self._chunks) >= PAGE_CHUNKS:
+            self.shard.page(self._chunks[:PAGE_CHUNKS], self.number)
+            self._has_pages = True
+            del self._chunks[:PAGE_CHUNKS]
 
     def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))

@@ -125,7 +125,7 @@ class _Rescue:
             self.report.lost_events += max(0, info.first_event - expected)
             self._next[info.recording] = info.first_event + info.count
             writer.write(events)
-            writer.flush()
+            writer.cut()
             self.report.events += info.count
             self.report.chunks += 1
         elif record.kind == SIDE:

@@ -174,7 +174,7 @@ class ShardWriter:
                 return
             if not self._closed:
                 if keep:
-                    with contextlib.suppress(OSError):  # what is in the file is what is kept
+                    with contextlib.suppress(Exception):  # what is in the file is what is kept
                         for recording in list(self.open_recordings):
                             recording.flush()
                 self._shut()
