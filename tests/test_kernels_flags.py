@@ -12,8 +12,9 @@ from conftest import ROOT
 
 MODULES = sorted((ROOT / "evstore").rglob("*.py"))
 JIT = ROOT / "evstore" / "jit.py"
-#: Plain functions with LLVM twins, tested equal.
-VECTOR = [ROOT / "evstore" / "codec" / f"vector_{part}.py" for part in ("decoding", "encoding")]
+#: Plain functions with LLVM twins, tested equal, and what these are built of.
+CODEC = ROOT / "evstore" / "codec"
+VECTOR = [CODEC / f"{name}.py" for name in ("llvm", "vector_decoding", "vector_encoding")]
 
 
 def parse(path: Path) -> ast.Module:
