@@ -16,21 +16,21 @@ def measure(settings: Settings) -> list[Bar]:
         return []
     parts = {}
     for recording in recordings(settings, EVT2):
-        source, made = recording.raw(), []
+        source, target = recording.raw(), settings.folder / "converted.evs"
 
-        def read(source: object = source) -> None:
-            with evstore.open(source) as rec:  # type: ignore[arg-type]
+        def read(source: Path = source) -> None:
+            with evstore.open(source) as rec:
                 for _ in rec.batches():
                     pass
 
-        def convert(source: Path = source, made: list[Path] = made) -> None:
-            # A new file each time: to free the one before would take a part of the time.
-            made.append(settings.folder / f"converted-{len(made)}.evs")
-            evstore.convert(source, made[-1], overwrite=True)
+        def convert(source: Path = source, target: Path = target) -> None:
+            evstore.convert(source, target)
 
-        parts[recording.name] = times_longer(settings.rounds, convert, read)
-        for path in made:
-            path.unlink()
+        def remove(target: Path = target) -> None:
+            target.unlink(missing_ok=True)
+
+        parts[recording.name] = times_longer(settings.rounds, convert, read, before=remove)
+        remove()
     return [
         Bar(
             "time to convert EVT2, against reading it alone",

@@ -33,15 +33,29 @@ def seconds(run: Callable[[], Any]) -> float:
     return stopped - started
 
 
-def rounds_of(rounds: int, *runs: Callable[[], Any]) -> list[tuple[float, ...]]:
-    """The seconds of each run, round by round, after one round that is not counted."""
+def nothing() -> None:
+    """What is to be done before a round where nothing is."""
+
+
+def rounds_of(
+    rounds: int, *runs: Callable[[], Any], before: Callable[[], Any] = nothing
+) -> list[tuple[float, ...]]:
+    """The seconds of each run, round by round, after one round that is not counted.
+
+    ``before`` comes before each round, and is not counted either.
+    """
+    before()
     for run in runs:
         run()
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        return [tuple(seconds(run) for run in runs) for _ in range(rounds)]
+        found = []
+        for _ in range(rounds):
+            before()
+            found.append(tuple(seconds(run) for run in runs))
+        return found
     finally:
         if was_on:
             gc.enable()
@@ -52,6 +66,11 @@ def times_faster(rounds: int, ours: Callable[[], Any], theirs: Callable[[], Any]
     return Spread.of(b / a for a, b in rounds_of(rounds, ours, theirs))
 
 
-def times_longer(rounds: int, ours: Callable[[], Any], theirs: Callable[[], Any]) -> Spread:
+def times_longer(
+    rounds: int,
+    ours: Callable[[], Any],
+    theirs: Callable[[], Any],
+    before: Callable[[], Any] = nothing,
+) -> Spread:
     """Our time over theirs: below 1 where we are faster."""
-    return Spread.of(a / b for a, b in rounds_of(rounds, ours, theirs))
+    return Spread.of(a / b for a, b in rounds_of(rounds, ours, theirs, before=before))
