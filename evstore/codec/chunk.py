@@ -100,6 +100,29 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
     return encode_chunks(events, count, codec, scratch(count, count))[0][1]
 
 
+class Found(NamedTuple):
+    """What the kernel says of the chunks that it encodes."""
+
+    measures: NDArray[np.int64]  # a row of Measures each
+    ends: NDArray[np.int64]  # of their payloads
+
+    @classmethod
+    def of(cls, count: int, step: int) -> Found:
+        """For ``count`` events in chunks of ``step``."""
+        chunks = -(-count // step)
+        width = len(Measures._fields)
+        return cls(np.empty(chunks * width, np.int64), np.empty(chunks, np.int64))
+
+    def chunks(self, words: NDArray[np.uint16]) -> list[tuple[Measures, NDArray[np.uint16]]]:
+        """Measures and payload of each chunk."""
+        stops = self.ends.tolist()
+        rows = self.measures.reshape(len(stops), -1).tolist()
+        return [
+            (_measures(row), words[start:stop])
+            for row, start, stop in zip(rows, [0, *stops], stops, strict=False)
+        ]
+
+
 def encode_chunks(
     events: Events, step: int, codec: int, using: Scratch
 ) -> list[tuple[Measures, NDArray[np.uint16]]]:
@@ -114,15 +137,9 @@ def encode_chunks(
     t, x = np.ascontiguousarray(events.t), np.ascontiguousarray(events.x)
     y, p = np.ascontiguousarray(events.y), np.ascontiguousarray(events.p)
     words, deltas, low, runs, _ = using
-    chunks = -(-len(t) // step)
-    measures = np.empty((chunks, len(Measures._fields)), np.int64)
-    ends = np.empty(chunks, np.int64)
-    packed_chunks(t, x, y, p, step, words, deltas, low, runs, measures.ravel(), ends)
-    stops = ends.tolist()
-    return [
-        (_measures(row), words[start:stop])
-        for row, start, stop in zip(measures.tolist(), [0, *stops], stops, strict=False)
-    ]
+    found = Found.of(len(t), step)
+    packed_chunks(t, x, y, p, step, words, deltas, low, runs, *found)
+    return found.chunks(words)
 
 
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:

@@ -7,9 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import Measures, Scratch, encode_chunks, scratch
+from evstore.codec.chunk import Found, Measures, Scratch, scratch
 from evstore.events import COLUMNS, Events
-from evstore.shard.root import LEAF_EVENTS, LeafScratch, leaf_hash, leaf_scratch
+from evstore.shard.leaf_kernels import encode_and_lay_out
+from evstore.shard.root import (
+    LEAF_EVENTS,
+    LeafScratch,
+    hash_of_body,
+    leaf_hash,
+    leaf_scratch,
+)
 
 
 class LeafBuffer:
@@ -66,7 +73,13 @@ class EncodedLeaf(NamedTuple):
     using: Room  # which holds the payloads
 
 
-def encode_leaf(leaf: Events, step: int, codec: int, using: Room) -> EncodedLeaf:
-    """Encode and hash a leaf: all of the work that can be done beside other leaves."""
-    chunks = encode_chunks(leaf, step, codec, using.encoding)
-    return EncodedLeaf(chunks, leaf_hash(leaf.t, leaf.x, leaf.y, leaf.p, using.hashing), using)
+def encode_leaf(leaf: Events, step: int, using: Room) -> EncodedLeaf:
+    """Encode and hash a leaf, in two calls: all of the work that can be done beside others."""
+    words, deltas, low, runs, _ = using.encoding
+    steps, body = using.hashing
+    found = Found.of(len(leaf), step)
+    bits = encode_and_lay_out(
+        leaf.t, leaf.x, leaf.y, leaf.p, step, words, deltas, low, runs, *found, steps, body
+    )
+    hashed = hash_of_body(len(leaf), int(leaf.t[0]), bits, body)
+    return EncodedLeaf(found.chunks(words), hashed, using)

@@ -222,7 +222,7 @@ class RecordingWriter:
             self._submit(whole)
             return
         try:
-            encoded = encode_leaf(whole, shard.chunk_events, shard.codec, shard.room)
+            encoded = encode_leaf(whole, shard.chunk_events, shard.room)
             self._write_chunks(encoded.chunks)
             self._leaf.hashed.append(encoded.hash)
         except BaseException:  # what did not fit on the disk is tried again later
@@ -241,7 +241,7 @@ class RecordingWriter:
         assert shard.pool is not None
         self._collect(MOST_WAITING - 1)
         using = self._spare.pop() if self._spare else room(shard.chunk_events)
-        told = (whole, shard.chunk_events, shard.codec, using)
+        told = (whole, shard.chunk_events, using)
         self._waiting.append(shard.pool.submit(encode_leaf, *told))
 
     def _collect(self, most: int) -> None:

@@ -36,18 +36,20 @@ def leaf_scratch(count: int = LEAF_EVENTS) -> LeafScratch:
 
 
 def leaf_hash(
-    t: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
-    using: LeafScratch | None = None,
+    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
 ) -> bytes:
     """SHA-256 of up to LEAF_EVENTS events; the columns are contiguous and not empty."""
-    n = len(t)
-    steps, body = using or leaf_scratch(n)
+    steps, body = leaf_scratch(len(t))
     bits = leaf_body(t, x, y, p, steps, body)
-    hasher = hashlib.sha256(_LEAF.pack(b"leaf", n, int(t[0]), *bits, 0))
-    hasher.update(body[: (sum(bits) + 1) * ((n + 7) // 8)].data)
+    return hash_of_body(len(t), int(t[0]), bits, body)
+
+
+def hash_of_body(
+    count: int, t_first: int, bits: tuple[int, int, int], body: NDArray[np.uint8]
+) -> bytes:
+    """SHA-256 of a leaf that leaf_body has laid out, of what ``bits`` it returned."""
+    hasher = hashlib.sha256(_LEAF.pack(b"leaf", count, t_first, *bits, 0))
+    hasher.update(body[: (sum(bits) + 1) * ((count + 7) // 8)].data)
     return hasher.digest()
 
 
