@@ -37,7 +37,9 @@ def _hold_interrupts(compiled: Any) -> None:
     LLVM calls back into Python meanwhile, from where an interrupt cannot be raised: it would be
     printed, and lost.
     """
-    compile_for_args = compiled._compile_for_args
+    compile_for_args = getattr(compiled, "_compile_for_args", None)
+    if compile_for_args is None:  # NUMBA_DISABLE_JIT: it is the plain function
+        return
 
     def held(*args: Any, **kwargs: Any) -> Any:
         with interrupts_held():
