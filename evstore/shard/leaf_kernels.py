@@ -24,8 +24,9 @@ def encode_and_lay_out(
     measures: NDArray[np.int64],
     ends: NDArray[np.int64],
     steps: NDArray[np.uint64],
+    narrow_steps: NDArray[np.uint16],
     body: NDArray[np.uint8],
 ) -> tuple[int, int, int]:
     """encode_chunks, then leaf_body, whose result is returned."""
     encode_chunks(t, x, y, p, step, words, deltas, low, runs, measures, ends)
-    return leaf_body(t, x, y, p, steps, body)
+    return leaf_body(t, x, y, p, steps, narrow_steps, body)

@@ -76,10 +76,16 @@ class EncodedLeaf(NamedTuple):
 def encode_leaf(leaf: Events, step: int, using: Room) -> EncodedLeaf:
     """Encode and hash a leaf, in two calls: all of the work that can be done beside others."""
     words, deltas, low, runs, _ = using.encoding
-    steps, body = using.hashing
+    steps, narrow, body = using.hashing
     found = Found.of(len(leaf), step)
     bits = encode_and_lay_out(
-        leaf.t, leaf.x, leaf.y, leaf.p, step, words, deltas, low, runs, *found, steps, body
-    )
+        leaf.t, leaf.x, leaf.y, leaf.p, step,
+        words, deltas, low, runs, *found, steps, narrow, body,
+    )  # fmt: skip
     hashed = hash_of_body(len(leaf), int(leaf.t[0]), bits, body)
     return EncodedLeaf(found.chunks(words), hashed, using)
+
+
+def encode_leaves(leaves: list[tuple[Events, Room]], step: int) -> list[EncodedLeaf]:
+    """Several leaves, one after the other: to hand one over costs as much as hashing it."""
+    return [encode_leaf(leaf, step, using) for leaf, using in leaves]

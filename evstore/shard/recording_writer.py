@@ -16,14 +16,14 @@ from evstore.events import Events
 from evstore.shard.chunks import ChunkInfo, chunk_head
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import CHUNK, Begin, End, frame_payload
-from evstore.shard.leaves import EncodedLeaf, LeafBuffer, Room, encode_leaf, room
+from evstore.shard.leaves import EncodedLeaf, LeafBuffer, Room, encode_leaf, encode_leaves, room
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
 from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
 
 if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
-MOST_WAITING = 4  # leaves that the pool has at once: bounds the memory
+MOST_WAITING = 3  # pairs of leaves that the pool has at once: bounds the memory
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -65,7 +65,8 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._waiting: list[Future[EncodedLeaf]] = []  # leaves that the pool is at, in order
+        self._pair: list[tuple[Events, Room]] = []  # leaves for the pool
+        self._waiting: list[Future[list[EncodedLeaf]]] = []  # those that it is at, in order
         self._spare: list[Room] = []
         self._failed = False  # what the pool encoded could not be written
         self._cut = 0  # events of the leaf that are in chunks already
@@ -118,7 +119,7 @@ class RecordingWriter:
         """Say the resolution at the end, where it was not known at the start."""
         if self.resolution is not None and self.resolution != resolution:
             raise ArgumentError(f"the resolution is {self.resolution} already, got {resolution}")
-        self._collect(0)
+        self.cut()
         if self._extent[0] > resolution[0] or self._extent[1] > resolution[1]:
             raise ArgumentError(f"events reach {self._extent}, beyond the resolution {resolution}")
         self.resolution = resolution
@@ -130,12 +131,15 @@ class RecordingWriter:
     @property
     def taken(self) -> int:
         """Events that the recording has, written yet or not."""
-        return self.n_events + self._leaf.filled - self._cut + LEAF_EVENTS * len(self._waiting)
+        with_pool = 2 * len(self._waiting) + len(self._pair)  # leaves
+        return self.n_events + self._leaf.filled - self._cut + LEAF_EVENTS * with_pool
 
     def cut(self) -> None:
         """Make chunks of every event so far, a shorter one where need be."""
         with self.shard.lock:
             if not self._ended:
+                if self._pair:
+                    self._submit_pair()
                 self._collect(0)
                 self._cut_chunk(self._leaf.filled)
 
@@ -177,6 +181,10 @@ class RecordingWriter:
 
     def _changed_resolution(self) -> tuple[int, int] | None:
         return self.resolution if self.resolution != self._begun_with else None
+
+    def _check_whole(self) -> None:
+        if self._failed:
+            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
 
     def _check_open(self) -> None:
         if self._ended:
@@ -236,24 +244,30 @@ class RecordingWriter:
         return len(self._waiting) >= MOST_WAITING and not self._waiting[0].done()
 
     def _submit(self, whole: Events) -> None:
-        """Have a whole leaf encoded and hashed by the shard's pool."""
+        """Have a whole leaf encoded and hashed by the shard's pool, as soon as there is a pair."""
+        self._check_whole()
+        using = self._spare.pop() if self._spare else room(self.shard.chunk_events)
+        self._pair.append((whole, using))
+        if len(self._pair) == 2:
+            self._submit_pair()
+
+    def _submit_pair(self) -> None:
+        """Hand over what there is for the pool."""
         shard = self.shard
         assert shard.pool is not None
         self._collect(MOST_WAITING - 1)
-        using = self._spare.pop() if self._spare else room(shard.chunk_events)
-        told = (whole, shard.chunk_events, using)
-        self._waiting.append(shard.pool.submit(encode_leaf, *told))
+        leaves, self._pair = self._pair, []
+        self._waiting.append(shard.pool.submit(encode_leaves, leaves, shard.chunk_events))
 
     def _collect(self, most: int) -> None:
-        """Write what the pool has encoded, in order, until ``most`` leaves are waited for."""
-        if self._failed:
-            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
+        """Write what the pool has encoded, in order, until ``most`` pairs are waited for."""
+        self._check_whole()
         try:
             while len(self._waiting) > most:
-                encoded = self._waiting.pop(0).result()
-                self._write_chunks(encoded.chunks)
-                self._leaf.hashed.append(encoded.hash)
-                self._spare.append(encoded.using)
+                for encoded in self._waiting.pop(0).result():
+                    self._write_chunks(encoded.chunks)
+                    self._leaf.hashed.append(encoded.hash)
+                    self._spare.append(encoded.using)
         except BaseException:
             self._failed = True
             raise

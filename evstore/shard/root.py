@@ -25,23 +25,23 @@ class LeafScratch(NamedTuple):
     """What hashing a leaf needs beside its events; one of them serves one thread."""
 
     steps: NDArray[np.uint64]
+    low: NDArray[np.uint16]
     body: NDArray[np.uint8]
 
 
 def leaf_scratch(count: int = LEAF_EVENTS) -> LeafScratch:
     """Scratch for leaves of up to ``count`` events."""
-    return LeafScratch(
-        np.empty(STEP, np.uint64), np.empty(MOST_BITS * ((count + 7) // 8), np.uint8)
-    )
+    body = np.empty(MOST_BITS * ((count + 7) // 8), np.uint8)
+    return LeafScratch(np.empty(STEP, np.uint64), np.empty(STEP, np.uint16), body)
 
 
 def leaf_hash(
     t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
 ) -> bytes:
     """SHA-256 of up to LEAF_EVENTS events; the columns are contiguous and not empty."""
-    steps, body = leaf_scratch(len(t))
-    bits = leaf_body(t, x, y, p, steps, body)
-    return hash_of_body(len(t), int(t[0]), bits, body)
+    using = leaf_scratch(len(t))
+    bits = leaf_body(t, x, y, p, *using)
+    return hash_of_body(len(t), int(t[0]), bits, using.body)
 
 
 def hash_of_body(
