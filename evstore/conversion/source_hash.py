@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import Executor, Future
-from types import TracebackType
+from contextlib import closing
 
 HASH_AT_ONCE = 1 << 20
 
@@ -65,19 +65,8 @@ class SourceHash:
         if self._file is not None:
             self._file.close()
 
-    def __enter__(self) -> SourceHash:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def hash_file(path: str) -> str | None:
     """SHA-256 of a file; None of what is none."""
-    with SourceHash(path) as source:
+    with closing(SourceHash(path)) as source:
         return source.result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -18,16 +18,15 @@ from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
+from evstore.shard.groups import READ_AT_ONCE, together
 from evstore.shard.index import RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.shard import Shard
 from evstore.shard.side import parse_side
 from evstore.shard.time_index import TimeIndex
 
-READ_AT_ONCE = 1 << 20  # chunks that lie together are read together, up to so many bytes
-READ_EVENTS = 262_144  # and of at most so many events ...
-BATCH_EVENTS = 65_536  # ... or so many, where they are handed out
-GAP = 32 * 1024  # bytes of other records worth reading over
+READ_EVENTS = 262_144  # in one go, where nothing is handed out in between ...
+BATCH_EVENTS = 65_536  # ... and where it is
 LARGE = 8 << 20  # bytes of columns that are not kept in the cache while they are written
 MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
 
@@ -59,7 +58,7 @@ class RecordingReader:
         first = self.info.first_event
         chunks = self._covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
-        groups = list(_together(chunks, READ_EVENTS))
+        groups = list(together(chunks, READ_EVENTS))
         large = sum(array.nbytes for array in arrays.values()) >= LARGE
         if threads < 1:
             raise ArgumentError(f"threads must be at least 1, got {threads}")
@@ -115,7 +114,7 @@ class RecordingReader:
         arrays = _outputs(COLUMNS, sum(c.count for c in chunks), None)
         kept: list[Any] = []
         at = 0
-        for group in _together(chunks):
+        for group in together(chunks, BATCH_EVENTS):
             at = self._decode_window(group, start, stop, arrays, at, kept)
         return _filter(self._gather(arrays, kept), chunks, roi, polarity)
 
@@ -160,7 +159,7 @@ class RecordingReader:
         the longest chunk (ArgumentError).
         """
         most = BATCH_EVENTS if buffers is None else len(buffers)
-        for group in _together(self.index.all(), most):
+        for group in together(self.index.all(), most):
             words, pieces = self._load(group)
             n = sum(chunk.count for chunk in group)
             if buffers is None:
@@ -401,27 +400,3 @@ def _filter(
         of_kind = found.p == polarity
         keep = of_kind if keep is None else keep & of_kind
     return found if keep is None else found[keep]
-
-
-def _together(chunks: Iterable[ChunkInfo], most: int = BATCH_EVENTS) -> Iterator[list[ChunkInfo]]:
-    """Chunks in groups that lie close enough to be read at once.
-
-    A group has at most ``most`` events, or one chunk.
-    """
-    group: list[ChunkInfo] = []
-    events = end = begin = 0
-    for chunk in chunks:
-        offset, count = chunk.offset, chunk.count
-        after = offset + chunk.size
-        if group and not (
-            0 <= offset - end <= GAP and after - begin <= READ_AT_ONCE and events + count <= most
-        ):
-            yield group
-            group = []
-        if not group:
-            events, begin = 0, offset
-        group.append(chunk)
-        events += count
-        end = after
-    if group:
-        yield group
