@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evstore.errors import ArgumentError
@@ -139,3 +140,29 @@ def test_flush_reaches_the_file_where_writes_are_gathered(tmp_path: Path) -> Non
         out.write(camera(100))
         out.flush()
         assert os.path.getsize(tmp_path / "a.evs.part") > 400
+
+
+@pytest.mark.skipif(not output.VECTORED, reason="no vectored writes here")
+def test_vectored_writes_that_stop_anywhere_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """As the system may: a part of what it was given, ending within a view or between two."""
+    rng, writev = np.random.default_rng(seed), os.writev
+
+    def short(handle: int, views: list[memoryview]) -> int:
+        limit = int(rng.integers(1, 3000))
+        taken, left = [], limit
+        for view in views:
+            taken.append(view[:left])
+            left -= len(taken[-1])
+        return writev(handle, [view for view in taken if view])
+
+    monkeypatch.setattr(output.os, "writev", short)
+    monkeypatch.setattr(output, "LARGE", 1)
+    parts = [bytes(rng.integers(0, 256, int(n), np.uint8)) for n in rng.integers(0, 5000, 40)]
+    part = output.PartFile(tmp_path / "a.evs", gather=1000)
+    part.append([b"begin"])
+    part.append(parts)
+    part.append([b"end"])
+    part.finish()
+    assert (tmp_path / "a.evs").read_bytes() == b"begin" + b"".join(parts) + b"end"

@@ -11,6 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from evstore.errors import ArgumentError
 
+VECTORED = hasattr(os, "writev")
+MOST_VIEWS = 512  # of one vectored write: systems take 1024
+LARGE = 1 << 17  # bytes that are written at once as they are, not gathered first
 SYNC_BYTES = 8 << 20  # written between two syncs of the second thread
 
 
@@ -65,10 +68,12 @@ class PartFile:
         """Write all of the parts, in order; or none of them, where that fails (a full disk)."""
         views = [memoryview(part).cast("B") for part in parts]
         size = sum(map(len, views))
-        if self._filled + size > len(self._waiting):
+        large = size >= LARGE
+        if large or self._filled + size > len(self._waiting):
             self.flush()
-        if size > len(self._waiting):
+        if large or size > len(self._waiting):
             self._write(views)
+            self._sync_soon(size)
         else:
             for view in views:
                 stop = self._filled + len(view)
@@ -83,25 +88,28 @@ class PartFile:
             self._filled = 0
             self._sync_soon()
 
-    def _write(self, views: Iterable[memoryview]) -> None:
+    def _write(self, views: list[memoryview]) -> None:
         start = self._file.tell()
         try:
-            for view in views:
-                while view:
-                    view = view[self._file.write(view) :]
+            while views:
+                if len(views) > 1 and VECTORED and isinstance(self._file, io.FileIO):
+                    wrote = os.writev(self._file.fileno(), views[:MOST_VIEWS])
+                else:
+                    wrote = self._file.write(views[0])
+                views = _behind(views, wrote)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._file.seek(start)
                 self._file.truncate()
             raise
 
-    def _sync_soon(self) -> None:
+    def _sync_soon(self, more: int = 0) -> None:
         """Have a second thread sync, so that little is left to wait for at the end."""
         busy = self._syncing is not None and not self._syncing.done()
-        if self._pool is None or busy or self.at - self._synced < SYNC_BYTES:
+        if self._pool is None or busy or self.at + more - self._synced < SYNC_BYTES:
             return
         self._wait_for_sync()
-        self._synced = self.at
+        self._synced = self.at + more
         self._syncing = self._pool.submit(os.fsync, self._file.fileno())
 
     def _wait_for_sync(self) -> None:
@@ -151,6 +159,16 @@ class PartFile:
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.part)
         self._close()  # which may wait for the disk
+
+
+def _behind(views: list[memoryview], wrote: int) -> list[memoryview]:
+    """What is left to write."""
+    done = 0
+    while done < len(views) and wrote >= len(views[done]):
+        wrote -= len(views[done])
+        done += 1
+    rest = views[done:]
+    return [rest[0][wrote:], *rest[1:]] if rest else []
 
 
 def open_alone(path: str) -> io.FileIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
 if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
-MOST_WAITING = 3  # pairs of leaves that the pool has at once: bounds the memory
+LEAVES_AT_ONCE = 4  # handed to the pool together
+MOST_WAITING = 2  # times so many that the pool has: bounds the memory
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -65,7 +67,7 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._pair: list[tuple[Events, Room]] = []  # leaves for the pool
+        self._held: list[tuple[Events, Room]] = []  # leaves for the pool
         self._waiting: list[Future[list[EncodedLeaf]]] = []  # those that it is at, in order
         self._spare: list[Room] = []
         self._failed = False  # what the pool encoded could not be written
@@ -131,15 +133,15 @@ class RecordingWriter:
     @property
     def taken(self) -> int:
         """Events that the recording has, written yet or not."""
-        with_pool = 2 * len(self._waiting) + len(self._pair)  # leaves
+        with_pool = LEAVES_AT_ONCE * len(self._waiting) + len(self._held)  # leaves
         return self.n_events + self._leaf.filled - self._cut + LEAF_EVENTS * with_pool
 
     def cut(self) -> None:
         """Make chunks of every event so far, a shorter one where need be."""
         with self.shard.lock:
             if not self._ended:
-                if self._pair:
-                    self._submit_pair()
+                if self._held:
+                    self._submit_held()
                 self._collect(0)
                 self._cut_chunk(self._leaf.filled)
 
@@ -244,30 +246,30 @@ class RecordingWriter:
         return len(self._waiting) >= MOST_WAITING and not self._waiting[0].done()
 
     def _submit(self, whole: Events) -> None:
-        """Have a whole leaf encoded and hashed by the shard's pool, as soon as there is a pair."""
+        """Have a whole leaf encoded and hashed by the shard's pool, together with the next few."""
         self._check_whole()
         using = self._spare.pop() if self._spare else room(self.shard.chunk_events)
-        self._pair.append((whole, using))
-        if len(self._pair) == 2:
-            self._submit_pair()
+        self._held.append((whole, using))
+        if len(self._held) == LEAVES_AT_ONCE:
+            self._submit_held()
 
-    def _submit_pair(self) -> None:
+    def _submit_held(self) -> None:
         """Hand over what there is for the pool."""
         shard = self.shard
         assert shard.pool is not None
         self._collect(MOST_WAITING - 1)
-        leaves, self._pair = self._pair, []
+        leaves, self._held = self._held, []
         self._waiting.append(shard.pool.submit(encode_leaves, leaves, shard.chunk_events))
 
     def _collect(self, most: int) -> None:
-        """Write what the pool has encoded, in order, until ``most`` pairs are waited for."""
+        """Write what the pool has encoded, in order, until it is asked no more than ``most``."""
         self._check_whole()
         try:
             while len(self._waiting) > most:
-                for encoded in self._waiting.pop(0).result():
-                    self._write_chunks(encoded.chunks)
-                    self._leaf.hashed.append(encoded.hash)
-                    self._spare.append(encoded.using)
+                leaves = self._waiting.pop(0).result()
+                self._write_chunks([chunk for leaf in leaves for chunk in leaf.chunks])
+                self._leaf.hashed += [leaf.hash for leaf in leaves]
+                self._spare += [leaf.using for leaf in leaves]
         except BaseException:
             self._failed = True
             raise
@@ -283,19 +285,24 @@ class RecordingWriter:
             self._cut = end
 
     def _write_chunks(self, chunks: list[tuple[Measures, NDArray[np.uint16]]]) -> None:
-        shard = self.shard
+        """Write chunks at once: all of them, or none where that fails."""
+        self._cut_pages()
+        codec, event = self.shard.codec, self.next_event
+        infos, records = [], []
         for measures, payload in chunks:
-            self._cut_pages()
-            info = ChunkInfo(
-                self.number, shard.codec, measures.ordered, self.next_event, *measures[1:]
-            )
-            parts = frame_payload(CHUNK, chunk_head(info), payload.data.cast("B"))
-            at = shard.append(parts)
-            self._chunks.append(ChunkInfo(*info[:-2], at, sum(map(len, parts))))
-            self.n_events += info.count
-            self.next_event += info.count
-            self._n_chunks += 1
+            info = ChunkInfo(self.number, codec, measures.ordered, event, *measures[1:])
+            infos.append(info)
+            records.append(frame_payload(CHUNK, chunk_head(info), payload.data.cast("B")))
+            event += info.count
+        at = self.shard.append(list(chain.from_iterable(records)))
+        for info, record in zip(infos, records, strict=True):
+            size = sum(map(len, record))
+            self._chunks.append(ChunkInfo(*info[:-2], at, size))
+            at += size
             self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
+        self.n_events += event - self.next_event
+        self.next_event = event
+        self._n_chunks += len(infos)
 
     def _cut_pages(self) -> None:
         """Write the pages of the index that are full: before the next chunk, so that one that
