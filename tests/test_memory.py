@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from command_line import environment
-
-ROOT = Path(__file__).resolve().parent.parent
+from conftest import ROOT
 
 #: Bytes that a whole process may hold at most, Python, numpy and numba included.
 MOST = 400 << 20

@@ -56,12 +56,14 @@ def test_what_is_kept_is_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch)
     last = {place(block) for block in blocks[2:]}
     while blocks:
         blocks.pop(0)
+    blocks = [memory.room(SIZE) for _ in range(3)]
+    assert {place(block) for block in blocks} == last
+    del blocks[:]
     assert memory.forget() == 3 * SIZE
     assert memory.forget() == 0
     blocks = [memory.room(SIZE)]
     del blocks[:]
     assert memory.room(2 * SIZE + 1).size == 2 * SIZE + 1  # not of a block half its size
-    assert last
 
 
 def test_small_and_impossible_sizes() -> None:

@@ -28,23 +28,25 @@ def full_after(shard: ShardWriter, room: int) -> FullDisk:
 
 
 def test_a_close_that_failed_is_tried_again_with_the_shard(tmp_path: Path) -> None:
-    path = tmp_path / "a.evs"
+    path, events = tmp_path / "a.evs", camera(200)
     with ShardWriter(path, flush_s=60) as shard:
         first = shard.recording("first")
-        first.write(camera(100))
+        first.write(events[:100])
         first.flush()
         disk = full_after(shard, 10)
         with pytest.raises(OSError, match="No space"):
             first.close()
         disk.room = 1 << 40
+        first.write(events[100:])  # it is open still
         with shard.recording("second") as second:
             second.write(camera(50))
     assert verify_shard(path).recordings == 2
     with Shard(path) as opened:
         assert {info.id: info.n_events for info in opened.recordings} == {
-            "first": 100,
+            "first": 200,
             "second": 50,
         }
+    assert read_events(path, "first") == events
 
 
 def test_a_page_that_failed_is_written_later(

@@ -183,7 +183,7 @@ def decode_blocks(
             hint="update evstore to read it",
         )
     for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
-        if column is not None and not _is_plain(column, name):
+        if column is not None and not is_plain(column, name):
             raise ArgumentError(
                 f"column {name} must be a contiguous, writeable {COLUMN_DTYPES[name]} array, "
                 f"got {column.dtype} with strides {column.strides}"
@@ -208,7 +208,7 @@ def decode_blocks(
         )
 
 
-def _is_plain(column: NDArray[Any], name: str) -> bool:
+def is_plain(column: NDArray[Any], name: str) -> bool:
     """Whether the kernels, which know nothing of strides, may write to a column."""
     return bool(
         column.dtype == COLUMN_DTYPES[name]

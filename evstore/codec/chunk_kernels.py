@@ -1,4 +1,4 @@
-"""What the index keeps of a chunk, measured in one pass a column; and pages of memory."""
+"""What the index keeps of a chunk, measured in one pass a column."""
 
 from __future__ import annotations
 
@@ -67,14 +67,3 @@ def measure_block(
     out[6], out[7] = min(out[6], np.int64(x0)), min(out[7], np.int64(y0))
     out[8], out[9] = max(out[8], np.int64(x1) + 1), max(out[9], np.int64(y1) + 1)
     out[10] += on
-
-
-@kernel
-def touch_pages(memory: NDArray[np.uint8]) -> None:
-    """Write a byte of each page, so that the system hands all of them out now.
-
-    It clears a page before, through the cache. Clearing many first, and storing past the cache
-    then, keeps the two from getting into each other's way.
-    """
-    for i in range(0, memory.size, 4096):
-        memory[i] = np.uint8(0)

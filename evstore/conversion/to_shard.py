@@ -40,8 +40,9 @@ def write_shard(
     """
     live = is_pipe(job.source)
     # This thread reads and writes; others encode and hash whole leaves side by side.
-    helpers = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
-    pool = helpers if receipt.bytes_in >= HELPERS_FROM else None
+    pool: ThreadPoolExecutor | None = None
+    if receipt.bytes_in >= HELPERS_FROM:
+        pool = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
     shard: ShardWriter | None = None
     source_hash: SourceHash | None = None  # of the one foreign recording
     try:
@@ -74,7 +75,8 @@ def write_shard(
                 error.add_note(f"what was read is kept in {shard.file.part}")
         raise
     finally:
-        helpers.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
         if source_hash is not None:
             source_hash.close()
 

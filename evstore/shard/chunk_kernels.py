@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.jit import kernel
-
-CHECK_BYTES = 8
+from evstore.shard.chunks import CHECK_BYTES
 
 
 @kernel

@@ -45,12 +45,16 @@ class LeafBuffer:
         self.events, self.filled = Events.empty(length=LEAF_EVENTS), 0
         return taken
 
+    def hashes(self) -> list[bytes]:
+        """The hashes of all leaves, of what is in this one too. Nothing is changed by it."""
+        if not self.filled:
+            return self.hashed
+        part = self.events[: self.filled]
+        return [*self.hashed, leaf_hash(part.t, part.x, part.y, part.p)]
+
     def hash(self) -> None:
         """Hash what is in the leaf, and begin the next one."""
-        if self.filled:
-            part = self.events[: self.filled]
-            self.hashed.append(leaf_hash(part.t, part.x, part.y, part.p))
-            self.filled = 0
+        self.hashed, self.filled = self.hashes(), 0
 
 
 class Room(NamedTuple):

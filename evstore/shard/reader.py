@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks
-from evstore.codec.chunk_kernels import touch_pages
+from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks, is_plain
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
@@ -21,6 +20,7 @@ from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.groups import READ_AT_ONCE, together
 from evstore.shard.index import RecordingInfo
 from evstore.shard.layout import parse_record
+from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
 from evstore.shard.side import parse_side
 from evstore.shard.time_index import TimeIndex
@@ -55,13 +55,13 @@ class RecordingReader:
         """
         if not 0 <= start <= stop <= self.info.n_events:
             raise ArgumentError(f"events must lie in 0..{self.info.n_events}, got {start}..{stop}")
+        if threads < 1:
+            raise ArgumentError(f"threads must be at least 1, got {threads}")
         first = self.info.first_event
         chunks = self._covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
         groups = list(together(chunks, READ_EVENTS))
         large = sum(array.nbytes for array in arrays.values()) >= LARGE
-        if threads < 1:
-            raise ArgumentError(f"threads must be at least 1, got {threads}")
         threads = min(threads, len(groups))
 
         def decode(share: list[list[ChunkInfo]]) -> None:
@@ -73,13 +73,16 @@ class RecordingReader:
             for group in share:
                 self._decode_events(group, start + first, stop + first, arrays, large)
 
+        if threads <= 1:
+            if groups:
+                decode(groups)
+            return arrays
         # A share a thread: handing out every group would cost as much as decoding it.
-        cuts = [len(groups) * k // threads for k in range(threads + 1)] if groups else []
-        shares = [groups[a:b] for a, b in pairwise(cuts)]
-        with ThreadPoolExecutor(max(1, threads - 1)) as pool:
-            others = [pool.submit(decode, share) for share in shares[1:]]
-            for share in shares[:1]:
-                decode(share)
+        cuts = [len(groups) * k // threads for k in range(threads + 1)]
+        mine, *rest = [groups[a:b] for a, b in pairwise(cuts)]
+        with ThreadPoolExecutor(threads - 1) as pool:
+            others = [pool.submit(decode, share) for share in rest]
+            decode(mine)
             for other in others:
                 other.result()
         return arrays
@@ -367,14 +370,7 @@ def _outputs(
     if out is None:
         return {name: empty_column(name, count) for name in columns}
     for name, array in out.items():
-        good = (
-            name in COLUMN_DTYPES
-            and array.dtype == COLUMN_DTYPES[name]
-            and array.ndim == 1
-            and array.flags.c_contiguous
-            and array.flags.writeable
-            and array.size >= count
-        )
+        good = name in COLUMN_DTYPES and is_plain(array, name) and array.size >= count
         if not good:
             raise ArgumentError(
                 f"out[{name!r}] must be a contiguous, writeable {COLUMN_DTYPES.get(name)} array "

@@ -158,31 +158,30 @@ class RecordingWriter:
                 return
             self.cut()
             self._cut_pages()
-            if self.resolution is None and self.n_events:
-                self.resolution = self._extent
-                self.metadata["resolution_from"] = INFERRED
-            metadata = {k: v for k, v in self.metadata.items() if self._known.get(k) != v}
+            # Nothing of the recording changes before END is written: where that fails, it is open.
+            resolution, said = self.resolution, dict(self.metadata)
+            if resolution is None and self.n_events:
+                resolution, said["resolution_from"] = self._extent, INFERRED
+            metadata = {k: v for k, v in said.items() if self._known.get(k) != v}
             if self._label is not None:
                 metadata["label"] = self._label
             header = source_header(self.metadata)
             sides = {name: side.digest() for name, side in sorted(self._side.items())}
-            self._leaf.hash()
-            leaves = self._leaf.hashed
-            self.root = recording_root(self.n_events, leaves, sides, self._label, header)
-            end = End(self.number, self.n_events, self.root, self._changed_resolution(), metadata)
+            leaves = self._leaf.hashes()
+            root = recording_root(self.n_events, leaves, sides, self._label, header)
             if not self._ended:
+                changed = resolution if resolution != self._begun_with else None
+                end = End(self.number, self.n_events, root, changed, metadata)
                 self.shard.append([end.record()])
-                self._ended = True
+                self._ended, self.root = True, root
+                self.resolution, self.metadata = resolution, said
             info = RecordingInfo(
-                self.number, self.id, self.resolution, self.n_events, self._n_chunks, self.root,
+                self.number, self.id, resolution, self.n_events, self._n_chunks, root,
                 self._part, self.first_event, 0, 0, {**self._known, **metadata},
                 self._side_places,
             )  # fmt: skip
             self.shard.finished(info, self._chunks, self._has_pages)
             self._closed = True  # not before: what failed is tried again when the shard is closed
-
-    def _changed_resolution(self) -> tuple[int, int] | None:
-        return self.resolution if self.resolution != self._begun_with else None
 
     def _check_whole(self) -> None:
         if self._failed:

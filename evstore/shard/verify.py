@@ -183,8 +183,7 @@ class _RecordingCheck:
         counted = self._event - info.first_event
         header = source_header(info.metadata)
         sides = {name: side.digest() for name, side in sorted(self.sides.items())}
-        self._leaves.hash()
-        leaves = self._leaves.hashed
+        leaves = self._leaves.hashes()
         root = recording_root(counted, leaves, sides, info.metadata.get("label"), header)
         if counted != info.n_events or root != info.root:
             raise CorruptError(
