@@ -16,7 +16,7 @@ from evstore.codec.packed_decode_kernels import (
     SCRATCH,
     decode,
 )
-from evstore.codec.packed_encode_kernels import DESCRIPTOR, worst_words
+from evstore.codec.packed_encode_kernels import DESCRIPTOR, MEASURES, STEPS, worst_words
 from evstore.codec.packed_encode_kernels import encode_chunks as packed_chunks
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
 from evstore.events import COLUMN_DTYPES, Events
@@ -103,22 +103,21 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
 class Found(NamedTuple):
     """What the kernel says of the chunks that it encodes."""
 
-    measures: NDArray[np.int64]  # a row of Measures each
+    measures: NDArray[np.int64]  # a row of MEASURES each
     ends: NDArray[np.int64]  # of their payloads
 
     @classmethod
     def of(cls, count: int, step: int) -> Found:
         """For ``count`` events in chunks of ``step``."""
         chunks = -(-count // step)
-        width = len(Measures._fields)
-        return cls(np.empty(chunks * width, np.int64), np.empty(chunks, np.int64))
+        return cls(np.empty(chunks * MEASURES, np.int64), np.empty(chunks, np.int64))
 
     def chunks(self, words: NDArray[np.uint16]) -> list[tuple[Measures, NDArray[np.uint16]]]:
         """Measures and payload of each chunk."""
         stops = self.ends.tolist()
         rows = self.measures.reshape(len(stops), -1).tolist()
         return [
-            (_measures(row), words[start:stop])
+            (_measures(row[:STEPS]), words[start:stop])
             for row, start, stop in zip(rows, [0, *stops], stops, strict=False)
         ]
 

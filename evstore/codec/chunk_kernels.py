@@ -51,12 +51,24 @@ def measure_block(
 
     ``first``: they are the chunk's first.
     """
-    ordered, least, most = measure_times(t)
     on = 0
     for i in range(p.size):
         on += int(p[i])
-    x0, x1 = extent(x)
-    y0, y1 = extent(y)
+    include(t, measure_times(t), extent(x), extent(y), on, first, out)
+
+
+@kernel
+def include(
+    t: NDArray[np.int64],
+    times: tuple[bool, np.int64, np.int64],
+    x: tuple[np.uint16, np.uint16],
+    y: tuple[np.uint16, np.uint16],
+    on: int,
+    first: bool,
+    out: NDArray[np.int64],
+) -> None:
+    """measure_block, for who knows the block's times, extents and ON events already."""
+    ordered, least, most = times
     if first:
         out[0], out[1], out[2], out[3], out[4], out[5] = 1, 0, t[0], t[0], t[0], t[0]
         out[6], out[7], out[8], out[9], out[10] = 65_536, 65_536, 0, 0, 0
@@ -64,6 +76,6 @@ def measure_block(
     out[1] += t.size
     out[3] = t[t.size - 1]
     out[4], out[5] = min(out[4], least), max(out[5], most)
-    out[6], out[7] = min(out[6], np.int64(x0)), min(out[7], np.int64(y0))
-    out[8], out[9] = max(out[8], np.int64(x1) + 1), max(out[9], np.int64(y1) + 1)
+    out[6], out[7] = min(out[6], np.int64(x[0])), min(out[7], np.int64(y[0]))
+    out[8], out[9] = max(out[8], np.int64(x[1]) + 1), max(out[9], np.int64(y[1]) + 1)
     out[10] += on

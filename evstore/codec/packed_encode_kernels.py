@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bitpack_kernels import BLOCK, MASK, pack, section_words
-from evstore.codec.chunk_kernels import measure_block
+from evstore.codec.chunk_kernels import include, measure_times
 from evstore.codec.vector_encoding import (
     COUNTS,
     bits_above,
@@ -39,6 +39,13 @@ P_OFF, P_ON, P_BITS = 0, 1, 2
 
 EXCEPTION_WORDS = 3  # position, then what does not fit in the width: low word, high word
 EXCEPTION_BITS = 48
+#: Steps below it add up to less than an int64 holds, over a block.
+SMALL_STEP = U(1 << 48)
+#: A row of measures: those of codec.chunk.Measures, and which bits its time steps have.
+MEASURES = 12
+STEPS = 11
+X1, Y1 = 8, 9
+
 RUN_GAIN_WORDS = 32  # XY_RUNS decodes slower: it must save this much in a full block (half a bit)
 
 
@@ -109,9 +116,10 @@ def raw_times(t: NDArray[np.int64], head: NDArray[np.uint16], out: NDArray[np.ui
 
 
 @kernel
-def time_deltas(t: NDArray[np.int64], deltas: NDArray[np.uint64]) -> tuple[int, int]:
-    """Differences modulo 2**64, the first one 0; returns (form, bit length of the largest).
+def time_deltas(t: NDArray[np.int64], deltas: NDArray[np.uint64]) -> tuple[int, int, np.uint64]:
+    """Differences modulo 2**64, the first one 0.
 
+    Returns the form, the bit length of the largest, and which bits the differences have.
     Zigzag where one is negative, so that only blocks in which time steps back pay for it.
     """
     n = t.size
@@ -124,6 +132,7 @@ def time_deltas(t: NDArray[np.int64], deltas: NDArray[np.uint64]) -> tuple[int, 
         every |= U(d)
         signs |= d
     form = T_WIDE
+    steps = every
     if signs < 0:
         form = T_SIGNED
         every = U(0)
@@ -133,7 +142,7 @@ def time_deltas(t: NDArray[np.int64], deltas: NDArray[np.uint64]) -> tuple[int, 
             every |= deltas[i]
     elif every < U(0x10000) and U(t[n - 1]) - U(t[0]) < U(0x10000):
         form = T_NARROW
-    return form, bit_length(every)
+    return form, bit_length(every), steps
 
 
 @kernel
@@ -143,20 +152,23 @@ def encode_times(
     low: NDArray[np.uint16],
     head: NDArray[np.uint16],
     out: NDArray[np.uint16],
-) -> int:
-    """Write one block's times; ``head`` is its descriptor. Returns the words used of ``out``."""
+) -> tuple[int, np.uint64]:
+    """Write one block's times; ``head`` is its descriptor.
+
+    Returns the words used of ``out``, and which bits the time steps have.
+    """
     n = t.size
     for k in range(4):
         head[k] = np.uint16((U(t[0]) >> U(16 * k)) & U(0xFFFF))
     head[AT_PATCH] = np.uint16(0)
-    form, full = time_deltas(t, deltas)
+    form, full, steps = time_deltas(t, deltas)
     if full > 48:
-        return raw_times(t, head, out)
+        return raw_times(t, head, out), steps
     for i in range(n):
         low[i] = np.uint16(deltas[i] & U(0xFFFF))
     width = choose_width(low, deltas, n, full)
     if width < 0:
-        return raw_times(t, head, out)
+        return raw_times(t, head, out), steps
     head[AT_T] = np.uint16(form << 8 | width)
     w = U(width)
     size = section_words(n, width)
@@ -179,7 +191,16 @@ def encode_times(
             found += 1
         i += 1
     head[AT_PATCH] = np.uint16(found)
-    return size
+    return size, steps
+
+
+@kernel
+def known_times(t: NDArray[np.int64], steps: np.uint64) -> tuple[bool, np.int64, np.int64]:
+    """measure_times, without a look at every time where the bits of the steps tell enough."""
+    last = t[t.size - 1]
+    if steps < SMALL_STEP and t[0] <= last:  # or times beyond int64 began again
+        return True, t[0], last
+    return measure_times(t)
 
 
 @kernel
@@ -189,8 +210,11 @@ def encode_coordinates(
     runs: NDArray[np.uint16],
     head: NDArray[np.uint16],
     out: NDArray[np.uint16],
-) -> int:
-    """Write one block's x or y; ``head`` is its form, low and runs. Returns the words used."""
+) -> tuple[int, np.uint16, np.uint16]:
+    """Write one block's x or y; ``head`` is its form, low and runs.
+
+    Returns the words used, the least and the greatest value.
+    """
     n = values.size
     least = values[0]
     most = values[0]
@@ -211,12 +235,12 @@ def encode_coordinates(
         for i in range(n):
             low[i] = np.uint16(values[i] - least)
         pack(low, n, width, out[:plain])
-        return plain
+        return plain, least, most
     head[0] = np.uint16(XY_RUNS << 8 | width)
     head[2] = np.uint16(changes)
     encode_runs(values, least, changes, runs, out)
     pack(runs, changes, width, out[bitmap : bitmap + used])
-    return bitmap + used
+    return bitmap + used, least, most
 
 
 @kernel
@@ -259,15 +283,17 @@ def encode_runs(
 
 
 @kernel
-def encode_polarity(p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray[np.uint16]) -> int:
-    """Write one block's p; ``head`` is its descriptor. Returns the words used of ``out``."""
+def encode_polarity(
+    p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray[np.uint16]
+) -> tuple[int, int]:
+    """Write one block's p; ``head`` is its descriptor. Returns the words used and the ON events."""
     n = p.size
     on = 0
     for i in range(n):
         on += int(p[i])
     if on == 0 or on == n:
         head[AT_PATCH] |= np.uint16((P_OFF if on == 0 else P_ON) << P_SHIFT)
-        return 0
+        return 0, on
     head[AT_PATCH] |= np.uint16(P_BITS << P_SHIFT)
     for i in range(0, n & -64, 64):
         bits = bits_on(p, U(i))
@@ -278,7 +304,7 @@ def encode_polarity(p: NDArray[np.uint8], head: NDArray[np.uint16], out: NDArray
         for i in range(16 * k, min(16 * k + 16, n)):
             word |= int(p[i]) << (i & 15)
         out[k] = np.uint16(word)
-    return (n + 15) >> 4
+    return (n + 15) >> 4, on
 
 
 @kernel
@@ -300,18 +326,25 @@ def encode(
     n = t.size
     blocks = (n + BLOCK - 1) // BLOCK
     at = blocks * DESCRIPTOR
+    every = U(0)
     for b in range(blocks):
         start = b * BLOCK
         stop = min(start + BLOCK, n)
-        ts, xs, ys, ps = t[start:stop], x[start:stop], y[start:stop], p[start:stop]
-        measure_block(ts, xs, ys, ps, b == 0, measures)
+        ts = t[start:stop]
         head = out[b * DESCRIPTOR : (b + 1) * DESCRIPTOR]
         # Rows beyond a short block's last event are packed too: zeros keep the bytes reproducible.
         low[stop - start :] = np.uint16(0)
-        at += encode_times(ts, deltas, low, head, out[at:])
-        at += encode_coordinates(xs, low, runs, head[AT_X:], out[at:])
-        at += encode_coordinates(ys, low, runs, head[AT_Y:], out[at:])
-        at += encode_polarity(ps, head, out[at:])
+        used, steps = encode_times(ts, deltas, low, head, out[at:])
+        at += used
+        used, x0, x1 = encode_coordinates(x[start:stop], low, runs, head[AT_X:], out[at:])
+        at += used
+        used, y0, y1 = encode_coordinates(y[start:stop], low, runs, head[AT_Y:], out[at:])
+        at += used
+        used, on = encode_polarity(p[start:stop], head, out[at:])
+        at += used
+        include(ts, known_times(ts, steps), (x0, x1), (y0, y1), on, b == 0, measures)
+        every |= steps | (U(t[start]) - U(t[max(start - 1, 0)]))
+    measures[STEPS] = np.int64(every)
     return at
 
 
@@ -331,12 +364,12 @@ def encode_chunks(
 ) -> None:
     """Encode chunks of ``step`` events one after the other, the last may be shorter.
 
-    ``out`` holds ``worst_words`` of each; ``ends`` gets where each ends, ``measures`` a row each.
+    ``out`` holds ``worst_words`` of each; ``ends`` gets where each ends, ``measures`` a row of
+    MEASURES each.
     """
     at = 0
-    width = measures.size // ends.size
     for k in range(ends.size):
         a, b = k * step, min((k + 1) * step, t.size)
-        row = measures[k * width : (k + 1) * width]
+        row = measures[k * MEASURES : (k + 1) * MEASURES]
         at += encode(t[a:b], x[a:b], y[a:b], p[a:b], out[at:], deltas, low, runs, row)
         ends[k] = at

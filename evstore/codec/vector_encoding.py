@@ -16,6 +16,7 @@ from numba.extending import intrinsic, overload
 from evstore.codec.llvm import (
     HAS_SHUFFLE,
     I1,
+    I8,
     I16,
     I64,
     LITTLE,
@@ -80,62 +81,111 @@ def _above_64(typing: Any, values: Any, at: Any, limit: Any) -> tuple[Any, Any]:
     return signature, generate
 
 
-def bits_with(values: Any, at: Any, bit: Any) -> Any:
-    """Which of 64 unsigned values have that bit set: bit ``i`` for ``values[at + i]``."""
-    bits = U(0)
-    for i in range(STEP):
-        bits |= ((U(values[at + U(i)]) >> U(bit)) & U(1)) << U(i)
-    return bits
+def put_bitmaps(values: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> None:
+    """Bitmaps of 64 unsigned values: of up to 8 bits, from ``bit`` on, the first value lowest.
+
+    They go to ``out[to]`` and each ``size`` bytes on.
+    """
+    for k in range(count):
+        for i in range(0, STEP, 8):
+            octet = U(0)
+            for j in range(8):
+                octet |= ((U(values[at + U(i + j)]) >> (bit + U(k))) & U(1)) << U(j)
+            out[to + U(k) * size + U(i >> 3)] = np.uint8(octet)
 
 
-@overload(bits_with)  # type: ignore[untyped-decorator]
-def _bits_with(values: Any, at: Any, bit: Any) -> Callable[..., Any]:
-    def fast(values: Any, at: Any, bit: Any) -> Any:
-        return _with_64(values, at, bit)
+@overload(put_bitmaps)  # type: ignore[untyped-decorator]
+def _put_bitmaps(
+    values: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any
+) -> Callable[..., Any]:
+    def fast(values: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> Any:
+        _bitmaps_of_64(values, at, bit, count, out, to, size)
 
-    return fast if LITTLE else bits_with
+    return fast if LITTLE else put_bitmaps
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _with_64(typing: Any, values: Any, at: Any, bit: Any) -> tuple[Any, Any]:
-    signature = types.uint64(values, types.uint64, types.uint64)
+def _bitmaps_of_64(
+    typing: Any, values: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any
+) -> tuple[Any, Any]:
+    u64 = types.uint64
+    signature = types.void(values, u64, u64, u64, out, u64, u64)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        values, at, bit = args
-        kind = ir.IntType(signature.args[0].dtype.bitwidth)
-        row = ir.VectorType(kind, STEP)
-        one = builder.shl(ir.Constant(I64, 1), bit)
-        mask = splat(builder, row, one if kind == I64 else builder.trunc(one, kind))
-        v = builder.and_(load(context, builder, signature.args[0], values, at, row), mask)
-        return builder.bitcast(builder.icmp_unsigned("==", v, mask), I64)
+        values, at, bit, count, out, to, size = args
+        row = ir.VectorType(ir.IntType(signature.args[0].dtype.bitwidth), STEP)
+        v = load(context, builder, signature.args[0], values, at, row)
+        octets = _octets(builder, v, bit)
+        return _put_planes(context, builder, octets, count, signature.args[4], out, to, size)
 
     return signature, generate
 
 
-def put_bits(bits: Any, out: Any, at: Any) -> None:
-    """Write 64 bits as the 8 bytes from ``out[at]`` on, the lowest first."""
-    for i in range(8):
-        out[at + U(i)] = np.uint8((bits >> U(8 * i)) & U(0xFF))
+def put_step_bitmaps(t: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> None:
+    """put_bitmaps of 64 times less the time before each, modulo 2**64."""
+    for k in range(count):
+        for i in range(0, STEP, 8):
+            octet = U(0)
+            for j in range(8):
+                step = U(t[at + U(i + j)]) - U(t[at + U(i + j) - U(1)])
+                octet |= ((step >> (bit + U(k))) & U(1)) << U(j)
+            out[to + U(k) * size + U(i >> 3)] = np.uint8(octet)
 
 
-@overload(put_bits)  # type: ignore[untyped-decorator]
-def _put_bits(bits: Any, out: Any, at: Any) -> Callable[..., Any]:
-    def fast(bits: Any, out: Any, at: Any) -> Any:
-        _put_64(bits, out, at)
+@overload(put_step_bitmaps)  # type: ignore[untyped-decorator]
+def _put_step_bitmaps(
+    t: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any
+) -> Callable[..., Any]:
+    def fast(t: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> Any:
+        _step_bitmaps_of_64(t, at, bit, count, out, to, size)
 
-    return fast if LITTLE else put_bits
+    return fast if LITTLE else put_step_bitmaps
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _put_64(typing: Any, bits: Any, out: Any, at: Any) -> tuple[Any, Any]:
-    signature = types.void(types.uint64, out, types.uint64)
+def _step_bitmaps_of_64(
+    typing: Any, t: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any
+) -> tuple[Any, Any]:
+    u64 = types.uint64
+    signature = types.void(t, u64, u64, u64, out, u64, u64)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits, out, at = args
-        store(context, builder, signature.args[1], out, at, bits)
-        return context.get_dummy_value()
+        t, at, bit, count, out, to, size = args
+        row = ir.VectorType(I64, STEP)
+        v = load(context, builder, signature.args[0], t, at, row)
+        before = builder.sub(at, ir.Constant(I64, 1))
+        v = builder.sub(v, load(context, builder, signature.args[0], t, before, row))
+        octets = _octets(builder, v, bit)
+        return _put_planes(context, builder, octets, count, signature.args[4], out, to, size)
 
     return signature, generate
+
+
+def _octets(builder: Any, values: Any, bit: Any) -> Any:
+    """The byte of each value that begins at ``bit``: vectors make bitmaps of bytes best."""
+    kind = values.type.element
+    places = splat(builder, values.type, bit if kind == I64 else builder.trunc(bit, kind))
+    octets = builder.lshr(values, places)
+    return octets if kind == I8 else builder.trunc(octets, ir.VectorType(I8, STEP))
+
+
+def _put_planes(
+    context: Any, builder: Any, octets: Any, count: Any, kind: Any, out: Any, to: Any, size: Any
+) -> Any:
+    """A bitmap of each of the ``count`` lowest bits, to ``out[to]`` and each ``size`` bytes on."""
+    done = builder.append_basic_block("done")
+    zeros = ir.Constant(octets.type, [0] * STEP)
+    for k in range(8):
+        more = builder.append_basic_block("more")
+        builder.cbranch(builder.icmp_unsigned(">", count, ir.Constant(I64, k)), more, done)
+        builder.position_at_end(more)
+        picked = builder.and_(octets, ir.Constant(octets.type, [1 << k] * STEP))
+        bits = builder.bitcast(builder.icmp_unsigned("!=", picked, zeros), I64)
+        store(context, builder, kind, out, to, bits)
+        to = builder.add(to, size)
+    builder.branch(done)
+    builder.position_at_end(done)
+    return context.get_dummy_value()
 
 
 def bits_changed(values: Any, at: Any) -> Any:

@@ -12,10 +12,9 @@ from evstore.events import COLUMNS, Events
 from evstore.shard.leaf_kernels import encode_and_lay_out
 from evstore.shard.root import (
     LEAF_EVENTS,
-    LeafScratch,
+    body_of,
     hash_of_body,
     leaf_hash,
-    leaf_scratch,
 )
 
 
@@ -61,12 +60,12 @@ class Room(NamedTuple):
     """What encoding and hashing a leaf need beside its events; one of them serves one thread."""
 
     encoding: Scratch
-    hashing: LeafScratch
+    body: NDArray[np.uint8]
 
 
 def room(step: int) -> Room:
     """Room for whole leaves in chunks of ``step`` events."""
-    return Room(scratch(LEAF_EVENTS, step), leaf_scratch())
+    return Room(scratch(LEAF_EVENTS, step), body_of())
 
 
 class EncodedLeaf(NamedTuple):
@@ -80,13 +79,12 @@ class EncodedLeaf(NamedTuple):
 def encode_leaf(leaf: Events, step: int, using: Room) -> EncodedLeaf:
     """Encode and hash a leaf, in two calls: all of the work that can be done beside others."""
     words, deltas, low, runs, _ = using.encoding
-    steps, narrow, body = using.hashing
     found = Found.of(len(leaf), step)
     bits = encode_and_lay_out(
         leaf.t, leaf.x, leaf.y, leaf.p, step,
-        words, deltas, low, runs, *found, steps, narrow, body,
+        words, deltas, low, runs, *found, using.body,
     )  # fmt: skip
-    hashed = hash_of_body(len(leaf), int(leaf.t[0]), bits, body)
+    hashed = hash_of_body(len(leaf), int(leaf.t[0]), bits, using.body)
     return EncodedLeaf(found.chunks(words), hashed, using)
 
 

@@ -9,45 +9,36 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evstore.shard.layout import json_bytes
-from evstore.shard.root_kernels import MOST_BITS, STEP, leaf_body
+from evstore.shard.root_kernels import MOST_BITS, leaf_body, used_bits
 
 LEAF_EVENTS = 65_536
 _LEAF = struct.Struct("<4sIqBBBB")
 
 
-class LeafScratch(NamedTuple):
-    """What hashing a leaf needs beside its events; one of them serves one thread."""
-
-    steps: NDArray[np.uint64]
-    low: NDArray[np.uint16]
-    body: NDArray[np.uint8]
-
-
-def leaf_scratch(count: int = LEAF_EVENTS) -> LeafScratch:
-    """Scratch for leaves of up to ``count`` events."""
-    body = np.empty(MOST_BITS * ((count + 7) // 8), np.uint8)
-    return LeafScratch(np.empty(STEP, np.uint64), np.empty(STEP, np.uint16), body)
+def body_of(count: int = LEAF_EVENTS) -> NDArray[np.uint8]:
+    """Room for the bitmaps of ``count`` events."""
+    return np.empty(MOST_BITS * ((count + 7) // 8), np.uint8)
 
 
 def leaf_hash(
     t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
 ) -> bytes:
     """SHA-256 of up to LEAF_EVENTS events; the columns are contiguous and not empty."""
-    using = leaf_scratch(len(t))
-    bits = leaf_body(t, x, y, p, *using)
-    return hash_of_body(len(t), int(t[0]), bits, using.body)
+    body, bits = body_of(len(t)), used_bits(t, x, y)
+    leaf_body(t, x, y, p, *bits, body)
+    return hash_of_body(len(t), int(t[0]), bits, body)
 
 
 def hash_of_body(
     count: int, t_first: int, bits: tuple[int, int, int], body: NDArray[np.uint8]
 ) -> bytes:
-    """SHA-256 of a leaf that leaf_body has laid out, of what ``bits`` it returned."""
+    """SHA-256 of a leaf that leaf_body has laid out: ``bits`` of t, of x and of y."""
     hasher = hashlib.sha256(_LEAF.pack(b"leaf", count, t_first, *bits, 0))
     hasher.update(body[: (sum(bits) + 1) * ((count + 7) // 8)].data)
     return hasher.digest()

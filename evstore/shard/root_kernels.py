@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.packed_encode_kernels import bit_length
-from evstore.codec.vector_encoding import bits_with, put_bits
+from evstore.codec.vector_encoding import put_bitmaps, put_step_bitmaps
 from evstore.jit import kernel
 
 U = np.uint64
 MOST_BITS = 64 + 16 + 16 + 1
-STEP = 1024  # events at once: what is made of them stays in the nearest cache
+STEP = 1024  # events at once: a page of memory a column and bitmap
 
 
 @kernel
@@ -34,24 +34,51 @@ def used_bits(
 
 
 @kernel
-def bitmaps(
-    values: NDArray[Any], first: int, last: int, out: NDArray[np.uint8], at: int, size: int
+def column_bitmaps(
+    values: NDArray[Any], start: int, stop: int, bits: int, out: NDArray[np.uint8], at: int
 ) -> None:
-    """A bitmap of each bit from ``first`` to ``last`` (excluded), the first value lowest.
+    """A bitmap of each of the lowest ``bits`` of a column, to ``out[at]`` and on, of some events.
 
-    They go to ``out[at]`` and each ``size`` bytes on.
+    ``start`` is a multiple of 64.
     """
     n = values.size
-    whole = n & -64
-    for k in range(first, last):
-        to = at + (k - first) * size
-        for i in range(0, whole, 64):
-            put_bits(bits_with(values, U(i), U(k)), out, U(to + (i >> 3)))
-        for i in range(whole, n, 8):
-            byte = U(0)
-            for j in range(i, min(i + 8, n)):
-                byte |= ((U(values[j]) >> U(k)) & U(1)) << U(j - i)
-            out[to + (i >> 3)] = np.uint8(byte)
+    size = (n + 7) >> 3
+    for bit in range(0, bits, 8):
+        count = min(8, bits - bit)
+        to = at + bit * size
+        whole = start + ((stop - start) & -64)
+        for i in range(start, whole, 64):
+            put_bitmaps(values, U(i), U(bit), U(count), out, U(to + (i >> 3)), U(size))
+        for i in range(whole, stop, 8):
+            for k in range(count):
+                octet = U(0)
+                for j in range(i, min(i + 8, stop)):
+                    octet |= ((U(values[j]) >> U(bit + k)) & U(1)) << U(j - i)
+                out[to + k * size + (i >> 3)] = np.uint8(octet)
+
+
+@kernel
+def step_bitmaps(
+    t: NDArray[np.int64], start: int, stop: int, bits: int, out: NDArray[np.uint8]
+) -> None:
+    """column_bitmaps of the time differences, modulo 2**64, the first one 0."""
+    n = t.size
+    size = (n + 7) >> 3
+    for bit in range(0, bits, 8):
+        count = min(8, bits - bit)
+        to = bit * size
+        first = min(max(start, 64), stop)  # before it the vectors would look at what is before t
+        whole = first + ((stop - first) & -64)
+        for i in range(first, whole, 64):
+            put_step_bitmaps(t, U(i), U(bit), U(count), out, U(to + (i >> 3)), U(size))
+        for a, b in ((start, first), (whole, stop)):
+            for i in range(a, b, 8):
+                for k in range(count):
+                    octet = U(0)
+                    for j in range(i, min(i + 8, b)):
+                        step = U(t[j]) - U(t[max(j - 1, 0)])
+                        octet |= ((step >> U(bit + k)) & U(1)) << U(j - i)
+                    out[to + k * size + (i >> 3)] = np.uint8(octet)
 
 
 @kernel
@@ -60,33 +87,22 @@ def leaf_body(
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
-    steps: NDArray[np.uint64],
-    low: NDArray[np.uint16],
+    t_bits: int,
+    x_bits: int,
+    y_bits: int,
     out: NDArray[np.uint8],
-) -> tuple[int, int, int]:
+) -> None:
     """A bitmap of each bit of the time differences (the first one is 0), of x, of y and of p.
 
-    Returns the bits of the first three. ``steps`` and ``low`` are scratch of STEP; ``out`` holds
-    MOST_BITS bitmaps.
+    ``out`` holds MOST_BITS bitmaps.
     """
-    t_bits, x_bits, y_bits = used_bits(t, x, y)
     n = t.size
     size = (n + 7) >> 3
     for start in range(0, n, STEP):
         stop = min(start + STEP, n)
-        steps[0] = U(t[start]) - U(t[max(start - 1, 0)])
-        for i in range(1, stop - start):
-            steps[i] = U(t[start + i]) - U(t[start + i - 1])
-        # The bits that most differences have, of narrower values: four times as many a vector.
-        narrow = min(t_bits, 16)
-        for i in range(stop - start):
-            low[i] = np.uint16(steps[i] & U(0xFFFF))
-        at = start >> 3
-        bitmaps(low[: stop - start], 0, narrow, out, at, size)
-        bitmaps(steps[: stop - start], narrow, t_bits, out, at + narrow * size, size)
-        at += t_bits * size
-        bitmaps(x[start:stop], 0, x_bits, out, at, size)
+        step_bitmaps(t, start, stop, t_bits, out)
+        at = t_bits * size
+        column_bitmaps(x, start, stop, x_bits, out, at)
         at += x_bits * size
-        bitmaps(y[start:stop], 0, y_bits, out, at, size)
-        bitmaps(p[start:stop], 0, 1, out, at + y_bits * size, size)
-    return t_bits, x_bits, y_bits
+        column_bitmaps(y, start, stop, y_bits, out, at)
+        column_bitmaps(p, start, stop, 1, out, at + y_bits * size)
