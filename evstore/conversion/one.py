@@ -19,8 +19,11 @@ from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import open as open_recording
 from evstore.recording.opening import open_all, split_address
 from evstore.recording.stream import is_pipe
+from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
+
+BATCH_EVENTS = 4 * LEAF_EVENTS  # read at once: as many as helpers take
 
 
 class VerificationError(CorruptError):
@@ -45,7 +48,7 @@ def convert_one(job: Job, options: Options, progress: Progress | None = None) ->
                 "--overwrite replaces it"
             )
     receipt = Receipt(job.source, job.target)
-    recordings = open_all(job.source, **options.said())
+    recordings = open_all(job.source, **options.said(), batch_events=BATCH_EVENTS)
     try:
         before = _state(job.source)
         os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)

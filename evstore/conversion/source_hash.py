@@ -7,7 +7,8 @@ import os
 from concurrent.futures import Executor, Future
 from contextlib import closing
 
-HASH_AT_ONCE = 1 << 20
+HH = int(os.environ.get("HH", "1048576"))
+HASH_AT_ONCE = int(os.environ.get("HA", "2097152"))
 
 
 class SourceHash:
@@ -33,8 +34,8 @@ class SourceHash:
                 return
             self._at_it.result()
             self._at_it = None
+        position = min(position, self._asked + (HH if here else HASH_AT_ONCE))
         if here:
-            position = min(position, self._asked + HASH_AT_ONCE)
             self._hash(position - self._asked)
         else:
             self._at_it = self._pool.submit(self._hash, position - self._asked)

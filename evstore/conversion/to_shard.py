@@ -22,7 +22,6 @@ from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
 OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
-ASK_EVERY = 8  # batches between two looks at how far a source has been read
 MOST_HELPERS = 3  # one thread reads and writes no faster than three encode and hash
 HELPERS_FROM = 4 << 20  # bytes of source from which they are worth their start
 
@@ -98,15 +97,12 @@ def _copy_foreign(
         metadata["resolution_from"] = "given"
     resolution = None if recording.grows else recording.stated_resolution
     writer = shard.recording(recording.id, resolution=resolution, metadata=metadata)
-    for k, (events, triggers) in enumerate(feed(recording, options.selection)):
+    for events, triggers in feed(recording, options.selection):
         if triggers is not None:
             writer.trigger(*triggers)
         writer.write(events, checked=True)
         told.add(len(events))
-        if writer.is_ahead:
-            source_hash.reach(recording.position, here=True)
-        elif k % ASK_EVERY == 0:  # each question waits for the interpreter's lock
-            source_hash.reach(recording.position)
+        source_hash.reach(recording.position, here=writer.is_ahead)
     # Readers learn some of it only on the way.
     now = recording.metadata.items()
     writer.metadata.update({name: value for name, value in now if known.get(name) != value})

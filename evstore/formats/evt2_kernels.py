@@ -57,7 +57,7 @@ def decode(
     """Decode until the words end or the outputs are full; returns (position, filled).
 
     Event words are gathered first, each with its TIME_HIGH, and taken apart together afterwards;
-    ``gathered`` is scratch of the outputs' length.
+    ``gathered`` is scratch as long as the words, or the outputs.
     """
     high = state[HIGH]
     edges = state[TRIGGERS]
@@ -68,9 +68,11 @@ def decode(
         if high >= 0 and n < limit:
             at = np.uint64(i)
             to = np.uint64(n)
+            free = np.uint64(n - filled)
             stop = np.uint64(min(words.size, i + limit - n))
             while at < stop and words[at] < np.uint32(EVENTS_END):
-                gathered[to] = words[at]
+                gathered[free] = words[at]
+                free += np.uint64(1)
                 t[to] = high
                 to += np.uint64(1)
                 at += np.uint64(1)
@@ -105,7 +107,7 @@ def decode(
         else:
             counts[kind] += 1
         i += 1
-    unpack(gathered[filled:n], t[filled:n], x[filled:n], y[filled:n], p[filled:n])
+    unpack(gathered[: n - filled], t[filled:n], x[filled:n], y[filled:n], p[filled:n])
     state[HIGH] = high
     state[TRIGGERS] = edges
     return i, n

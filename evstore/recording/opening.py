@@ -6,7 +6,7 @@ import builtins
 import os
 
 from evstore.errors import ArgumentError
-from evstore.formats.reading import ReadOptions
+from evstore.formats.reading import BATCH_EVENTS, ReadOptions
 from evstore.formats.registry import SHARD_MAGIC
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
@@ -26,11 +26,13 @@ def open(
     sensor: str | None = None,
     grow: bool = False,
     drop_outside: bool = False,
+    batch_events: int = BATCH_EVENTS,
 ) -> Recording:
     """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file.
 
     The format is told by content, or forced with ``input_format``; ``columns``, ``time_unit``,
     ``resolution`` and ``sensor`` say what a file cannot. ``-`` reads standard input.
+    ``batch_events``: how many events of a foreign file are decoded at once, at most.
 
     Raises FormatError (damaged, cut, of an unknown kind), ArgumentError, OSError.
 
@@ -50,7 +52,7 @@ def open(
             raise
     if recording:
         raise ArgumentError(f"{name}: holds one recording, which has no name; got {recording!r}")
-    options = ReadOptions(resolution, columns, time_unit, sensor)
+    options = ReadOptions(resolution, columns, time_unit, sensor, batch_events)
     return ForeignRecording(name, options, input_format, grow, drop_outside)
 
 

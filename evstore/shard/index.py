@@ -16,13 +16,10 @@ from evstore.shard.layout import (
     PAGE,
     Cursor,
     Record,
-    frame,
-    json_bytes,
     parse_json,
     parse_text,
-    put_varint,
 )
-from evstore.shard.table import deltas, pack_table, sums, unpack_table, wrapped
+from evstore.shard.table import sums, unpack_table, wrapped
 
 PAGE_CHUNKS = 4096  # entries of a full page: about 50 KiB, 64 M events
 PAGE_COLUMNS = 15
@@ -82,51 +79,6 @@ def summary(chunks: Sequence[ChunkInfo]) -> tuple[int, int, int, int, int]:
     )
 
 
-def page_record(chunks: Sequence[ChunkInfo]) -> bytes:
-    """A PAGE record of chunks in file order."""
-    c = [list(column) for column in zip(*chunks, strict=True)]
-    (
-        rec,
-        codec,
-        ordered,
-        first,
-        count,
-        t_first,
-        t_last,
-        t_min,
-        t_max,
-        x0,
-        y0,
-        x1,
-        y1,
-        on,
-        at,
-        size,
-    ) = c
-    nexts = [0, *(f + n for f, n in zip(first, count, strict=True))]
-    ends = [o + s for o, s in zip(at, size, strict=True)]
-    columns = [
-        deltas(rec),
-        [k << 1 | int(o) for k, o in zip(codec, ordered, strict=True)],
-        [f - n for f, n in zip(first, nexts, strict=False)],
-        count,
-        deltas(t_first),
-        [b - a for a, b in zip(t_first, t_last, strict=True)],
-        [a - b for a, b in zip(t_first, t_min, strict=True)],
-        [b - a for a, b in zip(t_last, t_max, strict=True)],
-        x0,
-        y0,
-        [b - a for a, b in zip(x0, x1, strict=True)],
-        [b - a for a, b in zip(y0, y1, strict=True)],
-        on,
-        [o - e for o, e in zip(at, [0, *ends], strict=False)],
-        size,
-    ]  # fmt: skip
-    body = bytearray()
-    put_varint(body, len(chunks))
-    return frame(PAGE, bytes(body) + pack_table(columns))
-
-
 def parse_page(record: Record) -> list[ChunkInfo]:
     """The chunks of a PAGE record."""
     if record.kind != PAGE:
@@ -164,36 +116,6 @@ def parse_page(record: Record) -> list[ChunkInfo]:
     )
     # What ChunkInfo(...) does, without a call of the interpreter's for each.
     return list(map(tuple.__new__, repeat(ChunkInfo), zip(*fields, strict=True)))
-
-
-def directory_record(recordings: Sequence[RecordingInfo], pages: Sequence[PageInfo]) -> bytes:
-    """The DIRECTORY record: every recording and every page of a shard."""
-    ids = [r.id.encode() for r in recordings]
-    metas = [json_bytes(r.metadata) for r in recordings]
-    sides = [json_bytes(r.side) for r in recordings]
-    table = [
-        deltas([r.number for r in recordings]),
-        [len(i) for i in ids],
-        [r.resolution[0] if r.resolution else 0 for r in recordings],
-        [r.resolution[1] if r.resolution else 0 for r in recordings],
-        [r.n_events for r in recordings],
-        [r.n_chunks for r in recordings],
-        [r.part for r in recordings],
-        [r.first_event for r in recordings],
-        deltas([r.page for r in recordings]),
-        deltas([r.entry for r in recordings]),
-        [len(m) for m in metas],
-        [len(s) for s in sides],
-    ]
-    page_table = [list(c) for c in zip(*pages, strict=True)] or [[]] * PAGE_TABLE_COLUMNS
-    packed_pages = pack_table(page_table)
-    body = bytearray()
-    put_varint(body, len(recordings))
-    put_varint(body, len(pages))
-    put_varint(body, len(packed_pages))
-    body += packed_pages
-    texts = b"".join([*(r.root for r in recordings), *ids, *metas, *sides])
-    return frame(DIRECTORY, bytes(body) + pack_table(table, texts))
 
 
 def parse_directory(record: Record, file_size: int) -> tuple[list[RecordingInfo], list[PageInfo]]:

@@ -1,41 +1,114 @@
-"""All that is made of a leaf, in one call: each waits for the interpreter's lock at its end."""
+"""All that is made of leaves, in one call: each waits for the interpreter's lock at its end."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.packed_encode_kernels import MEASURES, STEPS, X1, Y1, bit_length, encode_chunks
+from evstore.codec.packed_encode_kernels import MEASURES, STEPS, X1, Y1, bit_length, encode
 from evstore.jit import kernel
-from evstore.shard.root_kernels import leaf_body
+from evstore.shard.record_kernels import HEAD_ROOM, put_head
+from evstore.shard.root import LEAF_EVENTS
+from evstore.shard.root_kernels import MOST_BITS, leaf_body
 
 U = np.uint64
+CHECK_WORDS = 4  # behind each payload
+LEAF_BODY = MOST_BITS * LEAF_EVENTS // 8  # bytes
 
 
 @kernel
-def encode_and_lay_out(
+def encode_chunks(
     t: NDArray[np.int64],
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
     step: int,
+    about: NDArray[np.int64],
     words: NDArray[np.uint16],
+    octets: NDArray[np.uint8],
     deltas: NDArray[np.uint64],
     low: NDArray[np.uint16],
     runs: NDArray[np.uint16],
     measures: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    body: NDArray[np.uint8],
-) -> tuple[int, int, int]:
-    """encode_chunks, then leaf_body of as many bits as used_bits would find; they are returned."""
-    encode_chunks(t, x, y, p, step, words, deltas, low, runs, measures, ends)
-    steps = U(0)
-    columns = rows = 1
-    for k in range(ends.size):
+    places: NDArray[np.int64],
+) -> None:
+    """CHUNK records of ``step`` events each, cut at the ends of leaves too, but for their checks.
+
+    ``about``: recording, codec, first event. ``octets`` are the bytes of ``words``; ``measures``
+    gets a row of MEASURES a chunk, ``places`` where in ``octets`` its record starts and its
+    check goes.
+    """
+    at = 0
+    a = 0
+    for k in range(places.size >> 1):
+        b = min(a + step, (a // LEAF_EVENTS + 1) * LEAF_EVENTS, t.size)
+        payload = at + (HEAD_ROOM >> 1)
         row = measures[k * MEASURES : (k + 1) * MEASURES]
-        first = k * step
-        steps |= U(row[STEPS]) | (U(t[first]) - U(t[max(first - 1, 0)]))
-        columns, rows = max(columns, row[X1]), max(rows, row[Y1])
-    bits = bit_length(steps), bit_length(U(columns - 1)), bit_length(U(rows - 1))
-    leaf_body(t, x, y, p, bits[0], bits[1], bits[2], body)
-    return bits
+        used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
+        first = about[2] + a
+        places[2 * k] = put_head(octets, 2 * payload, 2 * used, about[0], about[1], first, row)
+        places[2 * k + 1] = 2 * (payload + used)
+        at = payload + used + CHECK_WORDS
+        a = b
+
+
+@kernel
+def lay_out(
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    measures: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    body: NDArray[np.uint8],
+) -> None:
+    """leaf_body of each leaf, of as many bits as used_bits would find: ``bits`` gets them.
+
+    ``measures`` are those of all the chunks.
+    """
+    row = 0
+    for k in range(bits.size // 3):
+        a = k * LEAF_EVENTS
+        b = min(a + LEAF_EVENTS, t.size)
+        steps = U(0)
+        columns = np.int64(1)
+        rows = np.int64(1)
+        done = a
+        while done < b:
+            steps |= U(measures[row + STEPS])
+            if done > a:
+                steps |= U(t[done]) - U(t[done - 1])
+            columns, rows = max(columns, measures[row + X1]), max(rows, measures[row + Y1])
+            done += measures[row + 1]
+            row += MEASURES
+        used = bits[3 * k : 3 * k + 3]
+        used[0], used[1], used[2] = (
+            bit_length(steps),
+            bit_length(U(columns - 1)),
+            bit_length(U(rows - 1)),
+        )
+        out = body[k * LEAF_BODY :]
+        leaf_body(t[a:b], x[a:b], y[a:b], p[a:b], used[0], used[1], used[2], out)
+
+
+@kernel
+def encode_leaves(
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    step: int,
+    about: NDArray[np.int64],
+    words: NDArray[np.uint16],
+    octets: NDArray[np.uint8],
+    deltas: NDArray[np.uint64],
+    low: NDArray[np.uint16],
+    runs: NDArray[np.uint16],
+    measures: NDArray[np.int64],
+    places: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    body: NDArray[np.uint8],
+) -> None:
+    """encode_chunks and lay_out."""
+    encode_chunks(t, x, y, p, step, about, words, octets, deltas, low, runs, measures, places)
+    lay_out(t, x, y, p, measures, bits, body)

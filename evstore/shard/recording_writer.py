@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
-from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evstore.codec.chunk import Measures, encode_chunks
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.shard.chunks import ChunkInfo, chunk_head
+from evstore.shard.encoding import EVENTS, OFFSET, X1, Y1, Encoded, Room, encode, room
+    COUNT,
+    OFFSET,
+    X1,
+    Y1,
+    Encoded,
+    Room,
+    Unchecked,
+    check,
+    encode,
+    room,
+)
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
-from evstore.shard.layout import CHUNK, Begin, End, frame_payload
-from evstore.shard.leaves import EncodedLeaf, LeafBuffer, Room, encode_leaf, encode_leaves, room
+from evstore.shard.layout import Begin, End
+from evstore.shard.leaves import LeafBuffer
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
 from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
 
 if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
-LEAVES_AT_ONCE = 4  # handed to the pool together
-MOST_WAITING = 2  # times so many that the pool has: bounds the memory
+LEAVES_AT_ONCE = 4  # handed to the pool together, at most
+import os as _os
+AHEAD = int(_os.environ.get('AHEAD','2'))
+MOST_WAITING = int(_os.environ.get("MW","3"))  # times so many that the pool has: bounds the memory
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -67,12 +78,13 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._held: list[tuple[Events, Room]] = []  # leaves for the pool
-        self._waiting: list[Future[list[EncodedLeaf]]] = []  # those that it is at, in order
+        self._waiting: list[tuple[int, Future[Encoded]]] = []  # events that the pool is at, in order
+        self._handed = 0  # how many those are
         self._spare: list[Room] = []
         self._failed = False  # what the pool encoded could not be written
         self._cut = 0  # events of the leaf that are in chunks already
-        self._chunks: list[ChunkInfo] = []
+        self._rows: list[NDArray[np.int64]] = []  # of the index: chunks that are in no page yet
+        self._n_rows = 0
         self._n_chunks = 0
         self._has_pages = False
         self._extent = (0, 0)
@@ -133,15 +145,12 @@ class RecordingWriter:
     @property
     def taken(self) -> int:
         """Events that the recording has, written yet or not."""
-        with_pool = LEAVES_AT_ONCE * len(self._waiting) + len(self._held)  # leaves
-        return self.n_events + self._leaf.filled - self._cut + LEAF_EVENTS * with_pool
+        return self.n_events + self._handed + self._leaf.filled - self._cut
 
     def cut(self) -> None:
         """Make chunks of every event so far, a shorter one where need be."""
         with self.shard.lock:
             if not self._ended:
-                if self._held:
-                    self._submit_held()
                 self._collect(0)
                 self._cut_chunk(self._leaf.filled)
 
@@ -180,12 +189,8 @@ class RecordingWriter:
                 self._part, self.first_event, 0, 0, {**self._known, **metadata},
                 self._side_places,
             )  # fmt: skip
-            self.shard.finished(info, self._chunks, self._has_pages)
+            self.shard.finished(info, self._rows, self._has_pages)
             self._closed = True  # not before: what failed is tried again when the shard is closed
-
-    def _check_whole(self) -> None:
-        if self._failed:
-            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
 
     def _check_open(self) -> None:
         if self._ended:
@@ -205,11 +210,12 @@ class RecordingWriter:
         )
 
     def _take(self, events: Events) -> int:
-        """Take as many events as the leaf has room for; returns how many."""
+        """Take as many events as there is room for; returns how many."""
         leaf = self._leaf
-        if leaf.filled == 0 and len(events) >= LEAF_EVENTS and _writeable(events):
-            self._take_whole(_contiguous(events[:LEAF_EVENTS]))
-            return LEAF_EVENTS
+        whole = min(len(events) // LEAF_EVENTS, 1 if self.shard.pool is None else LEAVES_AT_ONCE)
+        if leaf.filled == 0 and whole and _writeable(events):
+            self._take_whole(_contiguous(events[: whole * LEAF_EVENTS]))
+            return whole * LEAF_EVENTS
         count = min(leaf.room, len(events))
         leaf.add(events[:count])
         if self.shard.pool is not None and self._cut == 0:
@@ -225,91 +231,83 @@ class RecordingWriter:
         return count
 
     def _take_whole(self, whole: Events) -> None:
-        """Take a leaf that came whole."""
-        shard, at = self.shard, self.next_event
-        if shard.pool is not None:
+        """Take leaves that came whole: one, where there is no pool."""
+        if self.shard.pool is not None:
             self._submit(whole)
             return
         try:
-            encoded = encode_leaf(whole, shard.chunk_events, shard.room)
-            self._write_chunks(encoded.chunks)
-            self._leaf.hashed.append(encoded.hash)
+            self._put(self._encode(whole, True))
         except BaseException:  # what did not fit on the disk is tried again later
             self._leaf.add(whole)
-            self._cut = self.next_event - at
             raise
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the next whole leaf will have to wait for the pool."""
-        return len(self._waiting) >= MOST_WAITING and not self._waiting[0].done()
+        """Whether the pool has work for a while."""
+        return sum(not encoding.done() for _, encoding in self._waiting) >= AHEAD
 
     def _submit(self, whole: Events) -> None:
-        """Have a whole leaf encoded and hashed by the shard's pool, together with the next few."""
-        self._check_whole()
-        using = self._spare.pop() if self._spare else room(self.shard.chunk_events)
-        self._held.append((whole, using))
-        if len(self._held) == LEAVES_AT_ONCE:
-            self._submit_held()
-
-    def _submit_held(self) -> None:
-        """Hand over what there is for the pool."""
+        """Have whole leaves encoded and hashed by the shard's pool."""
         shard = self.shard
         assert shard.pool is not None
         self._collect(MOST_WAITING - 1)
-        leaves, self._held = self._held, []
-        self._waiting.append(shard.pool.submit(encode_leaves, leaves, shard.chunk_events))
+        using = self._spare.pop() if self._spare else room(shard.chunk_events, LEAVES_AT_ONCE)
+        first = self.next_event + self._handed
+        told = (whole, shard.chunk_events, self.number, shard.codec, first, using)
+        self._waiting.append((len(whole), shard.pool.submit(encode, *told)))
+        self._handed += len(whole)
 
     def _collect(self, most: int) -> None:
         """Write what the pool has encoded, in order, until it is asked no more than ``most``."""
-        self._check_whole()
+        if self._failed:
+            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
         try:
             while len(self._waiting) > most:
-                leaves = self._waiting.pop(0).result()
-                self._write_chunks([chunk for leaf in leaves for chunk in leaf.chunks])
-                self._leaf.hashed += [leaf.hash for leaf in leaves]
-                self._spare += [leaf.using for leaf in leaves]
+                count, encoding = self._waiting.pop(0)
+                self._handed -= count
+                encoded = encoding.result()
+                self._put(encoded)
+                self._spare.append(encoded.using)
         except BaseException:
             self._failed = True
             raise
 
     def _cut_chunk(self, stop: int) -> None:
         # More than one chunk only where an earlier write failed.
-        shard = self.shard
         while self._cut < stop:
-            end = min(stop, self._cut + shard.chunk_events)
-            events = self._leaf.events[self._cut : end]
-            chunks = encode_chunks(events, shard.chunk_events, shard.codec, shard.room.encoding)
-            self._write_chunks(chunks)
+            end = min(stop, self._cut + self.shard.chunk_events)
+            self._put(self._encode(self._leaf.events[self._cut : end], False))
             self._cut = end
 
-    def _write_chunks(self, chunks: list[tuple[Measures, NDArray[np.uint16]]]) -> None:
+    def _encode(self, events: Events, hashed: bool) -> Encoded:
+        shard = self.shard
+        told = (shard.chunk_events, self.number, shard.codec, self.next_event, shard.room)
+        return encode(events, *told, hashed)
+
+    def _put(self, encoded: Encoded) -> None:
         """Write chunks at once: all of them, or none where that fails."""
         self._cut_pages()
-        codec, event = self.shard.codec, self.next_event
-        infos, records = [], []
-        for measures, payload in chunks:
-            info = ChunkInfo(self.number, codec, measures.ordered, event, *measures[1:])
-            infos.append(info)
-            records.append(frame_payload(CHUNK, chunk_head(info), payload.data.cast("B")))
-            event += info.count
-        at = self.shard.append(list(chain.from_iterable(records)))
-        for info, record in zip(infos, records, strict=True):
-            size = sum(map(len, record))
-            self._chunks.append(ChunkInfo(*info[:-2], at, size))
-            at += size
-            self._extent = (max(self._extent[0], info.x1), max(self._extent[1], info.y1))
-        self.n_events += event - self.next_event
-        self.next_event = event
-        self._n_chunks += len(infos)
+        at, rows = self.shard.append(encoded.records), encoded.rows
+        rows[:, OFFSET] += at
+        self._rows.append(rows)
+        self._n_rows += len(rows)
+        self._n_chunks += len(rows)
+        x1, y1 = rows[:, X1].max(), rows[:, Y1].max()
+        self._extent = (max(self._extent[0], int(x1)), max(self._extent[1], int(y1)))
+        events = int(rows[:, EVENTS].sum())
+        self.n_events += events
+        self.next_event += events
+        self._leaf.hashed += encoded.leaves
 
     def _cut_pages(self) -> None:
         """Write the pages of the index that are full: before the next chunk, so that one that
         fails leaves no chunk half known."""
-        while len(self._chunks) >= PAGE_CHUNKS:
-            self.shard.page(self._chunks[:PAGE_CHUNKS], self.number)
+        while self._n_rows >= PAGE_CHUNKS:
+            rows = np.concatenate(self._rows)
+            self.shard.page(rows[:PAGE_CHUNKS], self.number)
             self._has_pages = True
-            del self._chunks[:PAGE_CHUNKS]
+            self._rows = [rows[PAGE_CHUNKS:]]
+            self._n_rows -= PAGE_CHUNKS
 
     def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))

@@ -9,6 +9,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import zstandard
 
@@ -18,19 +19,29 @@ from evstore.shard.layout import signed
 LEVEL = 9
 
 
-def pack_table(columns: Sequence[Sequence[int]], tail: bytes = b"") -> bytes:
-    """Columns of equal length (values modulo 2**64), then ``tail``, as one zstd frame."""
+def pack_table(columns: Sequence[Any], tail: bytes = b"") -> bytes:
+    """Columns of equal length, then ``tail``, as one zstd frame.
+
+    Columns are arrays of int64, or integers modulo 2**64 in a sequence.
+    """
     out = bytearray()
     for column in columns:
-        values = array("q", map(signed, column))
-        if sys.byteorder == "big":
-            values.byteswap()
-        raw = values.tobytes()
+        raw = _little(column)
         for k in range(8):
             out += raw[k::8]
     return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(
         bytes(out) + tail
     )
+
+
+def _little(column: Any) -> bytes:
+    """The values as little-endian int64."""
+    if hasattr(column, "astype"):
+        return bytes(column.astype("<i8").tobytes())
+    values = array("q", map(signed, column))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()
 
 
 def unpack_table(

@@ -9,20 +9,15 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evstore.codec.chunk import preset_codec
 from evstore.errors import ArgumentError
-from evstore.shard.chunks import ChunkInfo
-from evstore.shard.index import (
-    PAGE_CHUNKS,
-    SHARED,
-    PageInfo,
-    RecordingInfo,
-    directory_record,
-    page_record,
-    summary,
-)
+from evstore.shard.encoding import room
+from evstore.shard.index import PAGE_CHUNKS, SHARED, PageInfo, RecordingInfo
+from evstore.shard.index_records import directory_record, page_info, page_record
 from evstore.shard.layout import footer_bytes, header_bytes
-from evstore.shard.leaves import room
 from evstore.shard.output import PartFile
 from evstore.shard.recording_writer import RecordingWriter
 
@@ -65,7 +60,8 @@ class ShardWriter:
         self.open_recordings: list[RecordingWriter] = []
         self._ids: set[str] = set()
         self._pages: list[PageInfo] = []
-        self._shared: list[ChunkInfo] = []  # chunks of short recordings, for the next page
+        self._shared: list[NDArray[np.int64]] = []  # chunks of short recordings, for the next page
+        self._n_shared = 0
         self._sharing: list[RecordingInfo] = []
         self._stop = threading.Event()
         self._closed = False
@@ -109,34 +105,36 @@ class ShardWriter:
             self.file.append(parts)
             return at
 
-    def page(self, chunks: list[ChunkInfo], owner: int) -> int:
-        """Write a page of the index; returns its number."""
+    def page(self, chunks: NDArray[np.int64], owner: int) -> int:
+        """Write a page of the index, a row a chunk; returns its number."""
         record = page_record(chunks)
         at = self.append([record])
-        self._pages.append(PageInfo(at, len(record), owner, *summary(chunks)))
+        self._pages.append(page_info(at, len(record), owner, chunks))
         return len(self._pages) - 1
 
-    def finished(self, info: RecordingInfo, chunks: list[ChunkInfo], has_pages: bool) -> None:
-        """Take a closed recording's place in the directory and its last chunks."""
+    def finished(self, info: RecordingInfo, rows: list[NDArray[np.int64]], has_pages: bool) -> None:
+        """Take a closed recording's place in the directory, and its chunks that are in no page."""
+        count = sum(map(len, rows))
         with self.lock:
             if has_pages:
-                if chunks:
-                    self.page(chunks, info.number)
+                if count:
+                    self.page(np.concatenate(rows), info.number)
             else:
-                if len(self._shared) + len(chunks) > PAGE_CHUNKS:
+                if self._n_shared + count > PAGE_CHUNKS:
                     self._flush_shared()
-                info.entry = len(self._shared)
-                self._shared += chunks
+                info.entry = self._n_shared
+                self._shared += rows
+                self._n_shared += count
                 self._sharing.append(info)
             self.done.append(info)
             self.open_recordings = [r for r in self.open_recordings if r.number != info.number]
 
     def _flush_shared(self) -> None:
-        if self._shared:
-            number = self.page(self._shared, SHARED)
+        if self._n_shared:
+            number = self.page(np.concatenate(self._shared), SHARED)
             for info in self._sharing:
                 info.page = number
-            self._shared, self._sharing = [], []
+            self._shared, self._sharing, self._n_shared = [], [], 0
 
     def _flush_often(self, flush_s: float) -> None:
         while not self._stop.wait(flush_s / 2):

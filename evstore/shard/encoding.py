@@ -1,0 +1,130 @@
+"""Events to CHUNK records and the hashes of their leaves: all that helpers do beside the writer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from evstore.codec.chunk import BLOCK_EVENTS
+from evstore.codec.packed_encode_kernels import MEASURES, worst_words
+from evstore.events import Events
+from evstore.shard.chunks import CHECK_BYTES, ChunkInfo
+from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, encode_chunks, encode_leaves
+from evstore.shard.record_kernels import HEAD_ROOM
+from evstore.shard.root import LEAF_EVENTS, body_of, hash_of_body
+
+#: Columns of the rows that become the index: ChunkInfo's fields in their order.
+COLUMNS = len(ChunkInfo._fields)
+FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET, SIZE = (
+    ChunkInfo._fields.index(name)
+    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset", "size")
+)
+
+
+class Room(NamedTuple):
+    """What encoding needs beside the events; one of them serves one thread."""
+
+    words: NDArray[np.uint16]
+    octets: NDArray[np.uint8]  # the same memory, and ...
+    view: memoryview  # ... once more
+    deltas: NDArray[np.uint64]
+    low: NDArray[np.uint16]
+    runs: NDArray[np.uint16]
+    body: NDArray[np.uint8]
+
+
+class Encoded(NamedTuple):
+    """Records of consecutive chunks, and what the index says of them."""
+
+    records: list[memoryview]  # of ``using``
+    rows: NDArray[np.int64]  # (chunks, COLUMNS); offsets count from the first record
+    leaves: list[bytes]  # the hash of each, where it was asked for
+    using: Room
+
+
+def room(step: int, leaves: int = 1) -> Room:
+    """Room for whole leaves in chunks of ``step`` events."""
+    chunks = leaves * -(-LEAF_EVENTS // step)
+    words = np.empty(chunks * (HEAD_ROOM // 2 + worst_words(step) + CHECK_WORDS), np.uint16)
+    octets = words.view(np.uint8)
+    block = BLOCK_EVENTS + 8
+    low, runs = np.empty((2, block), np.uint16)
+    deltas, body = np.empty(block, np.uint64), body_of(leaves * LEAF_EVENTS)
+    return Room(words, octets, octets.data, deltas, low, runs, body)
+
+
+def encode(
+    events: Events,
+    step: int,
+    number: int,
+    codec: int,
+    first_event: int,
+    using: Room,
+    hashed: bool = True,
+) -> Encoded:
+    """Chunks of ``step`` events of recording ``number``, in one call whatever their number.
+
+    The events are whole leaves, each of which is ``hashed``; or they lie within one. The
+    columns are contiguous and writeable.
+    """
+    n = len(events)
+    whole, rest = divmod(n, LEAF_EVENTS)
+    count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
+    measures = np.empty(count * MEASURES, np.int64)
+    places = np.empty(2 * count, np.int64)
+    about = np.array([number, codec, first_event])
+    told = (
+        *(events.t, events.x, events.y, events.p, step, about),
+        *(using.words, using.octets, using.deltas, using.low, using.runs, measures, places),
+    )
+    leaves = []
+    if hashed:
+        bits = np.empty(3 * whole, np.int64)
+        encode_leaves(*told, bits, using.body)
+        leaves = _hashes(events, bits.tolist(), using.body)
+    else:
+        encode_chunks(*told)
+    records = _checked(using.view, places.tolist())
+    rows = _rows(measures.reshape(count, MEASURES), number, codec, first_event, records)
+    return Encoded(records, rows, leaves, using)
+
+
+def _hashes(events: Events, bits: list[int], body: NDArray[np.uint8]) -> list[bytes]:
+    hashes = []
+    for k in range(len(bits) // 3):
+        used = bits[3 * k], bits[3 * k + 1], bits[3 * k + 2]
+        t_first = int(events.t[k * LEAF_EVENTS])
+        hashes.append(hash_of_body(LEAF_EVENTS, t_first, used, body[k * LEAF_BODY :]))
+    return hashes
+
+
+def _checked(view: memoryview, places: list[int]) -> list[memoryview]:
+    """The records, each with its check."""
+    records = []
+    for start, stop in zip(places[::2], places[1::2], strict=True):
+        check = xxhash.xxh3_64_intdigest(view[start:stop])
+        view[stop : stop + CHECK_BYTES] = check.to_bytes(CHECK_BYTES, "little")
+        records.append(view[start : stop + CHECK_BYTES])
+    return records
+
+
+def _rows(
+    measures: NDArray[np.int64], number: int, codec: int, first: int, records: list[memoryview]
+) -> NDArray[np.int64]:
+    """What the index says of each chunk; ``measures`` begin with Measures in their order."""
+    rows = np.empty((len(records), COLUMNS), np.int64)
+    rows[:, 0] = number
+    rows[:, 1] = codec
+    rows[:, 2] = measures[:, 0]
+    rows[:, EVENTS:OFFSET] = measures[:, 1:11]
+    rows[:, SIZE] = [len(record) for record in records]
+    for column, start, lengths in (
+        (FIRST_EVENT, first, rows[:-1, EVENTS]),
+        (OFFSET, 0, rows[:-1, SIZE]),
+    ):
+        rows[0, column] = start
+        rows[1:, column] = start + np.cumsum(lengths)
+    return rows
