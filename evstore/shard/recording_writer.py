@@ -13,17 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.encoding import EVENTS, OFFSET, X1, Y1, Encoded, Room, encode, room
-    COUNT,
-    OFFSET,
-    X1,
-    Y1,
-    Encoded,
-    Room,
-    Unchecked,
-    check,
-    encode,
-    room,
-)
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import Begin, End
 from evstore.shard.leaves import LeafBuffer
@@ -35,8 +24,9 @@ if TYPE_CHECKING:
 
 LEAVES_AT_ONCE = 4  # handed to the pool together, at most
 import os as _os
-AHEAD = int(_os.environ.get('AHEAD','2'))
-MOST_WAITING = int(_os.environ.get("MW","3"))  # times so many that the pool has: bounds the memory
+
+AHEAD = int(_os.environ.get("AHEAD", "2"))
+MOST_WAITING = int(_os.environ.get("MW", "3"))  # times so many that the pool has: bounds the memory
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -78,7 +68,9 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._waiting: list[tuple[int, Future[Encoded]]] = []  # events that the pool is at, in order
+        self._waiting: list[
+            tuple[int, Future[Encoded]]
+        ] = []  # events that the pool is at, in order
         self._handed = 0  # how many those are
         self._spare: list[Room] = []
         self._failed = False  # what the pool encoded could not be written
