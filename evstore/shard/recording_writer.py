@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -68,10 +69,9 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._waiting: list[
-            tuple[int, Future[Encoded]]
-        ] = []  # events that the pool is at, in order
-        self._handed = 0  # how many those are
+        self._waiting: list[Future[Room]] = []  # leaves that the pool is at, in order
+        self._turn = threading.Condition()  # of the pool's threads, to write in that order
+        self._turns = self._now = 0
         self._spare: list[Room] = []
         self._failed = False  # what the pool encoded could not be written
         self._cut = 0  # events of the leaf that are in chunks already
@@ -137,7 +137,7 @@ class RecordingWriter:
     @property
     def taken(self) -> int:
         """Events that the recording has, written yet or not."""
-        return self.n_events + self._handed + self._leaf.filled - self._cut
+        return self.next_event - self.first_event + self._leaf.filled - self._cut
 
     def cut(self) -> None:
         """Make chunks of every event so far, a shorter one where need be."""
@@ -228,7 +228,8 @@ class RecordingWriter:
             self._submit(whole)
             return
         try:
-            self._put(self._encode(whole, True))
+            self._put(self._encode(whole, self.next_event, self.shard.room, True))
+            self.next_event += LEAF_EVENTS
         except BaseException:  # what did not fit on the disk is tried again later
             self._leaf.add(whole)
             raise
@@ -236,45 +237,58 @@ class RecordingWriter:
     @property
     def is_ahead(self) -> bool:
         """Whether the pool has work for a while."""
-        return sum(not encoding.done() for _, encoding in self._waiting) >= AHEAD
+        return sum(not written.done() for written in self._waiting) >= AHEAD
 
     def _submit(self, whole: Events) -> None:
-        """Have whole leaves encoded and hashed by the shard's pool."""
-        shard = self.shard
-        assert shard.pool is not None
+        """Have whole leaves encoded, hashed and written by the shard's pool."""
+        pool = self.shard.pool
+        assert pool is not None
         self._collect(MOST_WAITING - 1)
-        using = self._spare.pop() if self._spare else room(shard.chunk_events, LEAVES_AT_ONCE)
-        first = self.next_event + self._handed
-        told = (whole, shard.chunk_events, self.number, shard.codec, first, using)
-        self._waiting.append((len(whole), shard.pool.submit(encode, *told)))
-        self._handed += len(whole)
+        using = self._spare.pop() if self._spare else room(self.shard.chunk_events, LEAVES_AT_ONCE)
+        self._waiting.append(pool.submit(self._work, whole, self.next_event, using, self._turns))
+        self._turns += 1
+        self.next_event += len(whole)
+
+    def _work(self, whole: Events, first: int, using: Room, turn: int) -> Room:
+        """What a thread of the pool does: all of it but the writing beside others."""
+        encoded: Encoded | None = None
+        try:
+            encoded = self._encode(whole, first, using, True)
+        finally:
+            with self._turn:
+                self._turn.wait_for(lambda: self._now == turn)
+                try:
+                    if encoded is None or self._failed:
+                        self._failed = True
+                    else:
+                        self._put(encoded)
+                except BaseException:
+                    self._failed = True
+                    raise
+                finally:
+                    self._now += 1
+                    self._turn.notify_all()
+        return using
 
     def _collect(self, most: int) -> None:
-        """Write what the pool has encoded, in order, until it is asked no more than ``most``."""
+        """Wait until the pool has no more than ``most`` to do."""
+        while len(self._waiting) > most:
+            self._spare.append(self._waiting.pop(0).result())
         if self._failed:
             raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
-        try:
-            while len(self._waiting) > most:
-                count, encoding = self._waiting.pop(0)
-                self._handed -= count
-                encoded = encoding.result()
-                self._put(encoded)
-                self._spare.append(encoded.using)
-        except BaseException:
-            self._failed = True
-            raise
 
     def _cut_chunk(self, stop: int) -> None:
         # More than one chunk only where an earlier write failed.
         while self._cut < stop:
             end = min(stop, self._cut + self.shard.chunk_events)
-            self._put(self._encode(self._leaf.events[self._cut : end], False))
+            events = self._leaf.events[self._cut : end]
+            self._put(self._encode(events, self.next_event, self.shard.room, False))
+            self.next_event += len(events)
             self._cut = end
 
-    def _encode(self, events: Events, hashed: bool) -> Encoded:
+    def _encode(self, events: Events, first: int, using: Room, hashed: bool) -> Encoded:
         shard = self.shard
-        told = (shard.chunk_events, self.number, shard.codec, self.next_event, shard.room)
-        return encode(events, *told, hashed)
+        return encode(events, shard.chunk_events, self.number, shard.codec, first, using, hashed)
 
     def _put(self, encoded: Encoded) -> None:
         """Write chunks at once: all of them, or none where that fails."""
@@ -286,9 +300,7 @@ class RecordingWriter:
         self._n_chunks += len(rows)
         x1, y1 = rows[:, X1].max(), rows[:, Y1].max()
         self._extent = (max(self._extent[0], int(x1)), max(self._extent[1], int(y1)))
-        events = int(rows[:, EVENTS].sum())
-        self.n_events += events
-        self.next_event += events
+        self.n_events += int(rows[:, EVENTS].sum())
         self._leaf.hashed += encoded.leaves
 
     def _cut_pages(self) -> None:

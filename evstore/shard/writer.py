@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any
@@ -31,7 +32,7 @@ class ShardWriter:
 
     ``flush_s``: events no older than this are in the file, so that a reader can follow and a
     killed writer loses no more; None writes a megabyte at a time. ``pool``: its threads
-    encode and hash whole leaves, whose arrays the caller then leaves alone.
+    encode, hash and write whole leaves, whose arrays the caller then leaves alone.
 
     Leaving the ``with`` block by an error keeps the part, and says where it is.
     """
@@ -56,6 +57,8 @@ class ShardWriter:
         self.file = PartFile(path, overwrite, part, gather=GATHER if flush_s is None else 0)
         self.path = self.file.path
         self.lock = threading.RLock()
+        # Helpers write too, while who waits for them has the other lock; this is the inner one.
+        self._file_lock = threading.RLock()
         self.done: list[RecordingInfo] = []
         self.open_recordings: list[RecordingWriter] = []
         self._ids: set[str] = set()
@@ -96,9 +99,9 @@ class ShardWriter:
             self.open_recordings.append(writer)
             return writer
 
-    def append(self, parts: list[bytes | memoryview]) -> int:
-        """Write a record; returns where it starts."""
-        with self.lock:
+    def append(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Write records; returns where they start."""
+        with self._file_lock:
             if self._closed:
                 raise ArgumentError(f"{self.path}: the shard is closed")
             at = self.file.at
@@ -108,9 +111,10 @@ class ShardWriter:
     def page(self, chunks: NDArray[np.int64], owner: int) -> int:
         """Write a page of the index, a row a chunk; returns its number."""
         record = page_record(chunks)
-        at = self.append([record])
-        self._pages.append(page_info(at, len(record), owner, chunks))
-        return len(self._pages) - 1
+        with self._file_lock:
+            at = self.append([record])
+            self._pages.append(page_info(at, len(record), owner, chunks))
+            return len(self._pages) - 1
 
     def finished(self, info: RecordingInfo, rows: list[NDArray[np.int64]], has_pages: bool) -> None:
         """Take a closed recording's place in the directory, and its chunks that are in no page."""
@@ -182,7 +186,8 @@ class ShardWriter:
                 self.file.discard()
 
     def _shut(self) -> None:
-        self._closed = True
+        with self._file_lock:  # a helper that is at it ends its write first
+            self._closed = True
         self._stop.set()
 
     def __enter__(self) -> ShardWriter:
