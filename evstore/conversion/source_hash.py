@@ -7,8 +7,10 @@ import os
 from concurrent.futures import Executor, Future
 from contextlib import closing
 
+import numpy as np
+
 HH = int(os.environ.get("HH", "1048576"))
-HASH_AT_ONCE = int(os.environ.get("HA", "2097152"))
+HASH_AT_ONCE = 1 << 20
 
 
 class SourceHash:
@@ -23,7 +25,7 @@ class SourceHash:
         self._asked = 0
         self._at_it: Future[None] | None = None  # one stretch at a time: they have an order
         self._hasher = hashlib.sha256()
-        self._buffer = memoryview(bytearray(HASH_AT_ONCE if self._file else 0))
+        self._buffer = np.empty(HASH_AT_ONCE if self._file else 0, np.uint8).data
 
     def reach(self, position: int, here: bool = False) -> None:
         """Have the bytes up to ``position`` hashed, unless others still are; ``here``: now."""
@@ -34,7 +36,7 @@ class SourceHash:
                 return
             self._at_it.result()
             self._at_it = None
-        position = min(position, self._asked + (HH if here else HASH_AT_ONCE))
+        position = min(position, self._asked + HASH_AT_ONCE)
         if here:
             self._hash(position - self._asked)
         else:

@@ -12,16 +12,16 @@ from evstore.codec.chunk import BLOCK_EVENTS
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.events import Events
 from evstore.shard.chunks import CHECK_BYTES, ChunkInfo
-from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, encode_chunks, encode_leaves
+from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, ROW, encode_chunks, encode_leaves
 from evstore.shard.record_kernels import HEAD_ROOM
 from evstore.shard.root import LEAF_EVENTS, body_of, hash_of_body
 
 #: Columns of the rows that become the index: ChunkInfo's fields in their order.
-COLUMNS = len(ChunkInfo._fields)
-FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET, SIZE = (
+FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET = (
     ChunkInfo._fields.index(name)
-    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset", "size")
+    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset")
 )
+assert len(ChunkInfo._fields) == ROW
 
 
 class Room(NamedTuple):
@@ -40,7 +40,7 @@ class Encoded(NamedTuple):
     """Records of consecutive chunks, and what the index says of them."""
 
     records: list[memoryview]  # of ``using``
-    rows: NDArray[np.int64]  # (chunks, COLUMNS); offsets count from the first record
+    rows: NDArray[np.int64]  # (chunks, ROW); offsets count from the first record
     leaves: list[bytes]  # the hash of each, where it was asked for
     using: Room
 
@@ -74,11 +74,19 @@ def encode(
     whole, rest = divmod(n, LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
     measures = np.empty(count * MEASURES, np.int64)
-    places = np.empty(2 * count, np.int64)
+    rows = np.empty((count, ROW), np.int64)
     about = np.array([number, codec, first_event])
     told = (
         *(events.t, events.x, events.y, events.p, step, about),
-        *(using.words, using.octets, using.deltas, using.low, using.runs, measures, places),
+        *(
+            using.words,
+            using.octets,
+            using.deltas,
+            using.low,
+            using.runs,
+            measures,
+            rows.reshape(-1),
+        ),
     )
     leaves = []
     if hashed:
@@ -87,9 +95,7 @@ def encode(
         leaves = _hashes(events, bits.tolist(), using.body)
     else:
         encode_chunks(*told)
-    records = _checked(using.view, places.tolist())
-    rows = _rows(measures.reshape(count, MEASURES), number, codec, first_event, records)
-    return Encoded(records, rows, leaves, using)
+    return Encoded(_checked(using.view, rows), rows, leaves, using)
 
 
 def _hashes(events: Events, bits: list[int], body: NDArray[np.uint8]) -> list[bytes]:
@@ -101,30 +107,15 @@ def _hashes(events: Events, bits: list[int], body: NDArray[np.uint8]) -> list[by
     return hashes
 
 
-def _checked(view: memoryview, places: list[int]) -> list[memoryview]:
-    """The records, each with its check."""
-    records = []
-    for start, stop in zip(places[::2], places[1::2], strict=True):
-        check = xxhash.xxh3_64_intdigest(view[start:stop])
-        view[stop : stop + CHECK_BYTES] = check.to_bytes(CHECK_BYTES, "little")
-        records.append(view[start : stop + CHECK_BYTES])
+def _checked(view: memoryview, rows: NDArray[np.int64]) -> list[memoryview]:
+    """The records, each with its check; from now on they follow each other without gaps."""
+    records, at = [], 0
+    for row in rows:
+        start, size = row[OFFSET:].tolist()
+        record = view[start : start + size]
+        check = xxhash.xxh3_64_intdigest(record[:-CHECK_BYTES])
+        record[-CHECK_BYTES:] = check.to_bytes(CHECK_BYTES, "little")
+        records.append(record)
+        row[OFFSET] = at
+        at += size
     return records
-
-
-def _rows(
-    measures: NDArray[np.int64], number: int, codec: int, first: int, records: list[memoryview]
-) -> NDArray[np.int64]:
-    """What the index says of each chunk; ``measures`` begin with Measures in their order."""
-    rows = np.empty((len(records), COLUMNS), np.int64)
-    rows[:, 0] = number
-    rows[:, 1] = codec
-    rows[:, 2] = measures[:, 0]
-    rows[:, EVENTS:OFFSET] = measures[:, 1:11]
-    rows[:, SIZE] = [len(record) for record in records]
-    for column, start, lengths in (
-        (FIRST_EVENT, first, rows[:-1, EVENTS]),
-        (OFFSET, 0, rows[:-1, SIZE]),
-    ):
-        rows[0, column] = start
-        rows[1:, column] = start + np.cumsum(lengths)
-    return rows

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
+
 from evstore.errors import ArgumentError
 
 VECTORED = hasattr(os, "writev")
@@ -45,7 +47,7 @@ class PartFile:
             )
         self._file = open_alone(self.part)
         self.at = 0  # where the next record goes: what waits counts
-        self._waiting = memoryview(bytearray(gather))
+        self._waiting = np.empty(gather, np.uint8).data
         self._filled = 0
         self._synced = 0  # bytes that the disk was told to take
         self._syncing: Future[None] | None = None

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
 LEAVES_AT_ONCE = 4  # handed to the pool together, at most
-import os as _os
-
-AHEAD = int(_os.environ.get("AHEAD", "2"))
-MOST_WAITING = int(_os.environ.get("MW", "3"))  # times so many that the pool has: bounds the memory
+MOST_WAITING = 3  # times that: bounds the memory
+ENOUGH_WAITING = 2  # times that: the pool has work for a while
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -237,7 +235,7 @@ class RecordingWriter:
     @property
     def is_ahead(self) -> bool:
         """Whether the pool has work for a while."""
-        return sum(not written.done() for written in self._waiting) >= AHEAD
+        return sum(not written.done() for written in self._waiting) >= ENOUGH_WAITING
 
     def _submit(self, whole: Events) -> None:
         """Have whole leaves encoded, hashed and written by the shard's pool."""
