@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import xxhash
 
 from bench.bars import Bar, Settings, over_recordings
 from bench.recordings import recordings
 from bench.timing import times_faster
 from evstore import Events
-from evstore.codec import chunk as codec
+from evstore.codec.chunk import PACKED
+from evstore.shard.encoding import encode, room
+from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.writer import CHUNK_EVENTS
 
 LEVEL = 8
@@ -28,13 +29,11 @@ def pcodec_columns(events: Events) -> list[bytes]:
 
 def chunks(events: Events) -> int:
     """Every chunk encoded, measured for the index and checksummed, as a shard has them."""
-    size = 0
-    for at in range(0, len(events), CHUNK_EVENTS):
-        piece = events[at : at + CHUNK_EVENTS]
-        codec.measure(piece)
-        words = codec.encode_chunk(piece)
-        xxhash.xxh3_64_intdigest(words)
-        size += words.nbytes
+    size, using = 0, room(CHUNK_EVENTS)
+    for at in range(0, len(events), LEAF_EVENTS):
+        piece = events[at : at + LEAF_EVENTS]
+        records = encode(piece, CHUNK_EVENTS, 0, PACKED, at, using, hashed=False).records
+        size += sum(map(len, records))
     return size
 
 

@@ -230,7 +230,7 @@ old_numpy = pytest.mark.skipif(
 def test_kernels_as_python_give_the_same(events: Events) -> None:
     n = len(events)
     out = np.zeros(packed_encode_kernels.worst_words(n), np.uint16)
-    measures = np.zeros(11, np.int64)
+    measures = np.zeros(packed_encode_kernels.MEASURES, np.int64)
     told = (events.t, events.x, events.y, events.p, out, *encode_scratch(), measures)
     used = pure(packed_encode_kernels.encode)(*told)
     words = encode_chunk(events)
@@ -241,18 +241,18 @@ def test_kernels_as_python_give_the_same(events: Events) -> None:
     )
     assert code == 0
     assert back == events
-    assert measures.tolist() == [*map(int, measure(events))]
+    assert measures[:-1].tolist() == [*map(int, measure(events))]
 
 
 @old_numpy
 def test_a_full_block_as_python() -> None:
     events = piece(1025, "jitter", "runs", "any", "any", 3)
     out = np.zeros(packed_encode_kernels.worst_words(1025), np.uint16)
-    measures = np.zeros(11, np.int64)
+    measures = np.zeros(packed_encode_kernels.MEASURES, np.int64)
     told = (events.t, events.x, events.y, events.p, out, *encode_scratch(), measures)
     used = pure(packed_encode_kernels.encode)(*told)
     assert out[:used].tolist() == encode_chunk(events).tolist()
-    assert measures.tolist() == [*map(int, measure(events))]
+    assert measures[:-1].tolist() == [*map(int, measure(events))]
     back = Events.empty(length=1025)
     columns = (back.t, back.x, back.y, back.p)
     words = out[:used]

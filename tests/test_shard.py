@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import naive
 from evstore.errors import CorruptError, UnsupportedError
 from evstore.events import Events
-from evstore.shard import index, layout
+from evstore.shard import index_records, layout
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.layout import Cursor, footer_bytes, frame, header_bytes, put_signed, put_varint
 from evstore.shard.shard import Shard
@@ -212,7 +212,7 @@ def test_structure_is_at_most_64_bytes_a_recording(tmp_path: Path) -> None:
     with Shard(path) as opened:
         for info in opened.recordings:
             info.id, info.root, info.metadata = "", b"", {}
-        structure += len(index.directory_record(opened.recordings, opened.pages))
+        structure += len(index_records.directory_record(opened.recordings, opened.pages))
     assert structure / 1000 <= 64, structure / 1000
 
 

@@ -13,7 +13,7 @@ import pytest
 import xxhash
 
 from evstore.errors import EvstoreError
-from evstore.shard import index
+from evstore.shard import index, index_records, layout
 from evstore.shard.layout import CHECK_SIZE
 from evstore.shard.recover import recover_shard
 from evstore.shard.shard import Shard
@@ -119,11 +119,11 @@ def forged(
         chunks, pages, recordings = shard.page(0), shard.pages, shard.recordings
     at = pages[0].offset
     try:
-        page_bytes = index.page_record(chunk(chunks))
+        page_bytes = index_records.page_record(chunk(chunks))
     except (ValueError, IndexError):  # an index of nothing
-        page_bytes = index.page_record(chunks)
+        page_bytes = index_records.page_record(chunks)
     new = pages[0]._replace(size=len(page_bytes), n_chunks=len(chunk(chunks)))
-    directory = index.directory_record(recording(recordings), page([new]))
+    directory = index_records.directory_record(recording(recordings), page([new]))
     return refooted(small[:at] + page_bytes, directory, at + len(page_bytes))
 
 
@@ -229,7 +229,7 @@ def test_a_page_that_decompresses_to_more_than_it_should(small: bytes) -> None:
     *_, page, directory = records(small)
     for raw in (page, directory):
         rest = raw.body[: 12 if raw.kind == b"D" else 1]
-        record = index.frame(raw.kind, rest + bomb)
+        record = layout.frame(raw.kind, rest + bomb)
         if raw.kind == b"D":
             data = refooted(small, record, raw.offset)
         else:
@@ -237,7 +237,7 @@ def test_a_page_that_decompresses_to_more_than_it_should(small: bytes) -> None:
             start = small[: raw.offset] + record
             with Shard(MemorySource(small)) as shard:
                 pages = changed(place)(list(shard.pages))
-                made = index.directory_record(shard.recordings, pages)
+                made = index_records.directory_record(shard.recordings, pages)
             data = refooted(start, made, len(start))
         assert not expect_error_or_events(data)
 

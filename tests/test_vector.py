@@ -137,8 +137,13 @@ def bits_above(values: Any, at: Any, limit: Any) -> Any:
 
 
 @kernel
-def bits_with(values: Any, at: Any, bit: Any) -> Any:
-    return encoding.bits_with(values, at, bit)
+def put_bitmaps(values: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> None:
+    encoding.put_bitmaps(values, at, bit, count, out, to, size)
+
+
+@kernel
+def put_step_bitmaps(t: Any, at: Any, bit: Any, count: Any, out: Any, to: Any, size: Any) -> None:
+    encoding.put_step_bitmaps(t, at, bit, count, out, to, size)
 
 
 @kernel
@@ -149,11 +154,6 @@ def bits_changed(values: Any, at: Any) -> Any:
 @kernel
 def lowest_bit(bits: Any) -> Any:
     return encoding.lowest_bit(bits)
-
-
-@kernel
-def put_bits(bits: Any, out: Any, at: Any) -> None:
-    encoding.put_bits(bits, out, at)
 
 
 @kernel
@@ -173,24 +173,29 @@ def test_comparisons_of_64_values(seed: int) -> None:
         assert int(bits_changed(values, at)) == int(encoding.bits_changed(values, at))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64])
-def test_bits_with(dtype: Any, seed: int) -> None:
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64, np.int64])
+@pytest.mark.parametrize("count", range(9))
+def test_bitmaps_of_64_values(dtype: Any, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    values = rng.integers(0, np.iinfo(dtype).max, 100, dtype, endpoint=True)
-    for bit in range(np.iinfo(dtype).bits):
-        at = U(rng.integers(0, 36))
-        assert int(bits_with(values, at, U(bit))) == int(encoding.bits_with(values, at, U(bit)))
+    limits = np.iinfo(dtype)
+    values = rng.integers(limits.min, limits.max, 100, dtype, endpoint=True)
+    plain, fast = encoding.put_bitmaps, put_bitmaps
+    if dtype is np.int64:
+        plain, fast = encoding.put_step_bitmaps, put_step_bitmaps
+    for bit in range(0, limits.bits, 8):
+        told = (values, U(rng.integers(1, 36)), U(bit), U(count))
+        expected, got = np.zeros((2, 300), np.uint8)
+        with np.errstate(over="ignore"):
+            plain(*told, expected, U(5), U(30))
+        fast(*told, got, U(5), U(30))
+        assert got.tolist() == expected.tolist()
 
 
-def test_bits_of_an_integer(seed: int) -> None:
+def test_lowest_bit(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for bit in range(64):
         bits = (rng.integers(0, 1 << 64, dtype=np.uint64) | U(1)) << U(bit)
         assert int(lowest_bit(bits)) == int(encoding.lowest_bit(bits)) == bit
-        got, expected, at = np.zeros(20, np.uint8), np.zeros(20, np.uint8), U(bit % 12)
-        put_bits(bits, got, at)
-        encoding.put_bits(bits, expected, at)
-        assert got.tolist() == expected.tolist()
 
 
 def test_gather_runs_for_every_bitmap(seed: int) -> None:

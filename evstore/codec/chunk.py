@@ -16,10 +16,9 @@ from evstore.codec.packed_decode_kernels import (
     SCRATCH,
     decode,
 )
-from evstore.codec.packed_encode_kernels import DESCRIPTOR, MEASURES, STEPS, worst_words
-from evstore.codec.packed_encode_kernels import encode_chunks as packed_chunks
+from evstore.codec.packed_encode_kernels import DESCRIPTOR, MEASURES, encode, worst_words
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
-from evstore.events import COLUMN_DTYPES, Events
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 
 PACKED = 1
 PRESETS = {"fast": PACKED}
@@ -64,29 +63,8 @@ def measure(events: Events) -> Measures:
     """Times, bounding box and ON events of a chunk that is not empty."""
     found = np.empty(len(Measures._fields), np.int64)
     measure_block(events.t, events.x, events.y, events.p, True, found)
-    return _measures(found.tolist())
-
-
-def _measures(row: list[int]) -> Measures:
-    return Measures(bool(row[0]), *row[1:])
-
-
-class Scratch(NamedTuple):
-    """What encoding needs beside the events; one of them serves one thread."""
-
-    words: NDArray[np.uint16]  # room for the payloads of ``events`` events
-    deltas: NDArray[np.uint64]
-    low: NDArray[np.uint16]
-    runs: NDArray[np.uint16]
-    events: int
-
-
-def scratch(count: int, step: int) -> Scratch:
-    """Scratch for ``count`` events in chunks of ``step``."""
-    block = BLOCK_EVENTS + 8
-    low, runs = np.empty((2, block), np.uint16)
-    words = np.empty(-(-count // step) * worst_words(step), np.uint16)
-    return Scratch(words, np.empty(block, np.uint64), low, runs, count)
+    ordered, *rest = found.tolist()
+    return Measures(bool(ordered), *rest)
 
 
 def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
@@ -96,49 +74,20 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
     >>> decode_chunk(words, 2).t.tolist()
     [5, 6]
     """
-    count = max(1, len(events))
-    return encode_chunks(events, count, codec, scratch(count, count))[0][1]
-
-
-class Found(NamedTuple):
-    """What the kernel says of the chunks that it encodes."""
-
-    measures: NDArray[np.int64]  # a row of MEASURES each
-    ends: NDArray[np.int64]  # of their payloads
-
-    @classmethod
-    def of(cls, count: int, step: int) -> Found:
-        """For ``count`` events in chunks of ``step``."""
-        chunks = -(-count // step)
-        return cls(np.empty(chunks * MEASURES, np.int64), np.empty(chunks, np.int64))
-
-    def chunks(self, words: NDArray[np.uint16]) -> list[tuple[Measures, NDArray[np.uint16]]]:
-        """Measures and payload of each chunk."""
-        stops = self.ends.tolist()
-        rows = self.measures.reshape(len(stops), -1).tolist()
-        return [
-            (_measures(row[:STEPS]), words[start:stop])
-            for row, start, stop in zip(rows, [0, *stops], stops, strict=False)
-        ]
-
-
-def encode_chunks(
-    events: Events, step: int, codec: int, using: Scratch
-) -> list[tuple[Measures, NDArray[np.uint16]]]:
-    """Measures and payload of each chunk of ``step`` events; payloads are parts of ``using``.
-
-    One call for several: each costs as much as some hundred events.
-    """
     if codec != PACKED:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
-    if not 0 < len(events) <= using.events:
-        raise ArgumentError(f"scratch is for 1 to {using.events} events, got {len(events)}")
-    t, x = np.ascontiguousarray(events.t), np.ascontiguousarray(events.x)
-    y, p = np.ascontiguousarray(events.y), np.ascontiguousarray(events.p)
-    words, deltas, low, runs, _ = using
-    found = Found.of(len(t), step)
-    packed_chunks(t, x, y, p, step, words, deltas, low, runs, *found)
-    return found.chunks(words)
+    if not len(events):
+        raise ArgumentError("a chunk holds one event or more, got none")
+    t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
+    words, using = np.empty(worst_words(len(t)), np.uint16), scratch()
+    used = encode(t, x, y, p, words, *using, np.empty(MEASURES, np.int64))
+    return words[:used]
+
+
+def scratch() -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16]]:
+    """What the encoder needs beside events and room for words: deltas, low and runs."""
+    low, runs = np.empty((2, BLOCK_EVENTS + 8), np.uint16)
+    return np.empty(BLOCK_EVENTS + 8, np.uint64), low, runs
 
 
 def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> Events:

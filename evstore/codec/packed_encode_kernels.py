@@ -346,30 +346,3 @@ def encode(
         every |= steps | (U(t[start]) - U(t[max(start - 1, 0)]))
     measures[STEPS] = np.int64(every)
     return at
-
-
-@kernel
-def encode_chunks(
-    t: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
-    step: int,
-    out: NDArray[np.uint16],
-    deltas: NDArray[np.uint64],
-    low: NDArray[np.uint16],
-    runs: NDArray[np.uint16],
-    measures: NDArray[np.int64],
-    ends: NDArray[np.int64],
-) -> None:
-    """Encode chunks of ``step`` events one after the other, the last may be shorter.
-
-    ``out`` holds ``worst_words`` of each; ``ends`` gets where each ends, ``measures`` a row of
-    MEASURES each.
-    """
-    at = 0
-    for k in range(ends.size):
-        a, b = k * step, min((k + 1) * step, t.size)
-        row = measures[k * MEASURES : (k + 1) * MEASURES]
-        at += encode(t[a:b], x[a:b], y[a:b], p[a:b], out[at:], deltas, low, runs, row)
-        ends[k] = at

@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import BLOCK_EVENTS
+from evstore.codec.chunk import scratch
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.events import Events
 from evstore.shard.chunks import CHECK_BYTES, ChunkInfo
@@ -17,9 +17,9 @@ from evstore.shard.record_kernels import HEAD_ROOM
 from evstore.shard.root import LEAF_EVENTS, body_of, hash_of_body
 
 #: Columns of the rows that become the index: ChunkInfo's fields in their order.
-FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET = (
+FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET, SIZE = (
     ChunkInfo._fields.index(name)
-    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset")
+    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset", "size")
 )
 assert len(ChunkInfo._fields) == ROW
 
@@ -28,8 +28,7 @@ class Room(NamedTuple):
     """What encoding needs beside the events; one of them serves one thread."""
 
     words: NDArray[np.uint16]
-    octets: NDArray[np.uint8]  # the same memory, and ...
-    view: memoryview  # ... once more
+    octets: NDArray[np.uint8]  # the same memory
     deltas: NDArray[np.uint64]
     low: NDArray[np.uint16]
     runs: NDArray[np.uint16]
@@ -49,11 +48,7 @@ def room(step: int, leaves: int = 1) -> Room:
     """Room for whole leaves in chunks of ``step`` events."""
     chunks = leaves * -(-LEAF_EVENTS // step)
     words = np.empty(chunks * (HEAD_ROOM // 2 + worst_words(step) + CHECK_WORDS), np.uint16)
-    octets = words.view(np.uint8)
-    block = BLOCK_EVENTS + 8
-    low, runs = np.empty((2, block), np.uint16)
-    deltas, body = np.empty(block, np.uint64), body_of(leaves * LEAF_EVENTS)
-    return Room(words, octets, octets.data, deltas, low, runs, body)
+    return Room(words, words.view(np.uint8), *scratch(), body_of(leaves * LEAF_EVENTS))
 
 
 def encode(
@@ -70,52 +65,43 @@ def encode(
     The events are whole leaves, each of which is ``hashed``; or they lie within one. The
     columns are contiguous and writeable.
     """
-    n = len(events)
-    whole, rest = divmod(n, LEAF_EVENTS)
+    whole, rest = divmod(len(events), LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)
     about = np.array([number, codec, first_event])
+    words, octets, deltas, low, runs, body = using
     told = (
-        *(events.t, events.x, events.y, events.p, step, about),
-        *(
-            using.words,
-            using.octets,
-            using.deltas,
-            using.low,
-            using.runs,
-            measures,
-            rows.reshape(-1),
-        ),
-    )
+        events.t, events.x, events.y, events.p, step, about,
+        words, octets, deltas, low, runs, measures, rows.reshape(-1),
+    )  # fmt: skip
     leaves = []
     if hashed:
         bits = np.empty(3 * whole, np.int64)
-        encode_leaves(*told, bits, using.body)
-        leaves = _hashes(events, bits.tolist(), using.body)
+        encode_leaves(*told, bits, body)
+        leaves = _hashes(events, bits.reshape(whole, 3), body)
     else:
         encode_chunks(*told)
-    return Encoded(_checked(using.view, rows), rows, leaves, using)
+    return Encoded(_checked(using.octets.data, rows), rows, leaves, using)
 
 
-def _hashes(events: Events, bits: list[int], body: NDArray[np.uint8]) -> list[bytes]:
+def _hashes(events: Events, bits: NDArray[np.int64], body: NDArray[np.uint8]) -> list[bytes]:
     hashes = []
-    for k in range(len(bits) // 3):
-        used = bits[3 * k], bits[3 * k + 1], bits[3 * k + 2]
+    for k, (t_bits, x_bits, y_bits) in enumerate(bits.tolist()):
         t_first = int(events.t[k * LEAF_EVENTS])
+        used = (t_bits, x_bits, y_bits)
         hashes.append(hash_of_body(LEAF_EVENTS, t_first, used, body[k * LEAF_BODY :]))
     return hashes
 
 
 def _checked(view: memoryview, rows: NDArray[np.int64]) -> list[memoryview]:
-    """The records, each with its check; from now on they follow each other without gaps."""
-    records, at = [], 0
-    for row in rows:
-        start, size = row[OFFSET:].tolist()
+    """The records, each with its check; the rows' offsets then count as if they were together."""
+    records = []
+    for start, size in rows[:, OFFSET:].tolist():
         record = view[start : start + size]
         check = xxhash.xxh3_64_intdigest(record[:-CHECK_BYTES])
         record[-CHECK_BYTES:] = check.to_bytes(CHECK_BYTES, "little")
         records.append(record)
-        row[OFFSET] = at
-        at += size
+    rows[0, OFFSET] = 0
+    rows[1:, OFFSET] = np.cumsum(rows[:-1, SIZE])
     return records

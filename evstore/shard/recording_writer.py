@@ -68,10 +68,10 @@ class RecordingWriter:
         self._part = part
         self._leaf = LeafBuffer()
         self._waiting: list[Future[Room]] = []  # leaves that the pool is at, in order
-        self._turn = threading.Condition()  # of the pool's threads, to write in that order
-        self._turns = self._now = 0
+        self._turn = threading.Condition()  # of the pool's threads, which write in that order
+        self._turns = self._now = 0  # turns given out, and whose it is
         self._spare: list[Room] = []
-        self._failed = False  # what the pool encoded could not be written
+        self._failed = False  # the pool could not write all that it was given
         self._cut = 0  # events of the leaf that are in chunks already
         self._rows: list[NDArray[np.int64]] = []  # of the index: chunks that are in no page yet
         self._n_rows = 0
@@ -148,7 +148,7 @@ class RecordingWriter:
         """Put every event so far into the file."""
         with self.shard.lock:
             self.cut()
-            self.shard.file.flush()
+            self.shard.flush()
 
     def close(self) -> None:
         """End the recording: END record, and its place in the index."""
@@ -255,15 +255,13 @@ class RecordingWriter:
         finally:
             with self._turn:
                 self._turn.wait_for(lambda: self._now == turn)
+                written = False
                 try:
-                    if encoded is None or self._failed:
-                        self._failed = True
-                    else:
+                    if encoded is not None and not self._failed:
                         self._put(encoded)
-                except BaseException:
-                    self._failed = True
-                    raise
+                        written = True
                 finally:
+                    self._failed |= not written
                     self._now += 1
                     self._turn.notify_all()
         return using

@@ -108,6 +108,11 @@ class ShardWriter:
             self.file.append(parts)
             return at
 
+    def flush(self) -> None:
+        """Put what is gathered into the file."""
+        with self._file_lock:
+            self.file.flush()
+
     def page(self, chunks: NDArray[np.int64], owner: int) -> int:
         """Write a page of the index, a row a chunk; returns its number."""
         record = page_record(chunks)
