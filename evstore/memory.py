@@ -37,8 +37,10 @@ class _Loan:
         }  # fmt: skip
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # the interpreter may be ending
+        try:  # noqa: SIM105
             _keep(self._block)
+        except Exception:  # the interpreter is ending, and even contextlib may be gone
+            pass
 
 
 def room(size: int) -> NDArray[np.uint8]:

@@ -9,8 +9,7 @@ from contextlib import closing
 
 import numpy as np
 
-HH = int(os.environ.get("HH", "1048576"))
-HASH_AT_ONCE = 1 << 20
+HASH_AT_ONCE = 2 << 20
 
 
 class SourceHash:
@@ -36,8 +35,8 @@ class SourceHash:
                 return
             self._at_it.result()
             self._at_it = None
-        position = min(position, self._asked + HASH_AT_ONCE)
         if here:
+            position = min(position, self._asked + HASH_AT_ONCE)
             self._hash(position - self._asked)
         else:
             self._at_it = self._pool.submit(self._hash, position - self._asked)

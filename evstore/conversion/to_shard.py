@@ -22,7 +22,7 @@ from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
 OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
-MOST_HELPERS = 3  # one thread reads and writes no faster than three encode and hash
+MOST_HELPERS = 3  # one thread reads no faster than three do the rest
 HELPERS_FROM = 4 << 20  # bytes of source from which they are worth their start
 
 
@@ -38,7 +38,7 @@ def write_shard(
     The part is removed where this fails, or kept where the source cannot be read again.
     """
     live = is_pipe(job.source)
-    # This thread reads and writes; others encode and hash whole leaves side by side.
+    # This thread reads and decodes; others encode, hash and write whole leaves.
     pool: ThreadPoolExecutor | None = None
     if receipt.bytes_in >= HELPERS_FROM:
         pool = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
