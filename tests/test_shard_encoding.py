@@ -250,14 +250,15 @@ def test_giving_up_while_helpers_are_at_it(tmp_path: Path, monkeypatch: pytest.M
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("after_s", [0, 0.1])
 def test_an_error_of_one_helper_lets_the_others_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after_s: float
 ) -> None:
     quick = recording_writer.encode
 
     def failing(events: Events, step: int, number: int, codec: int, first: int, *rest: Any) -> Any:
         if first == 0:
-            time.sleep(0.1)
+            time.sleep(after_s)
             raise MemoryError("no memory")
         return quick(events, step, number, codec, first, *rest)
 
@@ -266,7 +267,9 @@ def test_an_error_of_one_helper_lets_the_others_end(
         shard = ShardWriter(tmp_path / "a.evs", flush_s=None, pool=pool)
         out = shard.recording("r")
         with pytest.raises(MemoryError, match="no memory"):
-            out.write(camera(2_000_000))
+            for _ in range(100):  # whenever it is seen, it is this that is said
+                out.write(camera(262_144))
+                time.sleep(0.02)
         with pytest.raises(ArgumentError, match="lacks what could not be written"):
             shard.close()
     assert [path.name for path in tmp_path.iterdir()] == ["a.evs.part"]

@@ -268,7 +268,7 @@ class RecordingWriter:
 
     def _collect(self, most: int) -> None:
         """Wait until the pool has no more than ``most`` to do."""
-        while len(self._waiting) > most:
+        while len(self._waiting) > (0 if self._failed else most):  # where one failed, it says why
             self._spare.append(self._waiting.pop(0).result())
         if self._failed:
             raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
