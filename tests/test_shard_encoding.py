@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import Measures, encode_chunk, measure
-from evstore.codec.packed_encode_kernels import MEASURES, STEPS
+from evstore.codec.packed_encode_kernels import MEASURED_STEPS, MEASURES
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.shard import recording_writer
 from evstore.shard.chunks import ChunkInfo, chunk_head
 from evstore.shard.encoding import encode, room
 from evstore.shard.index_records import page_record
@@ -26,9 +21,7 @@ from evstore.shard.layout import CHUNK, frame_payload
 from evstore.shard.record_kernels import HEAD_ROOM, put_head
 from evstore.shard.root import LEAF_EVENTS, leaf_hash
 from evstore.shard.root_kernels import used_bits
-from evstore.shard.verify import verify_shard
-from evstore.shard.writer import ShardWriter
-from shards import camera, read_events
+from shards import camera
 from streams import MAX_T, MIN_T, TIMES, piece, streams
 
 INT64 = st.integers(MIN_T, MAX_T)
@@ -158,7 +151,7 @@ def test_bits_of_time_steps(events: Events) -> None:
     measures = np.zeros(MEASURES, np.int64)
     encode(*columns(events), np.empty(worst_words(len(events)), np.uint16), *scratch(), measures)
     t_bits, x_bits, y_bits = used_bits(events.t, events.x, events.y)
-    assert bit_length(measures[STEPS].astype(np.uint64)) == t_bits
+    assert bit_length(measures[MEASURED_STEPS].astype(np.uint64)) == t_bits
     assert [int(measures[8] - 1).bit_length(), int(measures[9] - 1).bit_length()] == [
         x_bits,
         y_bits,
@@ -175,101 +168,7 @@ def test_an_index_of_awkward_rows() -> None:
     assert parse_page(parse_record(page_record(rows), 0)) == rows
 
 
-# ------------------------------------------------------------------------------- helpers
-
-
-def written(path: Path, parts: list[Events], pool: Any, step: int) -> bytes:
-    with ShardWriter(path, flush_s=None, pool=pool, chunk_events=step) as shard:
-        out = shard.recording("r")
-        taken = [0, *accumulate(map(len, parts))]
-        for k, events in enumerate(parts):
-            assert out.taken == taken[k]
-            out.write(events)
-        assert out.taken == taken[-1]
-    verify_shard(path)
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize("helpers", [1, 3])
-@pytest.mark.parametrize("step", [16_384, 10_000])
-def test_helpers_write_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helpers: int, step: int, seed: int
-) -> None:
-    """However long each takes, and however the events come."""
-    rng = np.random.default_rng(seed)
-    whole = camera(900_000)
-    cuts = [0, *sorted(rng.integers(0, 900_000, 3).tolist()), 900_000]
-    parts = [whole[a:b] for a, b in pairwise(cuts)]
-    alone = written(tmp_path / "a.evs", [whole], None, step)
-    quick = recording_writer.encode
-
-    def slow(*args: Any) -> Any:
-        time.sleep(rng.random() / 50)
-        return quick(*args)
-
-    monkeypatch.setattr(recording_writer, "encode", slow)
-    with ThreadPoolExecutor(helpers) as pool:
-        assert written(tmp_path / "b.evs", [whole], pool, step) == alone
-        assert written(tmp_path / "c.evs", parts, pool, step) == alone
-    assert read_events(tmp_path / "a.evs") == whole
-
-
-def test_helpers_of_two_recordings_and_a_flush(tmp_path: Path) -> None:
-    one, two = camera(600_000), camera(500_000)
-    with (
-        ThreadPoolExecutor(2) as pool,
-        ShardWriter(tmp_path / "a.evs", flush_s=None, pool=pool) as shard,
-    ):
-        first, second = shard.recording("first"), shard.recording("second")
-        for at in range(0, 600_000, 100_000):
-            first.write(one[at : at + 100_000])
-            second.write(two[at : at + 100_000])
-            if at == 300_000:
-                first.flush()
-    verify_shard(tmp_path / "a.evs")
-    assert read_events(tmp_path / "a.evs", "first") == one
-    assert read_events(tmp_path / "a.evs", "second") == two
-
-
-def test_giving_up_while_helpers_are_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What they do afterwards reaches no file."""
-    quick = recording_writer.encode
-
-    def slow(*args: Any) -> Any:
-        time.sleep(0.1)
-        return quick(*args)
-
-    monkeypatch.setattr(recording_writer, "encode", slow)
-    with ThreadPoolExecutor(2) as pool:
-        shard = ShardWriter(tmp_path / "a.evs", flush_s=None, pool=pool)
-        out = shard.recording("r")
-        out.write(camera(600_000))
-        shard.abort()
-        with pytest.raises(ArgumentError, match="is closed"):
-            out._waiting[0].result()
-    assert [*tmp_path.iterdir()] == []
-
-
-@pytest.mark.parametrize("after_s", [0, 0.1])
-def test_an_error_of_one_helper_lets_the_others_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after_s: float
-) -> None:
-    quick = recording_writer.encode
-
-    def failing(events: Events, step: int, number: int, codec: int, first: int, *rest: Any) -> Any:
-        if first == 0:
-            time.sleep(after_s)
-            raise MemoryError("no memory")
-        return quick(events, step, number, codec, first, *rest)
-
-    monkeypatch.setattr(recording_writer, "encode", failing)
-    with ThreadPoolExecutor(3) as pool:
-        shard = ShardWriter(tmp_path / "a.evs", flush_s=None, pool=pool)
-        out = shard.recording("r")
-        with pytest.raises(MemoryError, match="no memory"):
-            for _ in range(100):  # whenever it is seen, it is this that is said
-                out.write(camera(262_144))
-                time.sleep(0.02)
-        with pytest.raises(ArgumentError, match="lacks what could not be written"):
-            shard.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["a.evs.part"]
+def test_more_events_than_there_is_room_for() -> None:
+    events = camera(2 * LEAF_EVENTS)
+    with pytest.raises(ArgumentError, match="no room for 8 chunks"):
+        encode(events, 16_384, 0, 1, 0, room(16_384))

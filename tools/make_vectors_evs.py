@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from evstore.events import Events  # noqa: E402
-from evstore.shard import index, layout  # noqa: E402
+from evstore.shard import index, index_records, layout  # noqa: E402
 from evstore.shard.chunks import parse_chunk  # noqa: E402
 from evstore.shard.shard import Shard  # noqa: E402
 from evstore.shard.writer import ShardWriter  # noqa: E402
@@ -212,10 +212,10 @@ def forged(
         pages, recordings = shard.pages, shard.recordings
     data = path.read_bytes()
     at = pages[0].offset
-    record = index.page_record(chunks)
+    record = index_records.page_record(chunks)
     new = index.PageInfo(at, len(record), pages[0].recording, *index.summary(chunks))
     new = new._replace(**page or {})
-    directory = index.directory_record([replace(recordings[0], **recording or {})], [new])
+    directory = index_records.directory_record([replace(recordings[0], **recording or {})], [new])
     start = data[:at] + record
     return start + directory + layout.footer_bytes(len(start), len(directory))
 

@@ -41,10 +41,9 @@ EXCEPTION_WORDS = 3  # position, then what does not fit in the width: low word, 
 EXCEPTION_BITS = 48
 #: Steps below it add up to less than an int64 holds, over a block.
 SMALL_STEP = U(1 << 48)
-#: A row of measures: those of codec.chunk.Measures, and which bits its time steps have.
+#: A row of measures: those of codec.chunk.Measures, and which bits the time steps have.
 MEASURES = 12
-STEPS = 11
-X1, Y1 = 8, 9
+MEASURED_X1, MEASURED_Y1, MEASURED_STEPS = 8, 9, 11
 
 RUN_GAIN_WORDS = 32  # XY_RUNS decodes slower: it must save this much in a full block (half a bit)
 
@@ -198,7 +197,7 @@ def encode_times(
 def known_times(t: NDArray[np.int64], steps: np.uint64) -> tuple[bool, np.int64, np.int64]:
     """measure_times, without a look at every time where the bits of the steps tell enough."""
     last = t[t.size - 1]
-    if steps < SMALL_STEP and t[0] <= last:  # or times beyond int64 began again
+    if steps < SMALL_STEP and t[0] <= last:  # or they passed the end of int64 on the way
         return True, t[0], last
     return measure_times(t)
 
@@ -321,7 +320,8 @@ def encode(
 ) -> int:
     """Encode a chunk and measure it; ``out`` holds ``worst_words(t.size)``. Returns the words used.
 
-    ``deltas``, ``low`` and ``runs`` are scratch of BLOCK + 8 values each.
+    ``deltas``, ``low`` and ``runs`` are scratch of BLOCK + 8 values each; ``measures`` gets a row
+    of MEASURES.
     """
     n = t.size
     blocks = (n + BLOCK - 1) // BLOCK
@@ -344,5 +344,5 @@ def encode(
         at += used
         include(ts, known_times(ts, steps), (x0, x1), (y0, y1), on, b == 0, measures)
         every |= steps | (U(t[start]) - U(t[max(start - 1, 0)]))
-    measures[STEPS] = np.int64(every)
+    measures[MEASURED_STEPS] = np.int64(every)
     return at

@@ -50,7 +50,7 @@ def convert_one(job: Job, options: Options, progress: Progress | None = None) ->
                 "--overwrite replaces it"
             )
     receipt = Receipt(job.source, job.target)
-    recordings = open_all(job.source, **options.said(), batch_events=_batch_events(job.source))
+    recordings = open_all(job.source, **options.said(), batch_events=_batch_events(job, options))
     try:
         before = _state(job.source)
         os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)
@@ -92,11 +92,11 @@ def _state(source: str) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _batch_events(source: str) -> int:
+def _batch_events(job: Job, options: Options) -> int:
     """Events read at once: many of a file that helpers will encode, few of what is still coming."""
-    path, _ = split_address(source)
+    path, _ = split_address(job.source)
     large = os.path.isfile(path) and os.path.getsize(path) >= HELPERS_FROM
-    return LARGE_BATCH if large else BATCH_EVENTS
+    return LARGE_BATCH if large and output_format(job.target, options) == "evs" else BATCH_EVENTS
 
 
 def _write(

@@ -46,10 +46,15 @@ class ChunkInfo(NamedTuple):
     size: int = 0
 
 
+#: Where each field stands in a table of chunks, which has a row for each.
+COLUMN = {name: k for k, name in enumerate(ChunkInfo._fields)}
+
+
 def chunk_head(info: ChunkInfo) -> bytes:
     """The fields of a CHUNK record before its payload, after one byte that counts them.
 
     With that byte a reader that trusts the index finds the payload without parsing the fields.
+    The plain path: what is written comes from record_kernels.put_head.
     """
     out = bytearray()
     put_varint(out, info.recording)

@@ -8,20 +8,16 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import scratch
+from evstore.codec.chunk import PACKED, scratch
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
+from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.shard.chunks import CHECK_BYTES, ChunkInfo
+from evstore.shard.chunks import CHECK_BYTES, COLUMN
 from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, ROW, encode_chunks, encode_leaves
 from evstore.shard.record_kernels import HEAD_ROOM
 from evstore.shard.root import LEAF_EVENTS, body_of, hash_of_body
 
-#: Columns of the rows that become the index: ChunkInfo's fields in their order.
-FIRST_EVENT, EVENTS, T_MIN, T_MAX, X1, Y1, OFFSET, SIZE = (
-    ChunkInfo._fields.index(name)
-    for name in ("first_event", "count", "t_min", "t_max", "x1", "y1", "offset", "size")
-)
-assert len(ChunkInfo._fields) == ROW
+assert len(COLUMN) == ROW
 
 
 class Room(NamedTuple):
@@ -38,17 +34,21 @@ class Room(NamedTuple):
 class Encoded(NamedTuple):
     """Records of consecutive chunks, and what the index says of them."""
 
-    records: list[memoryview]  # of ``using``
-    rows: NDArray[np.int64]  # (chunks, ROW); offsets count from the first record
+    records: list[memoryview]  # in the room that was used
+    rows: NDArray[np.int64]  # (chunks, ROW), see COLUMN; offsets count from the first record
     leaves: list[bytes]  # the hash of each, where it was asked for
-    using: Room
 
 
 def room(step: int, leaves: int = 1) -> Room:
     """Room for whole leaves in chunks of ``step`` events."""
     chunks = leaves * -(-LEAF_EVENTS // step)
-    words = np.empty(chunks * (HEAD_ROOM // 2 + worst_words(step) + CHECK_WORDS), np.uint16)
+    words = np.empty(chunks * chunk_words(step), np.uint16)
     return Room(words, words.view(np.uint8), *scratch(), body_of(leaves * LEAF_EVENTS))
+
+
+def chunk_words(step: int) -> int:
+    """Words that no record of ``step`` events exceeds."""
+    return HEAD_ROOM // 2 + worst_words(step) + CHECK_WORDS
 
 
 def encode(
@@ -63,13 +63,15 @@ def encode(
     """Chunks of ``step`` events of recording ``number``, in one call whatever their number.
 
     The events are whole leaves, each of which is ``hashed``; or they lie within one. The
-    columns are contiguous and writeable.
+    columns are contiguous and writeable. Raises ArgumentError for more than there is room for.
     """
     whole, rest = divmod(len(events), LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
+    if codec != PACKED or count * chunk_words(step) > using.words.size:
+        raise ArgumentError(f"no room for {count} chunks of {step} events of codec {codec}")
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)
-    about = np.array([number, codec, first_event])
+    about = np.array([number, codec, first_event], np.int64)
     words, octets, deltas, low, runs, body = using
     told = (
         events.t, events.x, events.y, events.p, step, about,
@@ -82,7 +84,7 @@ def encode(
         leaves = _hashes(events, bits.reshape(whole, 3), body)
     else:
         encode_chunks(*told)
-    return Encoded(_checked(using.octets.data, rows), rows, leaves, using)
+    return Encoded(_checked(using.octets.data, rows), rows, leaves)
 
 
 def _hashes(events: Events, bits: NDArray[np.int64], body: NDArray[np.uint8]) -> list[bytes]:
@@ -97,11 +99,12 @@ def _hashes(events: Events, bits: NDArray[np.int64], body: NDArray[np.uint8]) ->
 def _checked(view: memoryview, rows: NDArray[np.int64]) -> list[memoryview]:
     """The records, each with its check; the rows' offsets then count as if they were together."""
     records = []
-    for start, size in rows[:, OFFSET:].tolist():
+    offset, size_of = COLUMN["offset"], COLUMN["size"]
+    for start, size in rows[:, [offset, size_of]].tolist():
         record = view[start : start + size]
         check = xxhash.xxh3_64_intdigest(record[:-CHECK_BYTES])
         record[-CHECK_BYTES:] = check.to_bytes(CHECK_BYTES, "little")
         records.append(record)
-    rows[0, OFFSET] = 0
-    rows[1:, OFFSET] = np.cumsum(rows[:-1, SIZE])
+    rows[0, offset] = 0
+    rows[1:, offset] = np.cumsum(rows[:-1, size_of])
     return records

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evstore.shard.encoding import EVENTS, FIRST_EVENT, T_MAX, T_MIN
+from evstore.shard.chunks import COLUMN
 from evstore.shard.index import PAGE_TABLE_COLUMNS, PageInfo, RecordingInfo
 from evstore.shard.layout import DIRECTORY, PAGE, frame, json_bytes, put_varint
 from evstore.shard.table import deltas, pack_table
@@ -15,16 +15,10 @@ from evstore.shard.table import deltas, pack_table
 
 def page_info(at: int, size: int, owner: int, chunks: NDArray[np.int64]) -> PageInfo:
     """What the directory says of a page of ``chunks``."""
-    return PageInfo(
-        at,
-        size,
-        owner,
-        len(chunks),
-        int(chunks[0, FIRST_EVENT]),
-        int(chunks[:, EVENTS].sum()),
-        int(chunks[:, T_MIN].min()),
-        int(chunks[:, T_MAX].max()),
-    )
+    column = dict(zip(COLUMN, chunks.T, strict=True))
+    first, events = int(column["first_event"][0]), int(column["count"].sum())
+    t_min, t_max = int(column["t_min"].min()), int(column["t_max"].max())
+    return PageInfo(at, size, owner, len(chunks), first, events, t_min, t_max)
 
 
 def page_record(chunks: ArrayLike) -> bytes:

@@ -167,7 +167,7 @@ def frame(kind: bytes, body: bytes) -> bytes:
 def frame_payload(
     kind: bytes, head: bytes, payload: bytes | memoryview
 ) -> list[bytes | memoryview]:
-    """A record with a payload of an even size, in parts, for one vectored write."""
+    """A record with a payload of an even size, in parts: the plain path of record_kernels."""
     start = even_start(kind, head, len(payload))
     hasher = xxhash.xxh3_64(start)
     hasher.update(payload)

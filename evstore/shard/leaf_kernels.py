@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.packed_encode_kernels import MEASURES, STEPS, X1, Y1, bit_length, encode
+from evstore.codec.packed_encode_kernels import (
+    MEASURED_STEPS,
+    MEASURED_X1,
+    MEASURED_Y1,
+    MEASURES,
+    bit_length,
+    encode,
+)
 from evstore.jit import kernel
 from evstore.shard.record_kernels import HEAD_ROOM, put_head
 from evstore.shard.root import LEAF_EVENTS
@@ -80,10 +87,11 @@ def lay_out(
         rows = np.int64(1)
         done = a
         while done < b:
-            steps |= U(measures[row + STEPS])
+            steps |= U(measures[row + MEASURED_STEPS])
             if done > a:
                 steps |= U(t[done]) - U(t[done - 1])
-            columns, rows = max(columns, measures[row + X1]), max(rows, measures[row + Y1])
+            columns = max(columns, measures[row + MEASURED_X1])
+            rows = max(rows, measures[row + MEASURED_Y1])
             done += measures[row + 1]
             row += MEASURES
         used = bits[3 * k : 3 * k + 3]

@@ -75,13 +75,14 @@ class PartFile:
             self.flush()
         if large or size > len(self._waiting):
             self._write(views)
-            self._sync_soon(size)
-        else:
-            for view in views:
-                stop = self._filled + len(view)
-                self._waiting[self._filled : stop] = view
-                self._filled = stop
-        self.at += size
+            self.at += size
+            self._sync_soon()
+            return
+        stop = self._filled
+        for view in views:
+            self._waiting[stop : stop + len(view)] = view
+            stop += len(view)
+        self._filled, self.at = stop, self.at + size
 
     def flush(self) -> None:
         """Write what waits; it goes on waiting where that fails."""
@@ -105,13 +106,13 @@ class PartFile:
                 self._file.truncate()
             raise
 
-    def _sync_soon(self, more: int = 0) -> None:
+    def _sync_soon(self) -> None:
         """Have a second thread sync, so that little is left to wait for at the end."""
         busy = self._syncing is not None and not self._syncing.done()
-        if self._pool is None or busy or self.at + more - self._synced < SYNC_BYTES:
+        if self._pool is None or busy or self.at - self._synced < SYNC_BYTES:
             return
         self._wait_for_sync()
-        self._synced = self.at + more
+        self._synced = self.at
         self._syncing = self._pool.submit(os.fsync, self._file.fileno())
 
     def _wait_for_sync(self) -> None:

@@ -10,8 +10,7 @@ from evstore.shard.layout import CHUNK
 
 U = np.uint64
 KIND = np.uint8(CHUNK[0])
-HEAD_ROOM = 256  # bytes: twice what the longest head takes
-LONGEST_START = 16  # kind and length of a record are shorter
+HEAD_ROOM = 256  # bytes: more than twice what the longest head takes, which is 90
 
 
 @kernel

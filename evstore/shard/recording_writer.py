@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.shard.encoding import EVENTS, OFFSET, X1, Y1, Encoded, Room, encode, room
+from evstore.interrupts import interrupts_held
+from evstore.shard.chunks import COLUMN
+from evstore.shard.encoding import Encoded, Room, encode, room
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import Begin, End
 from evstore.shard.leaves import LeafBuffer
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
 from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
+from evstore.shard.turns import Turns
 
 if TYPE_CHECKING:
     from evstore.shard.writer import ShardWriter
 
 LEAVES_AT_ONCE = 4  # handed to the pool together, at most
-MOST_WAITING = 3  # times that: bounds the memory
-ENOUGH_WAITING = 2  # times that: the pool has work for a while
+MOST_WAITING = 3  # such hand-overs: bounds the memory
+ENOUGH_WAITING = 2  # the pool has work for a while
+MOST_SIDES = 256  # records of side streams that wait for their turn
 LARGEST_COORDINATE = 0xFFFF
 #: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
 INFERRED = "events"
@@ -67,11 +70,8 @@ class RecordingWriter:
         self.first_event = self.next_event = first_event
         self._part = part
         self._leaf = LeafBuffer()
-        self._waiting: list[Future[Room]] = []  # leaves that the pool is at, in order
-        self._turn = threading.Condition()  # of the pool's threads, which write in that order
-        self._turns = self._now = 0  # turns given out, and whose it is
-        self._spare: list[Room] = []
-        self._failed = False  # the pool could not write all that it was given
+        self._turns = None if shard.pool is None else Turns(shard.pool)
+        self._sides: list[tuple[str, bytes, int]] = []  # side records for the next turn
         self._cut = 0  # events of the leaf that are in chunks already
         self._rows: list[NDArray[np.int64]] = []  # of the index: chunks that are in no page yet
         self._n_rows = 0
@@ -91,7 +91,7 @@ class RecordingWriter:
 
         ``checked``: the coordinates are known to lie within the resolution. Where this fails (a
         full disk), what ``taken`` counts is kept, and written as soon as there is room: go on
-        with the event after it.
+        with the event after it. With a pool the recording cannot be ended then.
         """
         if not isinstance(events, Events):
             events = Events.from_structured(events)
@@ -141,7 +141,7 @@ class RecordingWriter:
         """Make chunks of every event so far, a shorter one where need be."""
         with self.shard.lock:
             if not self._ended:
-                self._collect(0)
+                self._wait(0)
                 self._cut_chunk(self._leaf.filled)
 
     def flush(self) -> None:
@@ -201,16 +201,17 @@ class RecordingWriter:
 
     def _take(self, events: Events) -> int:
         """Take as many events as there is room for; returns how many."""
-        leaf = self._leaf
-        whole = min(len(events) // LEAF_EVENTS, 1 if self.shard.pool is None else LEAVES_AT_ONCE)
+        leaf, turns = self._leaf, self._turns
+        whole = min(len(events) // LEAF_EVENTS, 1 if turns is None else LEAVES_AT_ONCE)
         if leaf.filled == 0 and whole and _writeable(events):
             self._take_whole(_contiguous(events[: whole * LEAF_EVENTS]))
             return whole * LEAF_EVENTS
         count = min(leaf.room, len(events))
         leaf.add(events[:count])
-        if self.shard.pool is not None and self._cut == 0:
+        if turns is not None and self._cut == 0:
             if leaf.room == 0:
-                self._submit(leaf.take())
+                using = self._room_of_pool()
+                self._give(leaf.take(), using)
             return count
         while leaf.filled - self._cut >= self.shard.chunk_events:
             self._cut_chunk(self._cut + self.shard.chunk_events)
@@ -222,82 +223,81 @@ class RecordingWriter:
 
     def _take_whole(self, whole: Events) -> None:
         """Take leaves that came whole: one, where there is no pool."""
-        if self.shard.pool is not None:
-            self._submit(whole)
+        if self._turns is not None:
+            self._give(whole, self._room_of_pool())
             return
+        at = self.next_event
         try:
-            self._put(self._encode(whole, self.next_event, self.shard.room, True))
-            self.next_event += LEAF_EVENTS
+            self._put(self._encode(whole, at, self.shard.room, True), LEAF_EVENTS)
         except BaseException:  # what did not fit on the disk is tried again later
             self._leaf.add(whole)
+            self._cut = self.next_event - at
             raise
 
     @property
     def is_ahead(self) -> bool:
         """Whether the pool has work for a while."""
-        return sum(not written.done() for written in self._waiting) >= ENOUGH_WAITING
+        return self._turns is not None and self._turns.undone >= ENOUGH_WAITING
 
-    def _submit(self, whole: Events) -> None:
+    def _room_of_pool(self) -> Room:
+        """Wait until the pool may get more, and for room to do it in."""
+        self._wait(MOST_WAITING - 1)
+        spare = self.shard.spare
+        return spare.pop() if spare else room(self.shard.chunk_events, LEAVES_AT_ONCE)
+
+    def _give(self, whole: Events, using: Room) -> None:
         """Have whole leaves encoded, hashed and written by the shard's pool."""
-        pool = self.shard.pool
-        assert pool is not None
-        self._collect(MOST_WAITING - 1)
-        using = self._spare.pop() if self._spare else room(self.shard.chunk_events, LEAVES_AT_ONCE)
-        self._waiting.append(pool.submit(self._work, whole, self.next_event, using, self._turns))
-        self._turns += 1
-        self.next_event += len(whole)
+        assert self._turns is not None
+        first, self.next_event = self.next_event, self.next_event + len(whole)
+        sides, self._sides = self._sides, []
 
-    def _work(self, whole: Events, first: int, using: Room, turn: int) -> Room:
-        """What a thread of the pool does: all of it but the writing beside others."""
-        encoded: Encoded | None = None
-        try:
-            encoded = self._encode(whole, first, using, True)
-        finally:
-            with self._turn:
-                self._turn.wait_for(lambda: self._now == turn)
-                written = False
-                try:
-                    if encoded is not None and not self._failed:
-                        self._put(encoded)
-                        written = True
-                finally:
-                    self._failed |= not written
-                    self._now += 1
-                    self._turn.notify_all()
-        return using
+        def write(encoded: Encoded) -> None:
+            self._put_sides(sides)
+            self._put(encoded)
+            self.shard.spare.append(using)
 
-    def _collect(self, most: int) -> None:
+        self._turns.give(partial(self._encode, whole, first, using, True), write)
+
+    def _wait(self, most: int) -> None:
         """Wait until the pool has no more than ``most`` to do."""
-        while len(self._waiting) > (0 if self._failed else most):  # where one failed, it says why
-            self._spare.append(self._waiting.pop(0).result())
-        if self._failed:
+        if self._turns is None:
+            return
+        if not self._turns.wait(most):
             raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
+        if most == 0:
+            self._put_sides(self._sides)
 
     def _cut_chunk(self, stop: int) -> None:
         # More than one chunk only where an earlier write failed.
         while self._cut < stop:
             end = min(stop, self._cut + self.shard.chunk_events)
             events = self._leaf.events[self._cut : end]
-            self._put(self._encode(events, self.next_event, self.shard.room, False))
-            self.next_event += len(events)
-            self._cut = end
+            encoded = self._encode(events, self.next_event, self.shard.room, False)
+            with interrupts_held():
+                self._put(encoded, len(events))
+                self._cut = end
 
     def _encode(self, events: Events, first: int, using: Room, hashed: bool) -> Encoded:
         shard = self.shard
         return encode(events, shard.chunk_events, self.number, shard.codec, first, using, hashed)
 
-    def _put(self, encoded: Encoded) -> None:
-        """Write chunks at once: all of them, or none where that fails."""
+    def _put(self, encoded: Encoded, more: int = 0) -> None:
+        """Write chunks at once: all of them, or none where that fails.
+
+        ``more``: so many events are in chunks then that were in none, nor with the pool.
+        """
         self._cut_pages()
-        at, rows = self.shard.append(encoded.records), encoded.rows
-        rows[:, OFFSET] += at
-        self._rows.append(rows)
-        self._n_rows += len(rows)
-        self._n_chunks += len(rows)
-        x1, y1 = rows[:, X1].max(), rows[:, Y1].max()
-        self._extent = (max(self._extent[0], int(x1)), max(self._extent[1], int(y1)))
-        self.n_events += int(rows[:, EVENTS].sum())
-        self._leaf.hashed += encoded.leaves
+        rows = encoded.rows
+        with interrupts_held():
+            rows[:, COLUMN["offset"]] += self.shard.append(encoded.records)
+            self._rows.append(rows)
+            self._n_rows += len(rows)
+            self._n_chunks += len(rows)
+            x1, y1 = (int(rows[:, COLUMN[name]].max()) for name in ("x1", "y1"))
+            self._extent = (max(self._extent[0], x1), max(self._extent[1], y1))
+            self.n_events += int(rows[:, COLUMN["count"]].sum())
+            self.next_event += more
+            self._leaf.hashed += encoded.leaves
 
     def _cut_pages(self) -> None:
         """Write the pages of the index that are full: before the next chunk, so that one that
@@ -334,11 +334,28 @@ class RecordingWriter:
             for start in range(0, count, MAX_ROWS):
                 rows = {k: v[start : start + MAX_ROWS] for k, v in columns.items()}
                 record = side_record(self.number, stream, rows, side.rows)
-                at = self.shard.append([record])
-                side.update(rows)
-                self._side[stream] = side  # a stream without rows is none
                 length = len(next(iter(rows.values())))
-                self._side_places.setdefault(stream, []).append([at, len(record), length])
+                with interrupts_held():
+                    # Where the pool is at chunks, in turn with them: files are reproducible.
+                    if self._turns is not None and self._turns.given:
+                        self._sides.append((stream, record, length))
+                    else:
+                        self._put_side(stream, record, length)
+                    side.update(rows)
+                    self._side[stream] = side  # a stream without rows is none
+            if len(self._sides) > MOST_SIDES:
+                self._wait(0)
+
+    def _put_side(self, stream: str, record: bytes, length: int) -> None:
+        at = self.shard.append([record])
+        self._side_places.setdefault(stream, []).append([at, len(record), length])
+
+    def _put_sides(self, sides: list[tuple[str, bytes, int]]) -> None:
+        """Write side records that had to wait; those that fail go on waiting."""
+        while sides:
+            with interrupts_held():
+                self._put_side(*sides[0])
+                del sides[0]
 
     def __enter__(self) -> RecordingWriter:
         return self

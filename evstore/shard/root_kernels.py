@@ -13,7 +13,7 @@ from evstore.jit import kernel
 
 U = np.uint64
 MOST_BITS = 64 + 16 + 16 + 1
-STEP = 1024  # events at once: a page of memory a column and bitmap
+STEP = 1024  # events at once: their columns stay in the nearest cache
 
 
 @kernel

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evstore.codec.chunk import preset_codec
 from evstore.errors import ArgumentError
-from evstore.shard.encoding import room
+from evstore.shard.encoding import Room, room
 from evstore.shard.index import PAGE_CHUNKS, SHARED, PageInfo, RecordingInfo
 from evstore.shard.index_records import directory_record, page_info, page_record
 from evstore.shard.layout import footer_bytes, header_bytes
@@ -32,7 +32,8 @@ class ShardWriter:
 
     ``flush_s``: events no older than this are in the file, so that a reader can follow and a
     killed writer loses no more; None writes a megabyte at a time. ``pool``: its threads
-    encode, hash and write whole leaves, whose arrays the caller then leaves alone.
+    encode, hash and write whole leaves, whose arrays the caller then leaves alone; it begins
+    with work in the order it gets it, as those of concurrent.futures do.
 
     Leaving the ``with`` block by an error keeps the part, and says where it is.
     """
@@ -54,6 +55,7 @@ class ShardWriter:
         self.chunk_events = chunk_events
         self.room = room(chunk_events)
         self.pool = pool
+        self.spare: list[Room] = []  # of the pool, while it is not in use
         self.file = PartFile(path, overwrite, part, gather=GATHER if flush_s is None else 0)
         self.path = self.file.path
         self.lock = threading.RLock()
@@ -147,10 +149,14 @@ class ShardWriter:
 
     def _flush_often(self, flush_s: float) -> None:
         while not self._stop.wait(flush_s / 2):
-            # What does not fit on the disk stays here; the next write tells the caller.
-            with self.lock, contextlib.suppress(ArgumentError, OSError):
-                for recording in list(self.open_recordings):
-                    recording.flush()
+            with self.lock:
+                self._flush_all()
+
+    def _flush_all(self) -> None:
+        """Put all into the file that can be put there; what cannot, the next write tells."""
+        for recording in list(self.open_recordings):
+            with contextlib.suppress(Exception):
+                recording.flush()
 
     def close(self) -> None:
         """Close what is open, write the index, take the final name; where that fails, keep the
@@ -181,9 +187,7 @@ class ShardWriter:
                 return
             if not self._closed:
                 if keep:
-                    with contextlib.suppress(Exception):  # what is in the file is what is kept
-                        for recording in list(self.open_recordings):
-                            recording.flush()
+                    self._flush_all()
                 self._shut()
             if keep:
                 self.file.close()
