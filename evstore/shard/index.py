@@ -9,7 +9,7 @@ from operator import add, itemgetter, sub
 from typing import Any, NamedTuple
 
 from evstore.errors import CorruptError
-from evstore.shard.chunks import ChunkInfo
+from evstore.shard.chunks import COLUMN, ChunkInfo
 from evstore.shard.layout import (
     DIRECTORY,
     MAX_RECORD,
@@ -30,9 +30,9 @@ SMALLEST_RECORD = 16
 LARGEST_SIDE = 1 << 16  # width or height
 
 #: A field of each of many chunks, for loops that are the interpreter's own.
-COUNT, T_MIN, T_MAX, FIRST_EVENT, OFFSET, SIZE = (
-    itemgetter(ChunkInfo._fields.index(name))
-    for name in ("count", "t_min", "t_max", "first_event", "offset", "size")
+CODEC, COUNT, T_MIN, T_MAX, FIRST_EVENT, OFFSET, SIZE = (
+    itemgetter(COLUMN[name])
+    for name in ("codec", "count", "t_min", "t_max", "first_event", "offset", "size")
 )
 
 

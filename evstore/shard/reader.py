@@ -18,7 +18,7 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.groups import READ_AT_ONCE, together
-from evstore.shard.index import RecordingInfo
+from evstore.shard.index import CODEC, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
@@ -198,7 +198,7 @@ class RecordingReader:
         """This thread's buffer, at least that long."""
         buffer: memoryview | None = getattr(self._local, "buffer", None)
         if buffer is None or len(buffer) < size:
-            buffer = memoryview(bytearray(max(size, READ_AT_ONCE)))
+            buffer = np.empty(max(size, READ_AT_ONCE), np.uint8).data  # unset: most is never used
             self._local.buffer = buffer
         return buffer
 
@@ -245,7 +245,7 @@ class RecordingReader:
     ) -> None:
         """Decode what the rows of ``pieces`` say (see decode_blocks)."""
         codec = group[0].codec
-        if any(chunk.codec != codec for chunk in group):
+        if len(set(map(CODEC, group))) > 1:
             for i, chunk in enumerate(group):
                 self._decode(words, pieces[i : i + 1], [chunk], arrays, past)
             return

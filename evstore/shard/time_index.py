@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import le
 
 from evstore.errors import CorruptError
 from evstore.shard.chunks import ChunkInfo
@@ -33,8 +34,10 @@ class TimeIndex:
             return found
         with self._lock:
             chunks = self._shard.page_chunks(self._info, number)
-            greatest = list(accumulate(map(T_MAX, chunks), max))
-            least = list(accumulate(map(T_MIN, reversed(chunks)), min))[::-1]
+            greatest, least = list(map(T_MAX, chunks)), list(map(T_MIN, chunks))
+            if not _ascending(greatest) or not _ascending(least):
+                greatest = list(accumulate(greatest, max))
+                least = list(accumulate(reversed(least), min))[::-1]
             firsts = list(map(FIRST_EVENT, chunks))
             while len(self._sorted) > 8:
                 del self._sorted[next(iter(self._sorted))]
@@ -99,3 +102,8 @@ class TimeIndex:
             pages = [self._shard.pages[number] for number in self._numbers]
             low, high = min(p.t_min for p in pages), max(p.t_max for p in pages)
         return first.t_first, last.t_last, low, high
+
+
+def _ascending(values: list[int]) -> bool:
+    """As nearly always: a fifth of the time that running maxima take."""
+    return all(map(le, values, values[1:]))
