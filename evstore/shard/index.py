@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
-from operator import add, itemgetter, sub
+from operator import add, and_, itemgetter, le, mul, sub
 from typing import Any, NamedTuple
 
 from evstore.errors import CorruptError
 from evstore.shard.chunks import COLUMN, ChunkInfo
 from evstore.shard.layout import (
     DIRECTORY,
+    HEADER_SIZE,
+    LONGEST_FRAME,
+    MAX_EVENTS_IN_BYTE,
+    MAX_EVENTS_IN_CHUNK,
     MAX_RECORD,
     PAGE,
     Cursor,
@@ -27,6 +31,7 @@ RECORDING_COLUMNS = 12
 PAGE_TABLE_COLUMNS = 8
 SHARED = -1  # the recording of a page that holds several short ones
 SMALLEST_RECORD = 16
+LARGEST_CHUNK = MAX_RECORD + LONGEST_FRAME  # bytes of its record
 LARGEST_SIDE = 1 << 16  # width or height
 
 #: A field of each of many chunks, for loops that are the interpreter's own.
@@ -79,8 +84,8 @@ def summary(chunks: Sequence[ChunkInfo]) -> tuple[int, int, int, int, int]:
     )
 
 
-def parse_page(record: Record) -> list[ChunkInfo]:
-    """The chunks of a PAGE record."""
+def page_table(record: Record) -> tuple[int, memoryview]:
+    """How many chunks a PAGE record has, and their packed table."""
     if record.kind != PAGE:
         raise CorruptError(
             "no index page here", offset=record.offset, expected=PAGE, got=record.kind
@@ -89,7 +94,13 @@ def parse_page(record: Record) -> list[ChunkInfo]:
     rows = c.varint("chunks")
     if not 0 < rows <= PAGE_CHUNKS:
         raise CorruptError("chunks of a page", offset=record.offset, field="chunks", got=rows)
-    columns, _ = unpack_table(record.body[c.at :], rows, PAGE_COLUMNS, 0, record.offset)
+    return rows, record.body[c.at :]
+
+
+def parse_page(record: Record) -> list[ChunkInfo]:
+    """The chunks of a PAGE record; index_arrays has a faster way."""
+    rows, table = page_table(record)
+    columns, _ = unpack_table(table, rows, PAGE_COLUMNS, 0, record.offset)
     rec, codec, gap, count, t_first, span, back, ahead, x0, y0, w, h, on, skip, size = columns
     # A column at a time, so that the loops are the interpreter's own.
     first = accumulate(map(add, gap, [0, *count[:-1]]))
@@ -116,6 +127,27 @@ def parse_page(record: Record) -> list[ChunkInfo]:
     )
     # What ChunkInfo(...) does, without a call of the interpreter's for each.
     return list(map(tuple.__new__, repeat(ChunkInfo), zip(*fields, strict=True)))
+
+
+def read_page(record: Record, page: PageInfo, file_size: int) -> list[ChunkInfo]:
+    """The chunks of a PAGE record, if they are as the directory says and can be in the file."""
+    chunks = parse_page(record)
+    counts, offsets, sizes = (list(map(f, chunks)) for f in (COUNT, OFFSET, SIZE))
+    allowed = map(mul, sizes, repeat(MAX_EVENTS_IN_BYTE))
+    can_be = (
+        summary(chunks) == page[3:]
+        and min(offsets) >= HEADER_SIZE
+        and min(sizes) > 0
+        and max(sizes) <= LARGEST_CHUNK
+        and max(map(add, offsets, sizes)) <= file_size
+        and not any(map(and_, offsets, repeat(1)))
+        and min(counts) >= 1
+        and max(counts) <= MAX_EVENTS_IN_CHUNK
+        and all(map(le, counts, allowed))
+    )
+    if not can_be:
+        raise CorruptError("chunks of a page cannot be", offset=page.offset)
+    return chunks
 
 
 def parse_directory(record: Record, file_size: int) -> tuple[list[RecordingInfo], list[PageInfo]]:

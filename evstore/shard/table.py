@@ -44,10 +44,10 @@ def _little(column: Any) -> bytes:
     return values.tobytes()
 
 
-def unpack_table(
+def unpack_planes(
     data: bytes | memoryview, rows: int, columns: int, tail_limit: int, offset: int
-) -> tuple[list[list[int]], bytes]:
-    """The inverse of pack_table; at most ``tail_limit`` bytes of tail are accepted.
+) -> bytes:
+    """The byte planes of each column, the lowest first, then at most ``tail_limit`` bytes of tail.
 
     Raises CorruptError; allocates no more than ``rows``, ``columns`` and ``tail_limit`` ask for.
     """
@@ -62,9 +62,16 @@ def unpack_table(
                 expected=f"{size} to {size + tail_limit} bytes",
                 got=found,
             )
-        raw = zstandard.ZstdDecompressor().decompress(bytes(data), max_output_size=max(found, 1))
+        return zstandard.ZstdDecompressor().decompress(bytes(data), max_output_size=max(found, 1))
     except zstandard.ZstdError as error:
         raise CorruptError("index does not decompress", offset=offset, field="index") from error
+
+
+def unpack_table(
+    data: bytes | memoryview, rows: int, columns: int, tail_limit: int, offset: int
+) -> tuple[list[list[int]], bytes]:
+    """The inverse of pack_table, raising and allocating as unpack_planes does."""
+    raw = unpack_planes(data, rows, columns, tail_limit, offset)
     table = []
     for c in range(columns):
         plane = bytearray(8 * rows)
@@ -75,7 +82,7 @@ def unpack_table(
         if sys.byteorder == "big":
             values.byteswap()
         table.append(values.tolist())
-    return table, raw[size:]
+    return table, raw[rows * columns * 8 :]
 
 
 def deltas(values: Sequence[int]) -> list[int]:
