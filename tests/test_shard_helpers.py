@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def test_giving_up_while_helpers_are_at_it(tmp_path: Path, monkeypatch: pytest.M
         out.write(camera(600_000))
         shard.abort()
         with pytest.raises(ArgumentError, match="is closed"):
-            out._turns._waiting[0].result()
+            out._turns.wait(0)
     assert [*tmp_path.iterdir()] == []
 
 
@@ -119,9 +119,48 @@ def test_an_error_of_one_helper_lets_the_others_end(
         out = shard.recording("r")
         with pytest.raises(MemoryError, match="no memory"):
             write_slowly(out, camera(262_144))  # whenever it is seen, it is this that is said
-        with pytest.raises(ArgumentError, match="lacks what could not be written"):
+        with pytest.raises(
+            ArgumentError, match="lacks what could not be written.*no memory"
+        ) as told:
             shard.close()
+        assert isinstance(told.value.__cause__, MemoryError)
     assert [path.name for path in tmp_path.iterdir()] == ["a.evs.part"]
+
+
+def test_work_that_the_pool_gave_up_is_missed(tmp_path: Path) -> None:
+    pool = ThreadPoolExecutor(1)
+    shard = ShardWriter(tmp_path / "a.evs", flush_s=None, pool=pool)
+    out = shard.recording("r")
+    pool.submit(time.sleep, 0.2)
+    out.write(camera(262_144))
+    pool.shutdown(cancel_futures=True)
+    with pytest.raises(CancelledError):
+        out.flush()
+    with pytest.raises(ArgumentError, match="lacks what could not be written"):
+        shard.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.evs.part"]
+
+
+def test_an_interrupt_that_was_held_repeats_no_leaf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when the leaf is written: that one is taken."""
+    path, events, put = tmp_path / "a.evs", camera(3 * 65_536), RecordingWriter._put
+
+    def interrupted(self: RecordingWriter, *args: Any) -> None:
+        put(self, *args)
+        raise Stopped
+
+    with ShardWriter(path, flush_s=None) as shard:
+        out = shard.recording("r")
+        monkeypatch.setattr(RecordingWriter, "_put", interrupted)
+        with pytest.raises(Stopped):
+            out.write(events)
+        monkeypatch.undo()
+        assert out.taken == 65_536
+        out.write(events[out.taken :])
+    verify_shard(path)
+    assert read_events(path) == events
 
 
 def test_triggers_take_their_turn(
@@ -169,9 +208,10 @@ def test_triggers_that_wait_survive_a_full_disk(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No space"):
             out.flush()
         disk.room = 1 << 40
+        out.trigger([4, 5])  # behind those that wait
     verify_shard(path)
     with evstore.open(path) as recording:
-        assert recording.triggers["t"].tolist() == [1, 2, 3]
+        assert recording.triggers["t"].tolist() == [1, 2, 3, 4, 5]
 
 
 # --------------------------------------------------------------------------------- turns
@@ -190,7 +230,7 @@ def test_an_interrupted_wait_loses_no_work(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(Stopped):
             turns.wait(0)
         monkeypatch.undo()
-        assert turns.wait(0)
+        assert turns.wait(0) is None
     assert done == [1]
 
 
@@ -215,7 +255,7 @@ def test_work_that_could_not_be_given(monkeypatch: pytest.MonkeyPatch, queued: b
         with pytest.raises(RuntimeError, match="new thread"):
             turns.give(lambda: 2, done.append)
         monkeypatch.undo()
-        assert not turns.wait(0)
+        assert isinstance(turns.wait(0), RuntimeError)
     assert done in ([1], [])
 
 

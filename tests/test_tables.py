@@ -464,6 +464,20 @@ def test_fortran_order_cut_gives_what_every_column_has() -> None:
     assert error.safe_events == 7
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damage_of_a_fortran_array_in_an_npz_is_found(save: Any) -> None:
+    """By the zip's checksum, though each column is read from another place."""
+    stream = io.BytesIO()
+    rows = np.random.default_rng(3).integers(0, 2, (3000, 4))
+    save(stream, np.asfortranarray(rows))
+    data, options = stream.getvalue(), {"columns": ("t", "x", "y", "p"), "time_unit": "us"}
+    assert len(read_all(npz, data, **options)[0]) == 3000
+    for at in range(300, len(data) - 300, len(data) // 40):
+        damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        _, error = read_all(npz, damaged, **options)
+        assert isinstance(error, (CorruptError, TruncatedError))
+
+
 @given(st.integers(0, 2**64 - 1), st.sampled_from(["s", "ms", "us", "ns"]))
 @example(2500, "ns")
 @example(2**63, "us")

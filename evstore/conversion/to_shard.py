@@ -75,7 +75,7 @@ def write_shard(
         raise
     finally:
         if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown()  # of what it has yet to do, nothing takes long
         if source_hash is not None:
             source_hash.close()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -103,7 +104,9 @@ def _parse(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int, ...], 
     except (ValueError, TypeError, KeyError, SyntaxError, MemoryError, RecursionError) as error:
         raise CorruptError("the NPY header is no dictionary of three entries") from error
     try:
-        dtype = np.lib.format.descr_to_dtype(described)
+        # Older numpy has no types for it.
+        to_dtype: Callable[[Any], np.dtype[Any]] = np.lib.format.descr_to_dtype
+        dtype = to_dtype(described)
     except Exception as error:  # whatever numpy makes of a hostile description
         raise CorruptError("the NPY header has a dtype that numpy does not know") from error
     if dtype.hasobject:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 
@@ -25,6 +25,8 @@ MEMBER_LIMIT = 1000
 
 #: Bytes of a member up to which it may be a scalar: header and value.
 SCALAR_BYTES = 1024
+
+READ_AT_ONCE = 1 << 20  # bytes
 
 SUFFIX = ".npy"
 
@@ -43,14 +45,36 @@ class Member:
     archive: zipfile.ZipFile
 
     def start(self) -> BinaryIO:
-        """A new stream of the member, from its first byte."""
-        return cast(BinaryIO, self.archive.open(self.name + SUFFIX))
+        """A new stream of the member, from its first byte, that seeks forward."""
+        return cast(BinaryIO, _Forward(self.archive.open(self.name + SUFFIX)))
 
     def values(self) -> BinaryIO:
         """A new stream of the values behind the header."""
         stream = self.start()
         take(stream, len(self.header.raw), self.name + SUFFIX)
         return stream
+
+
+class _Forward:
+    """A member of which every byte is read: its checksum needs them.
+
+    From Python 3.13 on zipfile's own seek leaves bytes out, and reads wrong ones after it in
+    3.13.0 and 3.13.1 (https://github.com/python/cpython/issues/127847).
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        return data
+
+    def seek(self, place: int) -> int:
+        while self._at < place and self.read(min(place - self._at, READ_AT_ONCE)):
+            pass
+        return self._at
 
 
 class Archive:

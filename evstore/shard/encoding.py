@@ -67,7 +67,8 @@ def encode(
     """
     whole, rest = divmod(len(events), LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
-    if codec != PACKED or count * chunk_words(step) > using.words.size:
+    fits = count * chunk_words(step) <= using.words.size and whole * LEAF_BODY <= using.body.size
+    if codec != PACKED or not fits:
         raise ArgumentError(f"no room for {count} chunks of {step} events of codec {codec}")
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)

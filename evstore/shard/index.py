@@ -167,8 +167,8 @@ def parse_directory(record: Record, file_size: int) -> tuple[list[RecordingInfo]
             got=max(rows, n_pages),
         )
     packed_pages = c.bytes(c.varint("page table"), "page table")
-    page_table, _ = unpack_table(packed_pages, n_pages, PAGE_TABLE_COLUMNS, 0, record.offset)
-    pages = [PageInfo(*row) for row in zip(*page_table, strict=True)]
+    table_of_pages, _ = unpack_table(packed_pages, n_pages, PAGE_TABLE_COLUMNS, 0, record.offset)
+    pages = [PageInfo(*row) for row in zip(*table_of_pages, strict=True)]
     # Ids, metadata and roots stand in BEGIN and END records too, so that the file is longer.
     table, texts = unpack_table(
         record.body[c.at :], rows, RECORDING_COLUMNS, file_size, record.offset

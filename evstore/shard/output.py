@@ -74,9 +74,9 @@ class PartFile:
         if large or self._filled + size > len(self._waiting):
             self.flush()
         if large or size > len(self._waiting):
+            self._sync_soon()  # what came before: where it fails, nothing is written
             self._write(views)
             self.at += size
-            self._sync_soon()
             return
         stop = self._filled
         for view in views:
@@ -87,9 +87,9 @@ class PartFile:
     def flush(self) -> None:
         """Write what waits; it goes on waiting where that fails."""
         if self._filled:
+            self._sync_soon()
             self._write([self._waiting[: self._filled]])
             self._filled = 0
-            self._sync_soon()
 
     def _write(self, views: list[memoryview]) -> None:
         start = self._file.tell()

@@ -91,7 +91,7 @@ class RecordingWriter:
 
         ``checked``: the coordinates are known to lie within the resolution. Where this fails (a
         full disk), what ``taken`` counts is kept, and written as soon as there is room: go on
-        with the event after it. With a pool the recording cannot be ended then.
+        with the event after it. What a pool could not write is lost: the recording cannot be ended.
         """
         if not isinstance(events, Events):
             events = Events.from_structured(events)
@@ -129,7 +129,7 @@ class RecordingWriter:
         self.resolution = resolution
 
     def rows(self, stream: str) -> int:
-        """Rows written to a side stream so far."""
+        """Rows of a side stream so far."""
         return self._side[stream].rows if stream in self._side else 0
 
     @property
@@ -211,7 +211,8 @@ class RecordingWriter:
         if turns is not None and self._cut == 0:
             if leaf.room == 0:
                 using = self._room_of_pool()
-                self._give(leaf.take(), using)
+                with interrupts_held():
+                    self._give(leaf.take(), using)
             return count
         while leaf.filled - self._cut >= self.shard.chunk_events:
             self._cut_chunk(self._cut + self.shard.chunk_events)
@@ -224,14 +225,16 @@ class RecordingWriter:
     def _take_whole(self, whole: Events) -> None:
         """Take leaves that came whole: one, where there is no pool."""
         if self._turns is not None:
-            self._give(whole, self._room_of_pool())
+            using = self._room_of_pool()
+            with interrupts_held():
+                self._give(whole, using)
             return
         at = self.next_event
         try:
             self._put(self._encode(whole, at, self.shard.room, True), LEAF_EVENTS)
-        except BaseException:  # what did not fit on the disk is tried again later
-            self._leaf.add(whole)
-            self._cut = self.next_event - at
+        except BaseException:
+            if self.next_event == at:  # what did not fit on the disk is tried again later
+                self._leaf.add(whole)
             raise
 
     @property
@@ -248,7 +251,6 @@ class RecordingWriter:
     def _give(self, whole: Events, using: Room) -> None:
         """Have whole leaves encoded, hashed and written by the shard's pool."""
         assert self._turns is not None
-        first, self.next_event = self.next_event, self.next_event + len(whole)
         sides, self._sides = self._sides, []
 
         def write(encoded: Encoded) -> None:
@@ -256,14 +258,17 @@ class RecordingWriter:
             self._put(encoded)
             self.shard.spare.append(using)
 
-        self._turns.give(partial(self._encode, whole, first, using, True), write)
+        self._turns.give(partial(self._encode, whole, self.next_event, using, True), write)
+        self.next_event += len(whole)
 
     def _wait(self, most: int) -> None:
         """Wait until the pool has no more than ``most`` to do."""
         if self._turns is None:
             return
-        if not self._turns.wait(most):
-            raise ArgumentError(f"recording {self.id!r} lacks what could not be written")
+        error = self._turns.wait(most)
+        if error is not None:
+            why = f"recording {self.id!r} lacks what could not be written: {error!r}"
+            raise ArgumentError(why) from error
         if most == 0:
             self._put_sides(self._sides)
 
@@ -304,10 +309,11 @@ class RecordingWriter:
         fails leaves no chunk half known."""
         while self._n_rows >= PAGE_CHUNKS:
             rows = np.concatenate(self._rows)
-            self.shard.page(rows[:PAGE_CHUNKS], self.number)
-            self._has_pages = True
-            self._rows = [rows[PAGE_CHUNKS:]]
-            self._n_rows -= PAGE_CHUNKS
+            with interrupts_held():
+                self.shard.page(rows[:PAGE_CHUNKS], self.number)
+                self._has_pages = True
+                self._rows = [rows[PAGE_CHUNKS:]]
+                self._n_rows -= PAGE_CHUNKS
 
     def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))
@@ -327,6 +333,8 @@ class RecordingWriter:
         count = len(next(iter(columns.values())))
         with self.shard.lock:
             self._check_open()
+            if len(self._sides) > MOST_SIDES:
+                self._wait(0)
             side = self._side.get(stream, SideHash())
             dtypes = {name: v.dtype.newbyteorder("<").str for name, v in columns.items()}
             if side.rows and side.dtypes != dtypes:
@@ -337,24 +345,24 @@ class RecordingWriter:
                 length = len(next(iter(rows.values())))
                 with interrupts_held():
                     # Where the pool is at chunks, in turn with them: files are reproducible.
-                    if self._turns is not None and self._turns.given:
-                        self._sides.append((stream, record, length))
-                    else:
-                        self._put_side(stream, record, length)
+                    waits = self._sides or (self._turns is not None and self._turns.unseen)
+                    at = 0 if waits else self.shard.append([record])
                     side.update(rows)
                     self._side[stream] = side  # a stream without rows is none
-            if len(self._sides) > MOST_SIDES:
-                self._wait(0)
+                    if waits:
+                        self._sides.append((stream, record, length))
+                    else:
+                        self._place_side(stream, at, len(record), length)
 
-    def _put_side(self, stream: str, record: bytes, length: int) -> None:
-        at = self.shard.append([record])
-        self._side_places.setdefault(stream, []).append([at, len(record), length])
+    def _place_side(self, stream: str, at: int, size: int, length: int) -> None:
+        self._side_places.setdefault(stream, []).append([at, size, length])
 
     def _put_sides(self, sides: list[tuple[str, bytes, int]]) -> None:
         """Write side records that had to wait; those that fail go on waiting."""
         while sides:
+            stream, record, length = sides[0]
             with interrupts_held():
-                self._put_side(*sides[0])
+                self._place_side(stream, self.shard.append([record]), len(record), length)
                 del sides[0]
 
     def __enter__(self) -> RecordingWriter:

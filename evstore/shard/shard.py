@@ -178,7 +178,7 @@ class Shard:
 
 def _page_reader() -> Callable[[Record, PageInfo, int], list[ChunkInfo]]:
     """The fast one where numpy is loaded anyway: alone it takes longer to load than many pages."""
-    if "numpy" not in sys.modules:
+    if sys.modules.get("numpy") is None:
         return read_page
     from evstore.shard.index_arrays import read_page as fast
 
