@@ -137,7 +137,7 @@ def batches(
 def values(stream: BinaryIO, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
     """Up to ``count`` whole values of a stream: fewer only where it ends."""
     buffer = np.empty(count * dtype.itemsize, np.uint8)
-    got = fill(stream, memoryview(buffer))  # type: ignore[arg-type]
+    got = fill(stream, buffer.data)
     whole = got // dtype.itemsize
     array: NDArray[Any] = buffer[: whole * dtype.itemsize].view(dtype.base)
     return array.reshape(whole, *dtype.shape)
