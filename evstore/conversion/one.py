@@ -11,21 +11,16 @@ from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
 from evstore.conversion.teller import Progress
 from evstore.conversion.to_format import write_foreign
-from evstore.conversion.to_shard import HELPERS_FROM, write_shard
+from evstore.conversion.to_shard import batch_events, write_shard
 from evstore.digests import digest
 from evstore.errors import ArgumentError, CorruptError, FormatError
-from evstore.formats.reading import BATCH_EVENTS
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import open as open_recording
 from evstore.recording.opening import open_all, split_address
 from evstore.recording.stream import is_pipe
-from evstore.shard.recording_writer import LEAVES_AT_ONCE
-from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
-
-LARGE_BATCH = LEAVES_AT_ONCE * LEAF_EVENTS  # what helpers take at once
 
 
 class VerificationError(CorruptError):
@@ -50,12 +45,13 @@ def convert_one(job: Job, options: Options, progress: Progress | None = None) ->
                 "--overwrite replaces it"
             )
     receipt = Receipt(job.source, job.target)
-    recordings = open_all(job.source, **options.said(), batch_events=_batch_events(job, options))
+    before = _state(job.source)
+    receipt.bytes_in = before[0] if before else 0
+    most = batch_events(receipt, output_format(job.target, options))
+    recordings = open_all(job.source, **options.said(), batch_events=most)
     try:
-        before = _state(job.source)
         os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)
         receipt.format = recordings[0].format if recordings else "evs"
-        receipt.bytes_in = before[0] if before else 0
         _write(job, options, recordings, receipt, progress)
     finally:
         for recording in recordings:
@@ -90,13 +86,6 @@ def _state(source: str) -> tuple[int, int] | None:
         return None
     status = os.stat(split_address(source)[0])
     return status.st_size, status.st_mtime_ns
-
-
-def _batch_events(job: Job, options: Options) -> int:
-    """Events read at once: many of a file that helpers will encode, few of what is still coming."""
-    path, _ = split_address(job.source)
-    large = os.path.isfile(path) and os.path.getsize(path) >= HELPERS_FROM
-    return LARGE_BATCH if large and output_format(job.target, options) == "evs" else BATCH_EVENTS
 
 
 def _write(

@@ -11,13 +11,14 @@ from evstore.conversion.feed import feed, select_triggers
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Progress, Teller
-from evstore.formats.reading import Triggers
+from evstore.formats.reading import BATCH_EVENTS, Triggers
 from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
 from evstore.recording.stream import is_pipe
-from evstore.shard.recording_writer import RecordingWriter
+from evstore.shard.recording_writer import LEAVES_AT_ONCE, RecordingWriter
+from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
@@ -40,7 +41,7 @@ def write_shard(
     live = is_pipe(job.source)
     # This thread reads and decodes; others encode, hash and write whole leaves.
     pool: ThreadPoolExecutor | None = None
-    if receipt.bytes_in >= HELPERS_FROM:
+    if _has_helpers(receipt):
         pool = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
     shard: ShardWriter | None = None
     source_hash: SourceHash | None = None  # of the one foreign recording
@@ -175,3 +176,15 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _has_helpers(receipt: Receipt) -> bool:
+    """Whether the source (0 bytes of a pipe) is large enough for them."""
+    return receipt.bytes_in >= HELPERS_FROM
+
+
+def batch_events(receipt: Receipt, output_format: str) -> int:
+    """Events to read at once: what helpers take, but few of a pipe, which may be slow."""
+    if output_format == "evs" and _has_helpers(receipt):
+        return LEAVES_AT_ONCE * LEAF_EVENTS
+    return BATCH_EVENTS

@@ -13,7 +13,7 @@ from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.chunks import CHECK_BYTES, COLUMN
-from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, ROW, encode_chunks, encode_leaves
+from evstore.shard.leaf_kernels import CHECK_WORDS, LEAF_BODY, ROW, encode_chunks
 from evstore.shard.record_kernels import HEAD_ROOM
 from evstore.shard.root import LEAF_EVENTS, body_of, hash_of_body
 
@@ -73,22 +73,17 @@ def encode(
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)
     about = np.array([number, codec, first_event], np.int64)
+    bits = np.empty((whole if hashed else 0, 3), np.int64)
     words, octets, deltas, low, runs, body = using
-    told = (
+    encode_chunks(
         events.t, events.x, events.y, events.p, step, about,
-        words, octets, deltas, low, runs, measures, rows.reshape(-1),
+        words, octets, deltas, low, runs, measures, rows.reshape(-1), bits.reshape(-1), body,
     )  # fmt: skip
-    leaves = []
-    if hashed:
-        bits = np.empty(3 * whole, np.int64)
-        encode_leaves(*told, bits, body)
-        leaves = _hashes(events, bits.reshape(whole, 3), body)
-    else:
-        encode_chunks(*told)
-    return Encoded(_checked(using.octets.data, rows), rows, leaves)
+    return Encoded(_checked(octets.data, rows), rows, _hashes(events, bits, body))
 
 
 def _hashes(events: Events, bits: NDArray[np.int64], body: NDArray[np.uint8]) -> list[bytes]:
+    """The hash of each leaf that ``bits`` has a row of."""
     hashes = []
     for k, (t_bits, x_bits, y_bits) in enumerate(bits.tolist()):
         t_first = int(events.t[k * LEAF_EVENTS])

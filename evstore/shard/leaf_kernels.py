@@ -25,46 +25,6 @@ LEAF_BODY = MOST_BITS * LEAF_EVENTS // 8  # bytes
 
 
 @kernel
-def encode_chunks(
-    t: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
-    step: int,
-    about: NDArray[np.int64],
-    words: NDArray[np.uint16],
-    octets: NDArray[np.uint8],
-    deltas: NDArray[np.uint64],
-    low: NDArray[np.uint16],
-    runs: NDArray[np.uint16],
-    measures: NDArray[np.int64],
-    rows: NDArray[np.int64],
-) -> None:
-    """CHUNK records of ``step`` events each, cut at the ends of leaves too, but for their checks.
-
-    ``about``: recording, codec, first event. ``octets`` are the bytes of ``words``. ``measures``
-    gets a row of MEASURES a chunk, ``rows`` one of ROW: what the index says of it, its place
-    being one in ``octets``.
-    """
-    at = 0
-    a = 0
-    for k in range(rows.size // ROW):
-        b = min(a + step, (a // LEAF_EVENTS + 1) * LEAF_EVENTS, t.size)
-        payload = at + (HEAD_ROOM >> 1)
-        row = measures[k * MEASURES : (k + 1) * MEASURES]
-        used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
-        first = about[2] + a
-        start = put_head(octets, 2 * payload, 2 * used, about[0], about[1], first, row)
-        index = rows[k * ROW : (k + 1) * ROW]
-        index[0], index[1], index[2], index[3] = about[0], about[1], row[0], first
-        for i in range(10):
-            index[4 + i] = row[1 + i]
-        index[14], index[15] = start, 2 * (payload + used + CHECK_WORDS) - start
-        at = payload + used + CHECK_WORDS
-        a = b
-
-
-@kernel
 def lay_out(
     t: NDArray[np.int64],
     x: NDArray[np.uint16],
@@ -105,7 +65,7 @@ def lay_out(
 
 
 @kernel
-def encode_leaves(
+def encode_chunks(
     t: NDArray[np.int64],
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
@@ -122,6 +82,26 @@ def encode_leaves(
     bits: NDArray[np.int64],
     body: NDArray[np.uint8],
 ) -> None:
-    """encode_chunks and lay_out."""
-    encode_chunks(t, x, y, p, step, about, words, octets, deltas, low, runs, measures, rows)
+    """CHUNK records of ``step`` events each, cut at the ends of leaves too, but for their checks.
+
+    ``about``: recording, codec, first event. ``octets`` are the bytes of ``words``. ``measures``
+    gets a row of MEASURES a chunk, ``rows`` one of ROW: what the index says of it, its place
+    being one in ``octets``. Then lay_out of the leaves that ``bits`` has room for.
+    """
+    at = 0
+    a = 0
+    for k in range(rows.size // ROW):
+        b = min(a + step, (a // LEAF_EVENTS + 1) * LEAF_EVENTS, t.size)
+        payload = at + (HEAD_ROOM >> 1)
+        row = measures[k * MEASURES : (k + 1) * MEASURES]
+        used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
+        first = about[2] + a
+        start = put_head(octets, 2 * payload, 2 * used, about[0], about[1], first, row)
+        index = rows[k * ROW : (k + 1) * ROW]
+        index[0], index[1], index[2], index[3] = about[0], about[1], row[0], first
+        for i in range(10):
+            index[4 + i] = row[1 + i]
+        index[14], index[15] = start, 2 * (payload + used + CHECK_WORDS) - start
+        at = payload + used + CHECK_WORDS
+        a = b
     lay_out(t, x, y, p, measures, bits, body)

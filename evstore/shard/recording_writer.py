@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -74,9 +75,7 @@ class RecordingWriter:
         self._sides: list[tuple[str, bytes, int]] = []  # side records for the next turn
         self._cut = 0  # events of the leaf that are in chunks already
         self._rows: list[NDArray[np.int64]] = []  # of the index: chunks that are in no page yet
-        self._n_rows = 0
-        self._n_chunks = 0
-        self._has_pages = False
+        self._n_chunks = self._n_in_pages = 0
         self._extent = (0, 0)
         self._side: dict[str, SideHash] = {}
         self._side_places: dict[str, list[list[int]]] = {}
@@ -179,7 +178,7 @@ class RecordingWriter:
                 self._part, self.first_event, 0, 0, {**self._known, **metadata},
                 self._side_places,
             )  # fmt: skip
-            self.shard.finished(info, self._rows, self._has_pages)
+            self.shard.finished(info, self._rows, self._n_in_pages > 0)
             self._closed = True  # not before: what failed is tried again when the shard is closed
 
     def _check_open(self) -> None:
@@ -210,9 +209,7 @@ class RecordingWriter:
         leaf.add(events[:count])
         if turns is not None and self._cut == 0:
             if leaf.room == 0:
-                using = self._room_of_pool()
-                with interrupts_held():
-                    self._give(leaf.take(), using)
+                self._give(leaf.take)
             return count
         while leaf.filled - self._cut >= self.shard.chunk_events:
             self._cut_chunk(self._cut + self.shard.chunk_events)
@@ -225,9 +222,7 @@ class RecordingWriter:
     def _take_whole(self, whole: Events) -> None:
         """Take leaves that came whole: one, where there is no pool."""
         if self._turns is not None:
-            using = self._room_of_pool()
-            with interrupts_held():
-                self._give(whole, using)
+            self._give(lambda: whole)
             return
         at = self.next_event
         try:
@@ -242,24 +237,26 @@ class RecordingWriter:
         """Whether the pool has work for a while."""
         return self._turns is not None and self._turns.undone >= ENOUGH_WAITING
 
-    def _room_of_pool(self) -> Room:
-        """Wait until the pool may get more, and for room to do it in."""
+    def _give(self, take: Callable[[], Events]) -> None:
+        """Have the leaves that ``take`` gives encoded, hashed and written by the shard's pool.
+
+        They are not taken before the pool may get more, and there is room to encode them in.
+        """
+        assert self._turns is not None
         self._wait(MOST_WAITING - 1)
         spare = self.shard.spare
-        return spare.pop() if spare else room(self.shard.chunk_events, LEAVES_AT_ONCE)
+        using = spare.pop() if spare else room(self.shard.chunk_events, LEAVES_AT_ONCE)
+        with interrupts_held():
+            whole = take()
+            sides, self._sides = self._sides, []
 
-    def _give(self, whole: Events, using: Room) -> None:
-        """Have whole leaves encoded, hashed and written by the shard's pool."""
-        assert self._turns is not None
-        sides, self._sides = self._sides, []
+            def write(encoded: Encoded) -> None:
+                self._put_sides(sides)
+                self._put(encoded)
+                spare.append(using)
 
-        def write(encoded: Encoded) -> None:
-            self._put_sides(sides)
-            self._put(encoded)
-            self.shard.spare.append(using)
-
-        self._turns.give(partial(self._encode, whole, self.next_event, using, True), write)
-        self.next_event += len(whole)
+            self._turns.give(partial(self._encode, whole, self.next_event, using, True), write)
+            self.next_event += len(whole)
 
     def _wait(self, most: int) -> None:
         """Wait until the pool has no more than ``most`` to do."""
@@ -296,7 +293,6 @@ class RecordingWriter:
         with interrupts_held():
             rows[:, COLUMN["offset"]] += self.shard.append(encoded.records)
             self._rows.append(rows)
-            self._n_rows += len(rows)
             self._n_chunks += len(rows)
             x1, y1 = (int(rows[:, COLUMN[name]].max()) for name in ("x1", "y1"))
             self._extent = (max(self._extent[0], x1), max(self._extent[1], y1))
@@ -307,13 +303,12 @@ class RecordingWriter:
     def _cut_pages(self) -> None:
         """Write the pages of the index that are full: before the next chunk, so that one that
         fails leaves no chunk half known."""
-        while self._n_rows >= PAGE_CHUNKS:
+        while self._n_chunks - self._n_in_pages >= PAGE_CHUNKS:
             rows = np.concatenate(self._rows)
             with interrupts_held():
                 self.shard.page(rows[:PAGE_CHUNKS], self.number)
-                self._has_pages = True
                 self._rows = [rows[PAGE_CHUNKS:]]
-                self._n_rows -= PAGE_CHUNKS
+                self._n_in_pages += PAGE_CHUNKS
 
     def _append_side(self, name: str, dtypes: dict[str, str], values: dict[str, ArrayLike]) -> None:
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in values.values()))
