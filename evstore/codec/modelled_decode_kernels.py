@@ -45,6 +45,7 @@ from evstore.codec.frequency_kernels import fill_slots
 from evstore.codec.packed_decode_kernels import BAD_FORM, BAD_LENGTH, BAD_POSITION, DONE, first_time
 from evstore.codec.model_tables import BAD, read_leaves, read_nibbles, read_tokens
 from evstore.codec.rans_kernels import LEAST, refill, take_nibbles, take_symbol
+from evstore.codec.vector_lanes import take_steps
 from evstore.jit import kernel
 
 U = np.uint64
@@ -333,7 +334,11 @@ def take_all(
     states, sums, before = lanes[:LANES], lanes[LANES : 2 * LANES], lanes[2 * LANES : 3 * LANES]
     about, raw = lanes[3 * LANES : 4 * LANES], lanes[4 * LANES : 5 * LANES]
     steps = n // U(LANES)
-    for step in range(steps + U(1)):
+    done, place = take_steps(
+        model.steps, model.near, model.token_bits, model.leaf_bits, model.shift, model.bands,
+        room.tokens, room.leaves, lanes, steps, words, place, room.times, room.places,
+    )  # fmt: skip
+    for step in range(done, steps + U(1)):
         some = U(LANES) if step < steps else n % U(LANES)
         place = take_events(
             model, room.tokens, room.leaves, some, states, sums, before, about, raw,
