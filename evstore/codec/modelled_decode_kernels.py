@@ -45,6 +45,12 @@ from evstore.codec.frequency_kernels import fill_slots
 from evstore.codec.packed_decode_kernels import BAD_FORM, BAD_LENGTH, BAD_POSITION, DONE, first_time
 from evstore.codec.model_tables import BAD, read_leaves, read_nibbles, read_tokens
 from evstore.codec.rans_kernels import LEAST, refill, take_nibbles, take_symbol
+from evstore.codec.vector_columns import (
+    lay_out_cells,
+    lay_out_flags,
+    lay_out_halves,
+    lay_out_times,
+)
 from evstore.codec.vector_lanes import take_steps
 from evstore.jit import kernel
 
@@ -64,6 +70,8 @@ class Room(NamedTuple):
     lanes: NDArray[np.uint64]  # five numbers of each
     times: NDArray[np.uint32]  # of each step, of each lane: since the lane's start; p in bit 31
     places: NDArray[np.uint32]  # minor coordinate, major from bit 16 on
+    firsts: NDArray[np.uint64]  # of each lane
+    bases: NDArray[np.uint64]
     cells: NDArray[np.uint32]
     wrong: NDArray[np.uint8]
     small: NDArray[np.uint8]
@@ -80,6 +88,16 @@ class Model(NamedTuple):
     leaf_bits: np.uint64
     shift: np.uint64  # of a band
     bands: np.uint64
+
+
+class Columns(NamedTuple):
+    """What the columns need to know of the head."""
+
+    low_minor: np.uint16
+    low_major: np.uint16
+    minor_bits: np.uint64
+    flags: bool  # p stands in the times
+    cells: bool  # p is told by cells
 
 
 @kernel
@@ -348,6 +366,67 @@ def take_all(
 
 
 @kernel
+def place_lanes(n: np.uint64, time: np.uint64, unit: np.uint64, room: Room) -> None:
+    """Each lane's first event and the time it counts from: to ``room.firsts``, ``room.bases``."""
+    steps, rest = n // U(LANES), n % U(LANES)
+    for lane in range(U(LANES)):
+        room.firsts[lane] = lane * steps + min(lane, rest)
+        room.bases[lane] = time
+        time += (room.lanes[U(LANES) + lane] & U(0x7FFFFFFF)) * unit
+
+
+@kernel
+def lay_out_rest(
+    first: np.uint64, n: np.uint64, unit: np.uint64, about: Columns, room: Room,
+    t: NDArray[np.int64], minor: NDArray[np.uint16], major: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """The events of each lane from step ``first`` on to the columns."""
+    steps, rest = n // U(LANES), n % U(LANES)
+    for lane in range(U(LANES)):
+        for s in range(first, steps + U(lane < rest)):
+            v, place = U(room.times[s * U(LANES) + lane]), U(room.places[s * U(LANES) + lane])
+            i = room.firsts[lane] + s
+            if t.size:
+                t[i] = np.int64(room.bases[lane] + (v & U(0x7FFFFFFF)) * unit)
+            if minor.size:
+                minor[i] = np.uint16((place + U(about.low_minor)) & U(0xFFFF))
+            if major.size:
+                major[i] = np.uint16(((place >> U(16)) + U(about.low_major)) & U(0xFFFF))
+            if about.flags:
+                p[i] = np.uint8(v >> U(31))
+            if about.cells:
+                room.cells[i] = np.uint32(
+                    cells_of(place & U(0xFFFF), place >> U(16), about.minor_bits)
+                )
+
+
+@kernel
+def lay_out_lanes(
+    n: np.uint64, unit: np.uint64, about: Columns, room: Room,
+    t: NDArray[np.int64], minor: NDArray[np.uint16], major: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Events from lanes to columns; a column of length 0 is not wanted."""
+    whole = n // U(LANES) & ~U(15)
+    times, places, firsts = room.times, room.places, room.firsts
+    for step in range(U(0), whole, U(16)):
+        for lane in range(U(0), U(LANES), U(16)):
+            at = step * U(LANES) + lane
+            if t.size:
+                lay_out_times(times, at, unit, room.bases, firsts, lane, step, t)
+            if minor.size:
+                lay_out_halves(places, at, U(0), about.low_minor, firsts, lane, step, minor)
+            if major.size:
+                lay_out_halves(places, at, U(16), about.low_major, firsts, lane, step, major)
+            if about.flags:
+                lay_out_flags(times, at, firsts, lane, step, p)
+            if about.cells:
+                lay_out_cells(places, at, about.minor_bits, firsts, lane, step, room.cells)
+    lay_out_rest(whole, n, unit, about, room, t, minor, major, p)
+
+
+@kernel
 def lay_out(
     words: NDArray[np.uint16],
     head: np.uint64,
@@ -363,33 +442,18 @@ def lay_out(
     """Events from lanes to columns; exceptions of time are at ``words[patches:]``."""
     form = U(words[head + U(FORM)])
     how = (form >> U(P_AT)) & U(3)
-    minor, major = (y, x) if form & U(SWAPPED) else (x, y)
-    low_minor, low_major = words[head + U(LOW_MINOR)], words[head + U(LOW_MAJOR)]
     unit = U(words[head + U(UNIT)])
-    steps, rest = n // U(LANES), n % U(LANES)
-    time = first_time(words, head + U(T0))
-    for lane in range(U(LANES)):
-        first = lane * steps + min(lane, rest)
-        length = steps + U(lane < rest)
-        for s in range(length):
-            k = s * U(LANES) + lane
-            i = first + s
-            v, place = U(room.times[k]), U(room.places[k])
-            if t.size:
-                t[i] = np.int64(time + (v & U(0x7FFFFFFF)) * unit)
-            if minor.size:
-                minor[i] = np.uint16((place + U(low_minor)) & U(0xFFFF))
-            if major.size:
-                major[i] = np.uint16(((place >> U(16)) + U(low_major)) & U(0xFFFF))
-            if p.size and how == U(P_TOKENS):
-                p[i] = np.uint8(v >> U(31))
-            room.cells[i] = np.uint32(
-                cells_of(place & U(0xFFFF), place >> U(16), U(words[head + U(SIDES)]) & U(0xFF))
-            )
-        if length:
-            last = U(room.times[(length - U(1)) * U(LANES) + lane])
-            time += (last & U(0x7FFFFFFF)) * unit
-    if p.size and how == U(P_CELLS):
+    minor, major = (y, x) if form & U(SWAPPED) else (x, y)
+    about = Columns(
+        words[head + U(LOW_MINOR)],
+        words[head + U(LOW_MAJOR)],
+        U(words[head + U(SIDES)]) & U(0xFF),
+        p.size > 0 and how == U(P_TOKENS),
+        p.size > 0 and how == U(P_CELLS),
+    )
+    place_lanes(n, first_time(words, head + U(T0)), unit, room)
+    lay_out_lanes(n, unit, about, room, t, minor, major, p)
+    if about.cells:
         forget(room.small, room.large)
         sure = tell_polarity(
             room.cells[:n], U(words[head + U(PREDICTED)]), U(words[head + U(SURE)]), room.wrong,
@@ -397,7 +461,7 @@ def lay_out(
         )  # fmt: skip
         if sure != U(words[head + U(SURE_EVENTS)]):
             return BAD_LENGTH
-    elif p.size and how != U(P_TOKENS):
+    elif p.size and not about.flags:
         for i in range(n):
             p[i] = np.uint8(how)
     return add_exceptions(words, patches, exceptions, n, t) if t.size else DONE

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.model_format import LANES, RAW_BITS
+from evstore.codec.vector_lanes import take_nibble_steps
 from evstore.jit import kernel
 
 U = np.uint64
@@ -53,7 +54,8 @@ def take_nibbles(
     to: np.uint64,
 ) -> np.uint64:
     """``count`` symbols of four bits, two to a byte of ``out``: symbol i from lane i % 32."""
-    for i in range(count):
+    done, at = take_nibble_steps(states, table, bits, count // U(LANES), words, at, out, to)
+    for i in range(done * U(LANES), count):
         lane = i & U(LANES - 1)
         x, e = take_symbol(states[lane], table, U(0), bits)
         states[lane], at = refill(x, words, at, stop)

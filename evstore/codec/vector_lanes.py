@@ -40,6 +40,21 @@ class Stream:
         self.at = cgutils.alloca_once_value(builder, at)
         self.states = [cgutils.alloca_once_value(builder, state) for state in states]
 
+    def steps(self, count: Any, size: Any, step: Callable[[Any], None]) -> Any:
+        """Do up to ``count`` steps, while words for one are left; returns how many were done."""
+        builder = self.builder
+        done = cgutils.alloca_once_value(builder, I64(0))
+
+        def more() -> Any:
+            left = builder.icmp_unsigned("<", builder.load(done), count)
+            reach = builder.add(builder.load(self.at), I64(STEP_WORDS))
+            return builder.and_(left, builder.icmp_unsigned("<=", reach, size))
+
+        with while_(builder, more):
+            step(builder.load(done))
+            builder.store(builder.add(builder.load(done), I64(1)), done)
+        return builder.load(done)
+
     def refill(self) -> None:
         """A word to each state below 2**16, in the order of lanes."""
         builder = self.builder
@@ -158,6 +173,70 @@ def gather(builder: Any, table: Any, slots: Any) -> tuple[Any, Any]:
     )
 
 
+# ----------------------------------------------------------------------------------- nibbles
+
+
+def take_nibble_steps(
+    lanes: Any, table: Any, bits: Any, count: Any, words: Any, at: Any, out: Any, to: Any
+) -> Any:
+    """As many of ``count`` steps as there are words for; (steps done, place behind).
+
+    A step gives half a byte a lane, lane 0's the low half of ``out[to]``.
+    """
+    return U(0), at
+
+
+@overload(take_nibble_steps)  # type: ignore[untyped-decorator]
+def _take_nibble_steps(
+    lanes: Any, table: Any, bits: Any, count: Any, words: Any, at: Any, out: Any, to: Any
+) -> Callable[..., Any]:
+    if not HAS_LANES:
+        return take_nibble_steps
+
+    def fast(
+        lanes: Any, table: Any, bits: Any, count: Any, words: Any, at: Any, out: Any, to: Any
+    ) -> Any:
+        return _nibbles(lanes, table, bits, count, words, U(words.size), at, out, to)
+
+    return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _nibbles(
+    typing: Any, lanes: Any, table: Any, bits: Any, count: Any, words: Any, size: Any, at: Any,
+    out: Any, to: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    u64 = types.uint64
+    signature = types.UniTuple(u64, 2)(lanes, table, u64, u64, words, u64, u64, out, u64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def data(k: int) -> Any:
+            return context.make_array(signature.args[k])(context, builder, args[k]).data
+
+        kept, table, out = data(0), data(1), data(7)
+        bits = builder.trunc(args[2], I32)
+        stream = Stream(builder, data(4), args[6], _narrow(builder, kept, 0))
+        nowhere = [words_of(0)] * REGISTERS
+
+        def step(done: Any) -> None:
+            to = builder.add(args[8], builder.mul(done, I64(LANES // 2)))
+            for k, (_, high) in enumerate(stream.symbols(table, bits, nowhere)):
+                octets = builder.trunc(high, ir.VectorType(I8, WIDE))
+                pairs = builder.bitcast(octets, ir.VectorType(I16, WIDE // 2))
+                four = ir.Constant(pairs.type, [4] * pairs.type.count)
+                both = builder.or_(pairs, builder.lshr(pairs, four))
+                both = builder.trunc(both, ir.VectorType(I8, WIDE // 2))
+                place = builder.gep(out, [builder.add(to, I64(WIDE // 2 * k))])
+                builder.store(both, builder.bitcast(place, both.type.as_pointer()), align=1)
+
+        done = stream.steps(args[3], args[5], step)
+        _widen(builder, kept, 0, [builder.load(v) for v in stream.states])
+        pair = [done, builder.load(stream.at)]
+        return context.make_tuple(builder, signature.return_type, pair)
+
+    return signature, generate
+
+
 # ------------------------------------------------------------------------------------ events
 
 
@@ -224,21 +303,17 @@ def _taker(steps: bool) -> Any:
             stream = Stream(builder, data(9), args[11], state[0])
             sums = [cgutils.alloca_once_value(builder, v) for v in state[1]]
             before = [cgutils.alloca_once_value(builder, v) for v in state[2]]
-            done = cgutils.alloca_once_value(builder, I64(0))
             about = _About(builder, near, token_bits, leaf_bits, shift, bands)
+            arrays = [data(k) for k in (5, 6, 12, 13)]
 
-            def more() -> Any:
-                left = builder.icmp_unsigned("<", builder.load(done), args[8])
-                reach = builder.add(builder.load(stream.at), I64(STEP_WORDS))
-                return builder.and_(left, builder.icmp_unsigned("<=", reach, args[10]))
+            def step(done: Any) -> None:
+                to = builder.mul(done, I64(LANES))
+                _step(steps, stream, about, arrays, sums, before, to)
 
-            with while_(builder, more):
-                to = builder.mul(builder.load(done), I64(LANES))
-                _step(steps, stream, about, data(5), data(6), sums, before, data(12), data(13), to)
-                builder.store(builder.add(builder.load(done), I64(1)), done)
+            done = stream.steps(args[8], args[10], step)
             for k, vectors in enumerate((stream.states, sums, before)):
                 _widen(builder, kept, k * LANES, [builder.load(v) for v in vectors])
-            pair = [builder.load(done), builder.load(stream.at)]
+            pair = [done, builder.load(stream.at)]
             return context.make_tuple(builder, signature.return_type, pair)
 
         return signature, generate
@@ -264,11 +339,12 @@ class _About:
 
 
 def _step(
-    steps: bool, stream: Stream, about: _About, tokens: Any, leaves: Any, sums: list[Any],
-    before: list[Any], times: Any, places: Any, to: Any,
+    steps: bool, stream: Stream, about: _About, arrays: list[Any], sums: list[Any],
+    before: list[Any], to: Any,
 ) -> None:  # fmt: skip
-    """An event of each lane: take_events of lane_kernels."""
+    """An event of each lane: take_events of modelled_decode_kernels."""
     builder = stream.builder
+    tokens, leaves, times, places = arrays
     contexts = [
         builder.shl(builder.lshr(builder.load(v), words_of(31)), about.context) for v in sums
     ]
