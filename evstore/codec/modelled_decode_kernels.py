@@ -42,7 +42,14 @@ from evstore.codec.model_format import (
     UNIT,
 )
 from evstore.codec.frequency_kernels import fill_slots
-from evstore.codec.packed_decode_kernels import BAD_FORM, BAD_LENGTH, BAD_POSITION, DONE, first_time
+from evstore.codec.packed_decode_kernels import (
+    BAD_FORM,
+    BAD_LENGTH,
+    BAD_POSITION,
+    DONE,
+    PIECE,
+    first_time,
+)
 from evstore.codec.model_tables import BAD, read_leaves, read_nibbles, read_tokens
 from evstore.codec.rans_kernels import LEAST, refill, take_nibbles, take_symbol
 from evstore.codec.vector_columns import (
@@ -490,4 +497,40 @@ def add_exceptions(
     if exceptions:
         for i in range(place, n):
             t[i] += offset
+    return DONE
+
+
+@kernel
+def decode_chunks(
+    words: NDArray[np.uint16],
+    pieces: NDArray[np.int64],
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    room: Room,
+) -> int:
+    """Decode several whole chunks, as packed_decode_kernels.decode does.
+
+    ``room`` is for as many events as the longest has (checked here).
+    """
+    for i in range(pieces.size // PIECE):
+        place, stop, count = pieces[PIECE * i], pieces[PIECE * i + 1], pieces[PIECE * i + 2]
+        to = pieces[PIECE * i + 5]
+        good = 0 <= place <= stop <= words.size and to >= 0 and 0 <= count <= room.cells.size
+        for size in (t.size, x.size, y.size, p.size):
+            good &= size == 0 or count <= size - to
+        if not good:
+            return 256 * i + BAD_LENGTH
+        stop_at = to + count
+        bad = decode_modelled(
+            words, U(place), U(stop), U(count),
+            t[to:stop_at] if t.size else t,
+            x[to:stop_at] if x.size else x,
+            y[to:stop_at] if y.size else y,
+            p[to:stop_at] if p.size else p,
+            room,
+        )  # fmt: skip
+        if bad != DONE:
+            return 256 * i + bad
     return DONE

@@ -31,6 +31,7 @@ from evstore.codec.model_format import (
     LOW_MAJOR,
     LOW_MINOR,
     MOST_BANDS,
+    MOST_EVENTS,
     NEAR,
     NIBBLE_BITS,
     P_AT,
@@ -69,6 +70,7 @@ from evstore.jit import kernel
 
 U = np.uint64
 MANY_EVENTS = 8192  # that pay for as many bands as there may be
+MAX_EVENTS_IN_BYTE = 64
 TOKEN_COST = 6 * BIT  # of its class and place in the table
 NO_CODE = -1
 
@@ -95,7 +97,6 @@ class Workspace(NamedTuple):
     classes: NDArray[np.uint8]
     slots: NDArray[np.uint32]
     firsts: NDArray[np.uint32]
-    bases: NDArray[np.uint32]
     token_counts: NDArray[np.uint32]  # two tables of TOKENS
     token_classes: NDArray[np.uint8]
     token_slots: NDArray[np.uint32]
@@ -110,6 +111,7 @@ class Workspace(NamedTuple):
     states: NDArray[np.uint64]
     fields: NDArray[np.uint64]  # 8 a lane
     found: NDArray[np.int64]
+    choice: NDArray[np.int64]  # the form of the chunk before, -1 where it is to be found
 
 
 # ------------------------------------------------------------------------------------- times
@@ -790,6 +792,8 @@ def encode_modelled(
     found by trial, and put there.
     """
     n = t.size
+    if n > MOST_EVENTS:
+        return NO_CODE
     x0, x1, y0, y1 = extents
     unit = common_unit(t)
     exceptions = find_gaps(t, ws.gaps, ws.time_bins, unit)
@@ -844,7 +848,8 @@ def encode_modelled(
     table_words = (int(at) + 15) >> 4
     stream_words = int(end - to)
     size = HEAD + table_words + EXCEPTION_WORDS * exceptions + STATE_WORDS + stream_words
-    if size > out.size or exceptions > 0xFFFF:
+    # Readers bound what they allocate by a record's size.
+    if size > out.size or n > size * 2 * MAX_EVENTS_IN_BYTE:
         return NO_CODE
     for k in range(HEAD):
         out[k] = np.uint16(0)
