@@ -16,6 +16,8 @@ from evstore.jit import kernel
 
 U = np.uint64
 CONTEXTS = 16
+BITS_AT_ONCE = 40
+LEADING = U(1 << 63)
 
 
 @kernel
@@ -71,33 +73,49 @@ def tell_polarity(
     ``wrong`` holds a bit an event, 8 bytes more than needed behind each string: first those that
     are not sure, then, from byte ``sure_from`` on, those that are.
     """
-    unsure_at = U(0)
-    sure_at = U(8) * sure_from
+    told = predicted | (sure << U(CONTEXTS))
+    unsure_at = sure_at = U(0)
     n = U(p.size)
-    for first in range(U(0), n, U(32)):
+    for first in range(U(0), n, U(BITS_AT_ONCE)):
         a = bits_from(wrong, unsure_at)
-        b = bits_from(wrong, sure_at)
-        for i in range(first, min(first + U(32), n)):
+        # Its leading one tells later how many bits were taken: a counter would be one variable
+        # more than there are registers.
+        b = bits_from(wrong, U(8) * sure_from + sure_at) | LEADING
+        last = min(first + U(BITS_AT_ONCE), n)
+        for i in range(first, last):
             k = U(cells[i]) & U(0xFFFF)
             m = U(cells[i]) >> U(16)
-            c = U(small[k]) | (U(large[m]) << U(2))
-            s = (sure >> c) & U(1)
-            v = ((predicted >> c) ^ (b if s else a)) & U(1)
+            two = U(large[m])
+            about = told >> (U(small[k]) | (two << U(2)))
+            s = (about >> U(CONTEXTS)) & U(1)
+            # Without a branch: whether an event is sure is as good as random.
+            v = (about ^ a ^ ((a ^ b) & (U(0) - s))) & U(1)
             a = a >> (s ^ U(1))
             b = b >> s
-            sure_at += s
             small[k] = np.uint8(U(2) | v)
-            large[m] = np.uint8(((U(large[m]) << U(1)) | v) & U(3))
+            large[m] = np.uint8((two & U(1)) << U(1) | v)
             p[i] = np.uint8(v)
-        unsure_at = U(8) * sure_from + min(first + U(32), n) - sure_at
-    return sure_at - U(8) * sure_from
+        sure_at += U(leading_zeros(b))
+        unsure_at = last - sure_at
+    return sure_at
 
 
 @kernel
 def bits_from(octets: NDArray[np.uint8], at: np.uint64) -> np.uint64:
-    """At least 32 bits from bit ``at`` on."""
+    """BITS_AT_ONCE bits from bit ``at`` on, and a few more; bit 63 is 0."""
     k = at >> U(3)
     v = U(0)
-    for i in range(U(5)):
+    for i in range(U(6)):
         v |= U(octets[k + i]) << (U(8) * i)
     return v >> (at & U(7))
+
+
+@kernel
+def leading_zeros(v: np.uint64) -> np.uint64:
+    """Of a number that is not below 2**(63 - BITS_AT_ONCE)."""
+    zeros = U(0)
+    for step in (U(32), U(16), U(8), U(4), U(2), U(1)):
+        if v >> (U(64) - step) == U(0):
+            v = v << step
+            zeros += step
+    return zeros

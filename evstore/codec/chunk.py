@@ -138,14 +138,18 @@ class Rooms:
 
 
 def _decode_modelled(
-    words: NDArray[np.uint16], pieces: NDArray[np.int64], columns: Any, rooms: Rooms | None
+    words: NDArray[np.uint16],
+    pieces: NDArray[np.int64],
+    columns: Any,
+    past: bool,
+    rooms: Rooms | None,
 ) -> int:
     from evstore.codec.model_format import MOST_EVENTS
     from evstore.codec.modelled_decode_kernels import decode_chunks
 
     most = min(int(pieces[2::PIECE].max()), MOST_EVENTS)
     room = (rooms or Rooms()).modelled(most)
-    return int(decode_chunks(words, pieces, *columns, room))
+    return int(decode_chunks(words, pieces, *columns, past, room))
 
 
 def has_blocks(codec: int) -> bool:
@@ -200,7 +204,7 @@ def decode_blocks(
     if codec == PACKED:
         why = decode(words, pieces, *columns, past, np.empty(SCRATCH, np.uint16))
     else:
-        why = _decode_modelled(words, pieces, columns, rooms)
+        why = _decode_modelled(words, pieces, columns, past, rooms)
     if why:
         reasons = [text for bit, text in _WHY.items() if why & bit]
         raise CorruptError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,8 @@ from evstore.codec.vector_columns import (
     lay_out_halves,
     lay_out_times,
 )
+from evstore.codec.vector_copy import copy_past
+from evstore.codec.vector_decoding import drain
 from evstore.codec.vector_lanes import take_steps
 from evstore.jit import kernel
 
@@ -83,6 +85,10 @@ class Room(NamedTuple):
     wrong: NDArray[np.uint8]
     small: NDArray[np.uint8]
     large: NDArray[np.uint8]
+    t: NDArray[np.int64]  # columns of a chunk that go past the cache
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
 
 
 class Model(NamedTuple):
@@ -508,6 +514,7 @@ def decode_chunks(
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
+    past: bool,
     room: Room,
 ) -> int:
     """Decode several whole chunks, as packed_decode_kernels.decode does.
@@ -522,15 +529,29 @@ def decode_chunks(
             good &= size == 0 or count <= size - to
         if not good:
             return 256 * i + BAD_LENGTH
-        stop_at = to + count
+        # A slice of a column that is not wanted is as empty.
         bad = decode_modelled(
             words, U(place), U(stop), U(count),
-            t[to:stop_at] if t.size else t,
-            x[to:stop_at] if x.size else x,
-            y[to:stop_at] if y.size else y,
-            p[to:stop_at] if p.size else p,
+            room.t[:count] if past and t.size else t[to : to + count],
+            room.x[:count] if past and x.size else x[to : to + count],
+            room.y[:count] if past and y.size else y[to : to + count],
+            room.p[:count] if past and p.size else p[to : to + count],
             room,
         )  # fmt: skip
         if bad != DONE:
             return 256 * i + bad
+        if past:
+            copy_column(room.t, t, to, count)
+            copy_column(room.x, x, to, count)
+            copy_column(room.y, y, to, count)
+            copy_column(room.p, p, to, count)
+    if past:
+        drain()
     return DONE
+
+
+@kernel
+def copy_column(beside: NDArray[Any], column: NDArray[Any], to: int, count: int) -> None:
+    """A chunk's values from beside to where they belong, past the cache."""
+    if column.size:
+        copy_past(beside, column[to : to + count], U(count))

@@ -46,6 +46,10 @@ def decode_room(events: int) -> Room:
         wrong=np.zeros(2 * (events // 8 + 16), np.uint8),
         small=empty(SMALL_CELLS, np.uint8),
         large=empty(LARGE_CELLS, np.uint8),
+        t=empty(events, np.int64),
+        x=empty(events, np.uint16),
+        y=empty(events, np.uint16),
+        p=empty(events, np.uint8),
     )
 
 
