@@ -131,7 +131,8 @@ def report(said: argparse.Namespace, results: Results) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     said = arguments(words)
-    results = Results(said.json, events=said.events, rounds=said.rounds, seed=said.seed)
+    settings = {"events": said.events, "rounds": said.rounds, "seed": said.seed}
+    results = Results(said.json, **settings, quick=said.quick)
     stopped = False
     if not said.report_only:
         try:

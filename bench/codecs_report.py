@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from bench.bars import number
 from bench.codecs_summary import (
@@ -14,6 +14,7 @@ from bench.codecs_summary import (
     names,
     not_right,
     opening,
+    paced,
     peak,
     points,
     ratio,
@@ -33,7 +34,9 @@ NOTES = """\
   shifting time ("tiled"), but for general compressors, which would find the tiles. Encoding does
   not wait for the disk; turning events into what a package takes is not timed.
 * Speeds are medians, into fresh arrays, from the page cache. "x pcodec" is the median ratio against
-  pcodec 8 in memory, timed in turns with it in the same process.
+  pcodec 8 in memory, timed in turns with it in the same process; in the table of medians "decoded"
+  is that ratio times pcodec's median speed on the recording, so that the machine's pace beside one
+  contender counts for nothing. Elsewhere speeds are as they were.
 * Arrays are let go of between rounds; evstore keeps the memory of large ones and uses it again.
   "First" is the first read of a process, once all is imported and compiled by a small file.
 * "From disk": after asking the system to drop the file from its cache (posix_fadvise), which needs
@@ -67,15 +70,20 @@ def about(data: Data) -> str:
     )
 
 
-def medians(data: Data) -> str:
-    """A row a contender, the smallest first; * stands on the frontier of medians."""
-    found = sorted(points(data["rows"]), key=lambda point: point["bits"])
+def medians(data: Data, shown: Collection[str] | None = None) -> str:
+    """A row a contender, the smallest first; * stands on the frontier of medians.
+
+    Of all, or of those ``shown``.
+    """
+    found = sorted(points(paced(data)), key=lambda point: point["bits"])
     right = [point for point in found if point["right"]]
     best = {right[i]["name"] for i in edge([(p["bits"], p["speed"]) for p in right])}
     head = ["kept as", "bits an event", "decoded, M/s", "x pcodec", "into reused", "first"]
     head += ["from disk", "encoded, M/s", "open", "1 ms", "10 ms", "memory, B", "right in", "timed"]
     lines = []
     for point in found:
+        if shown is not None and point["name"] not in shown:
+            continue
         rows = measured(rows_of(data, point["name"]), "ok" if point["right"] else "wrong")
         name = f"**{point['name']}**" if point["ours"] else point["name"]
         count = f"{point['count']} of {point['of']}" if point["right"] else "wrong"

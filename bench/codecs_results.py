@@ -21,7 +21,7 @@ from evstore.events import COLUMNS
 class Results:
     """The file's content in ``data``: about, recordings by name, rows."""
 
-    def __init__(self, path: Path | None, **settings: int) -> None:
+    def __init__(self, path: Path | None, **settings: Any) -> None:
         self.path = path
         self.settings = settings
         self.data: dict[str, Any] = {"about": {}, "recordings": {}, "rows": []}
@@ -76,8 +76,10 @@ class Results:
 
     def add(self, name: str, contender: type[Contender], found: dict[str, Any]) -> None:
         """Put a row in place of one that was there, and save the file."""
-        row = {"recording": name, **found, "made_with": self.made_with(name, contender)}
-        others = [r for r in self.data["rows"] if (r["recording"], r["name"]) != (name, row["name"])]
+        row = {**found, "recording": name, "made_with": self.made_with(name, contender)}
+        others = [
+            r for r in self.data["rows"] if (r["recording"], r["name"]) != (name, row["name"])
+        ]
         self.data["rows"] = [*others, rounded(row)]
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,8 @@ from evstore.events import Events
 
 WINDOWS_US = (1_000, 10_000)
 WINDOWS, CHECKED = 40, 6
-AGAIN_TO = 500_000  # events: a short recording is read so often that its clock counts
+AGAIN_TO = 500_000  # events: a short recording is read more than once between looks at the clock
+AGAIN_MOST = 50
 ENCODE_ENOUGH_S = 0.7
 ENCODES = 5
 REFERENCE_EVENTS = 500_000
@@ -145,7 +146,7 @@ def _paired(
     rounds: int,
 ) -> dict[str, Any]:
     """Times of a run over ``events``, and how many times as fast as each reference it is."""
-    again = max(1, AGAIN_TO // events)
+    again = max(1, min(AGAIN_MOST, AGAIN_TO // events))
     runs = [run, *references.values()]
     found = measure.rounds_of(rounds, *(partial(_again, one, again) for one in runs))
     result: dict[str, Any] = measure.summary(times[0] / again for times in found)
