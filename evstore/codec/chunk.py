@@ -13,6 +13,7 @@ from evstore.codec.packed_decode_kernels import (
     BAD_LENGTH,
     BAD_POSITION,
     BAD_RUNS,
+    PIECE,
     SCRATCH,
     decode,
 )
@@ -21,7 +22,9 @@ from evstore.errors import ArgumentError, CorruptError, UnsupportedError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 
 PACKED = 1
-PRESETS = {"fast": PACKED}
+MODELLED = 2
+PRESETS = {"fast": PACKED, "balanced": MODELLED}
+DEFAULT_PRESET = "balanced"
 BLOCK_EVENTS = 1024
 
 _NO_T = np.empty(0, np.int64)
@@ -74,13 +77,30 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
     >>> decode_chunk(words, 2).t.tolist()
     [5, 6]
     """
-    if codec != PACKED:
+    if codec not in PRESETS.values():
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
     if not len(events):
         raise ArgumentError("a chunk holds one event or more, got none")
     t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
+    if codec == MODELLED:
+        return _encode_modelled(t, x, y, p)
     words, using = np.empty(worst_words(len(t)), np.uint16), scratch()
     used = encode(t, x, y, p, words, *using, np.empty(MEASURES, np.int64))
+    return words[:used]
+
+
+def _encode_modelled(
+    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
+) -> NDArray[np.uint16]:
+    from evstore.codec.modelled_encode_kernels import encode_modelled
+    from evstore.codec.modelled_room import EVENT_WORDS, TABLE_WORDS, encode_room
+
+    words = np.empty(TABLE_WORDS + (EVENT_WORDS + 6) * len(t) + 128, np.uint16)
+    extents = (x.min(), x.max(), y.min(), y.max())
+    space = encode_room(len(t))
+    used = encode_modelled(t, x, y, p, extents, int(p.sum()), words, space, space.choice)
+    if used < 0:
+        raise UnsupportedError(f"codec {MODELLED} does not hold these {len(t)} events")
     return words[:used]
 
 
@@ -102,6 +122,37 @@ def decode_chunk(words: NDArray[np.uint16], count: int, codec: int = PACKED) -> 
     return events
 
 
+class Rooms:
+    """Memory that decoding uses again; one of them serves one thread."""
+
+    def __init__(self) -> None:
+        self._modelled: Any = None
+
+    def modelled(self, events: int) -> Any:
+        """Room for chunks of so many events."""
+        if self._modelled is None or len(self._modelled.cells) < events:
+            from evstore.codec.modelled_room import decode_room
+
+            self._modelled = decode_room(events)
+        return self._modelled
+
+
+def _decode_modelled(
+    words: NDArray[np.uint16], pieces: NDArray[np.int64], columns: Any, rooms: Rooms | None
+) -> int:
+    from evstore.codec.model_format import MOST_EVENTS
+    from evstore.codec.modelled_decode_kernels import decode_chunks
+
+    most = min(int(pieces[2::PIECE].max()), MOST_EVENTS)
+    room = (rooms or Rooms()).modelled(most)
+    return int(decode_chunks(words, pieces, *columns, room))
+
+
+def has_blocks(codec: int) -> bool:
+    """Whether blocks of a chunk can be decoded without the others."""
+    return codec == PACKED
+
+
 def blocks_of(count: int) -> int:
     """Blocks of a chunk of ``count`` events."""
     return -(-count // BLOCK_EVENTS)
@@ -116,6 +167,7 @@ def decode_blocks(
     y: NDArray[np.uint16] | None,
     p: NDArray[np.uint8] | None,
     past: bool = False,
+    rooms: Rooms | None = None,
 ) -> None:
     """Decode blocks of one or more chunks into contiguous arrays; a column that is None is not.
 
@@ -125,7 +177,7 @@ def decode_blocks(
     CorruptError (its ``offset`` is the number of the chunk) for an impossible payload,
     UnsupportedError for an unknown codec.
     """
-    if codec != PACKED:
+    if codec not in PRESETS.values():
         raise UnsupportedError(
             f"a chunk is coded by codec {codec}, which this evstore does not have",
             hint="update evstore to read it",
@@ -139,16 +191,16 @@ def decode_blocks(
     if not words.flags.writeable:
         # numba would compile the kernels again for read-only arrays.
         words = words.copy()
-    why = decode(
-        words,
-        pieces,
+    columns = (
         _NO_T if t is None else t,
         _NO_XY if x is None else x,
         _NO_XY if y is None else y,
         _NO_P if p is None else p,
-        past,
-        np.empty(SCRATCH, np.uint16),
     )
+    if codec == PACKED:
+        why = decode(words, pieces, *columns, past, np.empty(SCRATCH, np.uint16))
+    else:
+        why = _decode_modelled(words, pieces, columns, rooms)
     if why:
         reasons = [text for bit, text in _WHY.items() if why & bit]
         raise CorruptError(

@@ -11,20 +11,21 @@ from llvmlite.binding import get_host_cpu_features
 from numba import config
 
 
-def _has_shuffle() -> bool:
-    """Whether the processor that numba compiles for has x86's byte shuffle."""
+def _has(feature: str) -> bool:
+    """Whether the processor that numba compiles for has one of x86's extensions."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
     if config.CPU_NAME or config.CPU_FEATURES:  # asked for another than this one
-        return "+ssse3" in (config.CPU_FEATURES or "")
-    return bool(get_host_cpu_features().get("ssse3"))
+        return f"+{feature}" in (config.CPU_FEATURES or "").split(",")
+    return bool(get_host_cpu_features().get(feature))
 
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 OCTETS = ir.VectorType(I8, 16)
 
 LITTLE = sys.byteorder == "little"
-HAS_SHUFFLE = _has_shuffle()
+HAS_SHUFFLE = _has("ssse3")
+HAS_LANES = _has("avx512f")  # gathers, and values spread to the lanes of a mask
 PAST_ALIGN = 16  # bytes: what is stored past the cache starts at a multiple of it
 
 

@@ -43,7 +43,8 @@ EXCEPTION_BITS = 48
 SMALL_STEP = U(1 << 48)
 #: A row of measures: those of codec.chunk.Measures, and which bits the time steps have.
 MEASURES = 12
-MEASURED_X1, MEASURED_Y1, MEASURED_STEPS = 8, 9, 11
+MEASURED_X0, MEASURED_Y0, MEASURED_X1, MEASURED_Y1 = 6, 7, 8, 9
+MEASURED_ON, MEASURED_STEPS = 10, 11
 
 RUN_GAIN_WORDS = 32  # XY_RUNS decodes slower: it must save this much in a full block (half a bit)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import PACKED, scratch
+from evstore.codec.chunk import MODELLED, PACKED, PRESETS, scratch
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.errors import ArgumentError
 from evstore.events import Events
@@ -29,6 +29,7 @@ class Room(NamedTuple):
     low: NDArray[np.uint16]
     runs: NDArray[np.uint16]
     body: NDArray[np.uint8]
+    space: Any  # of the codec `modelled`
 
 
 class Encoded(NamedTuple):
@@ -39,11 +40,16 @@ class Encoded(NamedTuple):
     leaves: list[bytes]  # the hash of each, where it was asked for
 
 
-def room(step: int, leaves: int = 1) -> Room:
+def room(step: int, leaves: int = 1, codec: int = PACKED) -> Room:
     """Room for whole leaves in chunks of ``step`` events."""
     chunks = leaves * -(-LEAF_EVENTS // step)
     words = np.empty(chunks * chunk_words(step), np.uint16)
-    return Room(words, words.view(np.uint8), *scratch(), body_of(leaves * LEAF_EVENTS))
+    space = None
+    if codec == MODELLED:
+        from evstore.codec.modelled_room import encode_room
+
+        space = encode_room(step)
+    return Room(words, words.view(np.uint8), *scratch(), body_of(leaves * LEAF_EVENTS), space)
 
 
 def chunk_words(step: int) -> int:
@@ -68,17 +74,23 @@ def encode(
     whole, rest = divmod(len(events), LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
     fits = count * chunk_words(step) <= using.words.size and whole * LEAF_BODY <= using.body.size
-    if codec != PACKED or not fits:
+    if codec not in PRESETS.values() or not fits:
         raise ArgumentError(f"no room for {count} chunks of {step} events of codec {codec}")
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)
     about = np.array([number, codec, first_event], np.int64)
     bits = np.empty((whole if hashed else 0, 3), np.int64)
-    words, octets, deltas, low, runs, body = using
-    encode_chunks(
+    words, octets, deltas, low, runs, body = using[:6]
+    arguments = (
         events.t, events.x, events.y, events.p, step, about,
         words, octets, deltas, low, runs, measures, rows.reshape(-1), bits.reshape(-1), body,
     )  # fmt: skip
+    if codec == PACKED:
+        encode_chunks(*arguments)
+    else:
+        from evstore.shard.modelled_leaf_kernels import encode_modelled_chunks
+
+        encode_modelled_chunks(*arguments, PACKED, using.space)
     return Encoded(_checked(octets.data, rows), rows, _hashes(events, bits, body))
 
 

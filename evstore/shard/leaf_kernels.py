@@ -65,6 +65,25 @@ def lay_out(
 
 
 @kernel
+def put_record(
+    octets: NDArray[np.uint8],
+    payload: int,
+    size: int,
+    recording: int,
+    codec: int,
+    first: int,
+    measures: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> None:
+    """The head of a CHUNK record before its payload of ``size`` bytes, and its row of the index."""
+    start = put_head(octets, payload, size, recording, codec, first, measures)
+    row[0], row[1], row[2], row[3] = recording, codec, measures[0], first
+    for i in range(10):
+        row[4 + i] = measures[1 + i]
+    row[14], row[15] = start, payload + size + 2 * CHECK_WORDS - start
+
+
+@kernel
 def encode_chunks(
     t: NDArray[np.int64],
     x: NDArray[np.uint16],
@@ -95,13 +114,8 @@ def encode_chunks(
         payload = at + (HEAD_ROOM >> 1)
         row = measures[k * MEASURES : (k + 1) * MEASURES]
         used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
-        first = about[2] + a
-        start = put_head(octets, 2 * payload, 2 * used, about[0], about[1], first, row)
         index = rows[k * ROW : (k + 1) * ROW]
-        index[0], index[1], index[2], index[3] = about[0], about[1], row[0], first
-        for i in range(10):
-            index[4 + i] = row[1 + i]
-        index[14], index[15] = start, 2 * (payload + used + CHECK_WORDS) - start
+        put_record(octets, 2 * payload, 2 * used, about[0], about[1], about[2] + a, row, index)
         at = payload + used + CHECK_WORDS
         a = b
     lay_out(t, x, y, p, measures, bits, body)

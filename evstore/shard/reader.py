@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import BLOCK_EVENTS, block_times, blocks_of, decode_blocks, is_plain
+from evstore.codec.chunk import (
+    BLOCK_EVENTS,
+    Rooms,
+    block_times,
+    blocks_of,
+    decode_blocks,
+    has_blocks,
+    is_plain,
+)
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
@@ -202,6 +210,13 @@ class RecordingReader:
             self._local.buffer = buffer
         return buffer
 
+    def _rooms(self) -> Rooms:
+        """What this thread's decoding uses again."""
+        rooms: Rooms | None = getattr(self._local, "rooms", None)
+        if rooms is None:
+            rooms = self._local.rooms = Rooms()
+        return rooms
+
     def _load(
         self, group: list[ChunkInfo], to: int = 0
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
@@ -224,7 +239,8 @@ class RecordingReader:
         bad = find_payloads(np.frombuffer(buffer, np.uint8, size), pieces, PIECE)
         if bad >= 0:
             raise self._damaged(group[bad])
-        return np.frombuffer(buffer, "<u2", size >> 1), pieces.reshape(-1, PIECE)
+        # The whole buffer: a decoder looks a little ahead of what it uses.
+        return np.frombuffer(buffer, "<u2", len(buffer) >> 1), pieces.reshape(-1, PIECE)
 
     def _damaged(self, chunk: ChunkInfo) -> CorruptError:
         return CorruptError(
@@ -251,7 +267,7 @@ class RecordingReader:
             return
         try:
             t, x, y, p = map(arrays.get, COLUMNS)
-            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past)
+            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past, self._rooms())
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None
@@ -292,6 +308,8 @@ class RecordingReader:
         """The events of one chunk that are wanted, where others are not."""
         low, high = max(0, start - chunk.first_event), min(chunk.count, stop - chunk.first_event)
         first, last = low // BLOCK_EVENTS, blocks_of(high)
+        if not has_blocks(chunk.codec):
+            first, last = 0, blocks_of(chunk.count)
         length = min(last * BLOCK_EVENTS, chunk.count) - first * BLOCK_EVENTS
         parts = _outputs(list(arrays), length, None)
         piece[3:] = first, last, 0
@@ -317,7 +335,8 @@ class RecordingReader:
         rows, ends = pieces.tolist(), []
         for chunk, row in zip(group, rows, strict=True):
             first, last = 0, row[4]
-            if chunk.ordered and not (start <= chunk.t_min and chunk.t_max < stop):
+            within = start <= chunk.t_min and chunk.t_max < stop
+            if chunk.ordered and not within and has_blocks(chunk.codec):
                 times = block_times(words[row[0] : row[1]], chunk.count)
                 if start > chunk.t_min:
                     first = max(0, _place(times, start) - 1)

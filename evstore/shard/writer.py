@@ -53,7 +53,7 @@ class ShardWriter:
             raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
         self.codec = preset_codec(preset)
         self.chunk_events = chunk_events
-        self.room = room(chunk_events)
+        self.room = room(chunk_events, codec=self.codec)
         self.pool = pool
         self.spare: list[Room] = []  # of the pool, while it is not in use
         self.file = PartFile(path, overwrite, part, gather=GATHER if flush_s is None else 0)

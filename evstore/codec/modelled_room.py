@@ -1,0 +1,91 @@
+"""Scratch memory of codec 2, made once and used for many chunks by one thread."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evstore.codec.model_format import (
+    HEAD,
+    LANES,
+    LARGE_CELLS,
+    MOST_LEAVES,
+    NIBBLE_BITS,
+    SLOTS,
+    SMALL_CELLS,
+    TOKEN_BITS,
+    TOKENS,
+)
+from evstore.codec.modelled_decode_kernels import Room
+from evstore.codec.modelled_encode_kernels import Workspace
+
+#: Words of the stream that no event exceeds: two symbols and four numbers of raw bits.
+EVENT_WORDS = 6
+#: Bits of tables: of each token 20 at most, of each leaf 8 and a cut.
+TABLE_WORDS = HEAD + (2 * TOKENS * 20 + MOST_LEAVES * 24) // 16
+NODES = 4  # of trees, an event: more are not looked at
+
+
+def decode_room(events: int) -> Room:
+    """What decoding chunks of up to so many events needs."""
+    empty = np.empty
+    lanes = events + LANES
+    return Room(
+        tokens=empty(1 << TOKEN_BITS, np.uint64),
+        leaves=empty(SLOTS, np.uint64),
+        nibbles=empty(2 << NIBBLE_BITS, np.uint64),
+        classes=empty(max(MOST_LEAVES, TOKENS), np.uint8),
+        slots=empty(max(MOST_LEAVES, TOKENS), np.uint32),
+        about=empty(MOST_LEAVES, np.uint64),
+        stack=empty(64, np.uint64),
+        lanes=empty(5 * LANES, np.uint64),
+        times=empty(lanes, np.uint32),
+        places=empty(lanes, np.uint32),
+        firsts=empty(LANES, np.uint64),
+        bases=empty(LANES, np.uint64),
+        cells=empty(events, np.uint32),
+        wrong=np.zeros(2 * (events // 8 + 16), np.uint8),
+        small=empty(SMALL_CELLS, np.uint8),
+        large=empty(LARGE_CELLS, np.uint8),
+    )
+
+
+def encode_room(events: int) -> Workspace:
+    """What encoding chunks of up to so many events needs."""
+    empty = np.empty
+    nodes = NODES * events + 64
+    return Workspace(
+        gaps=empty(events, np.uint64),
+        time_bins=empty(events, np.uint8),
+        tokens=empty(events, np.uint16),
+        steps=empty(events, np.uint16),
+        leaves=empty(events, np.uint16),
+        keys=empty(events, np.uint32),
+        other_keys=empty(events, np.uint32),
+        order=empty(events, np.uint16),
+        other_order=empty(events, np.uint16),
+        raw=empty(events, np.uint32),
+        digits=empty((1 << 11) + 1, np.int64),
+        nodes=empty(5 * nodes, np.int32),
+        costs=empty(nodes, np.int64),
+        stack=empty(256, np.int32),
+        left=empty(MOST_LEAVES, np.uint8),
+        counts=empty(MOST_LEAVES, np.uint32),
+        classes=empty(MOST_LEAVES, np.uint8),
+        slots=empty(MOST_LEAVES, np.uint32),
+        firsts=empty(MOST_LEAVES, np.uint32),
+        token_counts=empty(2 * TOKENS, np.uint32),
+        token_classes=empty(2 * TOKENS, np.uint8),
+        token_slots=empty(2 * TOKENS, np.uint32),
+        token_firsts=empty(2 * TOKENS, np.uint32),
+        cells=empty(events, np.uint32),
+        contexts=empty(events, np.uint8),
+        small=empty(SMALL_CELLS, np.uint8),
+        large=empty(LARGE_CELLS, np.uint8),
+        nibbles=empty(events // 4 + 2, np.uint8),
+        table=empty(TABLE_WORDS, np.uint16),
+        stream=empty(EVENT_WORDS * events + events // 4 + 64, np.uint16),
+        states=empty(LANES, np.uint64),
+        fields=empty(8 * LANES, np.uint64),
+        found=empty(4, np.int64),
+        choice=np.full(1, -1, np.int64),
+    )
