@@ -1,4 +1,7 @@
-"""Measure evstore against its bars: `python -m bench [NAME ...] [--json FILE] [--quick]`."""
+"""Measure evstore against its bars: `python -m bench [NAME ...] [--json FILE] [--quick]`.
+
+`python -m bench codecs` compares it with every other way to keep events, with options of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench import codecs
 from bench.bars import Bar, Settings, number, table
+from bench.codecs_results import rounded
 from bench.machine import machine, versions
 from bench.recordings import data_folder
 
 SHORT = ("decode", "size", "encode", "parse", "windows", "threads", "convert", "startup", "many")
-LONG = ("chart", "memory", "fuzz", "soak")
+LONG = ("memory", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 
 
@@ -59,8 +64,6 @@ def measured(name: str, settings: Settings) -> dict[str, Any]:
         "recordings": "real" if data_folder() else "simulated",
         "seconds": round(time.monotonic() - started, 1),
     }
-    if name == "chart":
-        return {**about, "chart": found}
     return {**about, "bars": [bar.to_json() for bar in found]}
 
 
@@ -72,16 +75,9 @@ def keep(path: Path, name: str, result: dict[str, Any]) -> None:
     path.write_text(json.dumps(groups, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def rounded(value: Any) -> Any:
-    """Five digits that count: no measured time has more."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, list) else value
-
-
 def main() -> int:
+    if sys.argv[1:2] == ["codecs"]:
+        return codecs.main(sys.argv[2:])
     said = arguments()
     events, rounds = QUICK if said.quick else FULL
     settings = Settings(events, rounds, said.quick, scratch())
@@ -92,8 +88,6 @@ def main() -> int:
         bars += [Bar.from_json(bar) for bar in result.get("bars", ())]
         if said.json is not None:
             keep(said.json, name, result)
-        elif name == "chart":
-            print(json.dumps(rounded(result["chart"]), indent=1))
     print(table(bars))
     print()
     for about in (machine(), versions()):

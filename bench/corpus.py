@@ -10,7 +10,7 @@ import json
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,13 +125,14 @@ CORPUS = {
 }
 
 
-def corpus() -> Iterator[tuple[str, str, Events]]:
+def corpus(names: Collection[str] = CORPUS) -> Iterator[tuple[str, str, Events]]:
     """(name, sensor, events) of each recording, once they are as EXPECTED.json says."""
     folder = data_folder()
     if folder is None:
         return
     expected = json.loads((folder / "EXPECTED.json").read_text(encoding="utf-8"))
-    for name, entry in CORPUS.items():
+    for name in names:
+        entry = CORPUS[name]
         events = entry.read(folder / entry.path)
         found = {
             key: hashlib.sha256(getattr(events, key[0]).tobytes()).hexdigest()

@@ -1,6 +1,7 @@
 """Write the measured parts of README.md from bench/results: `python -m bench.readme [--check]`.
 
-A part stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; NAME is a key of PARTS.
+A part stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; NAME is a key of PARTS, or
+of CODECS: those are left as they are until bench/results/codecs.json has been measured.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bench import codecs_report
 from bench.bars import Bar, number, table
-from bench.picture import medians, picture
+from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
 
 README = ROOT / "README.md"
 RESULTS = ROOT / "bench" / "results" / "results.json"
+CODECS_RESULTS = RESULTS.with_name("codecs.json")
 PICTURE = RESULTS.with_name("size-speed.svg")
 PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name) -->)", re.DOTALL)
 #: Groups in the order of the table.
@@ -55,17 +58,6 @@ def recordings(results: Results) -> str:
     return "\n".join(lines)
 
 
-def chart(results: Results) -> str:
-    """Median size and speed of each way to keep events, the fastest first."""
-    found = medians(results["chart"]["chart"])
-    lines = ["| kept as | bits an event | decoding speed | recordings |", "|---|---|---|---|"]
-    rows = [("numpy packed records", (104.0, 1.0), None)]
-    rows += [(name, middle, len(all_)) for name, (middle, all_) in found.items()]  # type: ignore[misc]
-    for name, (bits, speed), count in sorted(rows, key=lambda row: -row[1][1]):
-        lines.append(f"| {name} | {number(bits)} | {number(speed)}x | {count or ''} |")
-    return "\n".join(lines)
-
-
 def machine(results: Results) -> str:
     """What it was measured on and with, a line for each that differs."""
     lines = []
@@ -85,57 +77,71 @@ def machine(results: Results) -> str:
     return "\n\n".join(lines)
 
 
-def image(results: Results) -> str:
+PARTS: dict[str, Callable[[Results], str]] = {
+    "bars": bars,
+    "recordings": recordings,
+    "machine": machine,
+}
+
+
+def chart(data: Data) -> str:
+    """Of each family what is smallest and what is fastest, and all of ours."""
+    found = points(paced(data))
+    shown = {point["name"] for point in found if point["ours"]}
+    for family in {point["family"] for point in found}:
+        own = [p for p in found if p["family"] == family and p["right"]]
+        if own:
+            shown.add(min(own, key=lambda point: point["bits"])["name"])
+            shown.add(max(own, key=lambda point: point["speed"])["name"])
+    return codecs_report.medians(data, shown)
+
+
+def image(_: Data) -> str:
     place = PICTURE.relative_to(ROOT).as_posix()
     return f"![Size against decoding speed of evstore and others]({place})"
 
 
-PARTS: dict[str, Callable[[Results], str]] = {
-    "bars": bars,
-    "recordings": recordings,
+CODECS: dict[str, Callable[[Data], str]] = {
     "chart": chart,
-    "machine": machine,
+    "frontier": codecs_report.frontier,
+    "codecs-machine": codecs_report.about,
     "picture": image,
 }
 
 
-def filled(text: str, results: Results) -> str:
-    """The text with every part written anew."""
+def filled(text: str, results: Results, data: Data | None = None) -> str:
+    """The text with every part written anew, but those of CODECS where ``data`` is None."""
 
     def part(found: re.Match[str]) -> str:
         name = found["name"]
-        if name not in PARTS:
-            raise SystemExit(f"README.md: no part is called {name!r}: {', '.join(PARTS)}")
-        return f"{found[1]}{PARTS[name](results)}\n{found[3]}"
+        if name in CODECS:
+            body = None if data is None else CODECS[name](data)
+        elif name in PARTS:
+            body = PARTS[name](results)
+        else:
+            known = ", ".join([*PARTS, *CODECS])
+            raise SystemExit(f"README.md: no part is called {name!r}: {known}")
+        return found[0] if body is None else f"{found[1]}{body}\n{found[3]}"
 
     return PART.sub(part, text)
 
 
-def drawn(results: Results) -> str:
-    """The picture of the chart."""
-    found = results["chart"]
-    count = len(found["chart"])
-    kind = "recordings" if found["recordings"] == "real" else "simulated recordings"
-    caption = (
-        f"Small dots: {count} {kind}; large dots: their median. One thread, into fresh arrays, "
-        "from the page cache."
-    )
-    return picture(found["chart"], caption)
-
-
 def main() -> int:
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    wanted = {README: filled(README.read_text(encoding="utf-8"), results)}
-    if "chart" in results:
-        wanted[PICTURE] = drawn(results)
-    stale = []
-    for path, text in wanted.items():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            stale.append(path.relative_to(ROOT).as_posix())
-            if "--check" not in sys.argv:
-                path.write_text(text, encoding="utf-8")
-    print(f"{', '.join(stale) or 'nothing'} {'is stale' if '--check' in sys.argv else 'written'}")
-    return int("--check" in sys.argv and bool(stale))
+    data = None
+    if CODECS_RESULTS.is_file():
+        data = json.loads(CODECS_RESULTS.read_text(encoding="utf-8"))
+    text = README.read_text(encoding="utf-8")
+    wanted = filled(text, results, data)
+    if wanted == text:
+        print("nothing is stale" if "--check" in sys.argv else "nothing to write")
+        return 0
+    if "--check" in sys.argv:
+        print("README.md is stale")
+        return 1
+    README.write_text(wanted, encoding="utf-8")
+    print("README.md written")
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 import evstore
 from bench.bars import Settings
 from evstore import Events
+from evstore.bench.handed import tile
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -154,16 +155,6 @@ def recordings(
 
 def replace_resolution(events: Events, resolution: tuple[int, int] | None) -> Events:
     return Events.of(events.t, events.x, events.y, events.p, resolution)
-
-
-def tile(events: Events, count: int) -> Events:
-    """At least ``count`` events: the recording again and again, each time after the last."""
-    copies = max(1, -(-count // len(events)))
-    span = int(events.t.max() - events.t.min()) + 1
-    t = np.tile(events.t, copies)
-    t.reshape(copies, -1)[:] += (np.arange(copies, dtype=np.int64) * span)[:, None]
-    columns = (np.tile(column, copies) for column in (events.x, events.y, events.p))
-    return Events.of(t, *columns, events.resolution)
 
 
 def write_packed(path: Path, events: Events) -> None:

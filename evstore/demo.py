@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from evstore.bench import arrays, own
+from evstore.bench import evt, numpy_files, own
 from evstore.bench.contender import Contender
 from evstore.bench.measure import summary
-from evstore.bench.run import bench
+from evstore.bench.run import EVENTS, bench
 from evstore.conversion import Job, Options, convert_one
 from evstore.events import Events
 from evstore.formats import evt3
@@ -25,7 +25,12 @@ DURATION_US = 3_000_000
 EVENTS_PER_S = 2_000_000
 WINDOWS = 100
 WINDOW_US = 10_000
-CONTENDERS: tuple[type[Contender], ...] = (own.Shard, arrays.Records, arrays.Columns, own.Evt3)
+CONTENDERS: tuple[type[Contender], ...] = (
+    *own.CONTENDERS,
+    numpy_files.Records,
+    numpy_files.Npy,
+    evt.Evt3OfEvstore,
+)
 
 Say = Callable[[str, dict[str, Any]], None]
 
@@ -112,4 +117,5 @@ def _read_windows(shard: str, seed: int) -> dict[str, Any]:
 
 def _compare(shard: str, seed: int) -> dict[str, Any]:
     with open_recording(shard) as recording:
-        return bench(recording, contenders=CONTENDERS, seed=seed)
+        most = min(len(recording), EVENTS)
+        return bench(recording, most_events=most, among=CONTENDERS, seed=seed)

@@ -1,11 +1,10 @@
-"""bench/ itself: tiles that keep their order, a table and a picture that say what was measured."""
+"""bench/ itself: tiles that keep their order, a table that says what was measured."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +14,7 @@ from evstore import Events
 from evstore.formats import evt3
 
 sys.path.insert(0, str(ROOT))  # bench is not installed
-from bench import many, picture, readme, recordings
+from bench import many, readme, recordings
 from bench.bars import Bar, table
 from bench.raw import tile_raw
 from bench.timing import Spread
@@ -84,11 +83,7 @@ def results() -> dict[str, object]:
         "quick": False,
         "recordings": "real",
     }
-    chart = {"a": {"evstore, fast": {"bits": 20.0, "speed": 1.5}, "b < c": {"why": "cannot"}}}
-    return {
-        "decode": {**about, "bars": [bar.to_json()]},
-        "chart": {**about, "chart": chart},
-    }
+    return {"decode": {**about, "bars": [bar.to_json()]}}
 
 
 def test_marked_parts_of_the_readme_are_written_and_the_rest_is_left() -> None:
@@ -101,11 +96,3 @@ def test_marked_parts_of_the_readme_are_written_and_the_rest_is_left() -> None:
     assert readme.filled(once, results()) == once
     with pytest.raises(SystemExit, match="nothing-such"):
         readme.filled(text.replace("bench:bars", "bench:nothing-such"), results())
-
-
-def test_the_picture_is_an_image_with_every_contender_named() -> None:
-    drawn = readme.drawn(results())
-    texts = [e.text for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
-    assert "evstore, fast" in texts
-    assert "b < c" not in texts  # it could not, so there is no dot
-    assert picture.medians({"a": {"b": {"bits": 3.0, "speed": 2.0}}})["b"][0] == (3.0, 2.0)

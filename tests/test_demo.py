@@ -31,7 +31,7 @@ def test_json_and_seed() -> None:
     assert found["seed"] == 5
     assert found["simulated"]["events"] == found["converted"]["events"]
     assert found["verified"]["events"] == found["compared"]["events"]
-    assert all(one["status"] == "ok" for one in found["compared"]["contenders"])
+    assert all(one["status"] == "ok" for one in found["compared"]["rows"])
     again = run("demo", "--duration", "30ms", "--seed", 5, "--json").json
     assert again["simulated"]["bytes"] == found["simulated"]["bytes"]
 

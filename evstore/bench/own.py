@@ -1,42 +1,37 @@
-"""evstore's shards, and EVT3 as evstore reads and writes it."""
+"""evstore's shards, one contender a preset: with checksums, index and root, as users get them."""
 
 # What each method does, Contender says.
 # ruff: noqa: D102
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import ClassVar
 
-from evstore import memory, recording
-from evstore.bench.contender import Contender
-from evstore.errors import ArgumentError
+from evstore import recording
+from evstore.bench.contender import Contender, variant
+from evstore.codec.chunk import PRESETS
 from evstore.events import COLUMNS, Events
-from evstore.formats import evt3
-from evstore.formats.reading import ReadOptions
+from evstore.recovery import recover
 
 
 class Shard(Contender):
-    """A shard with the preset `fast`: checksums and root on."""
+    """A shard of one recording."""
 
-    name = "evstore, fast"
-    preset = "fast"
-    has_reuse = has_windows = True
+    family = "evstore"
+    ours = True
+    preset: ClassVar[str]
+    first_reads = 5
+    has_open = has_reuse = has_windows = has_recover = True
 
-    def write(self, events: Events) -> None:
-        recording.save(self.path + ".evs", events, preset=self.preset, overwrite=True)
+    def write(self, taken: Events) -> None:
+        recording.save(self.path + ".evs", taken, preset=self.preset, overwrite=True)
+
+    def read(self) -> Events:
+        with recording.open(self.path + ".evs") as opened:
+            return opened[:]
 
     def open(self) -> None:
         self._recording = recording.open(self.path + ".evs")
-        self._buffers = Events.empty(length=len(self._recording))
-
-    def read(self) -> Events:
-        memory.forget()  # the others' memory is new from the system, too
-        return self._recording[:]
-
-    def reuse(self) -> Events:
-        out = {name: getattr(self._buffers, name) for name in COLUMNS}
-        self._recording.read(0, len(self._recording), out=out)
-        return self._buffers
 
     def window(self, start: int, stop: int) -> Events:
         return self._recording.between(start, stop)
@@ -44,26 +39,22 @@ class Shard(Contender):
     def close(self) -> None:
         self._recording.close()
 
+    def buffers(self) -> None:
+        with recording.open(self.path + ".evs") as opened:
+            self._buffers = Events.empty(length=len(opened))
 
-class Evt3(Contender):
-    """EVT3, as a sensor would write it."""
+    def reuse(self) -> Events:
+        with recording.open(self.path + ".evs") as opened:
+            out = {name: getattr(self._buffers, name) for name in COLUMNS}
+            opened.read(0, len(opened), out=out)
+        return self._buffers
 
-    name = "EVT3 (evstore's reader)"
-
-    def write(self, events: Events) -> None:
-        with open(self.path + ".raw", "wb") as stream:
-            write_evt3(events, stream)
-
-    def read(self) -> Events:
-        with open(self.path + ".raw", "rb", buffering=0) as stream:
-            batches = list(evt3.read(stream, ReadOptions()).batches)
-        return Events.concatenate(Events.of(*batch[:4]) for batch in batches)
+    def recover(self) -> Events:
+        recover(self.path + ".evs", self.path + ".saved.evs")
+        with recording.open(self.path + ".saved.evs") as opened:
+            return opened[:]
 
 
-def write_evt3(events: Events, stream: BinaryIO) -> None:
-    """Write events as one EVT3 file."""
-    if events.resolution is None:
-        raise ArgumentError("EVT3 needs a resolution")
-    writer = evt3.writer(stream, events.resolution, {})
-    writer.write(events.t, events.x, events.y, events.p)
-    writer.close()
+CONTENDERS: tuple[type[Contender], ...] = tuple(
+    variant(Shard, f"evstore, {preset}", preset=preset) for preset in PRESETS
+)

@@ -10,6 +10,8 @@ import click
 from evstore.cli import printing
 from evstore.cli.input_flags import input_flags
 
+LENGTHS = ("1000", "10000")  # of windows, in microseconds
+
 
 @click.command("bench")
 @click.argument("path", metavar="FILE")
@@ -18,32 +20,56 @@ from evstore.cli.input_flags import input_flags
     "--events",
     "most",
     type=click.IntRange(1),
-    default=5_000_000,
+    default=4_000_000,
     show_default=True,
-    help="Measure the first so many events.",
+    help="Measure the first so many events; a shorter recording again and again.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the windows' places.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Repeat what is timed so often.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Those with this in their name.")
+@click.option("--damage", is_flag=True, help="Flip bits and cut ends, too.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of windows and damage.")
 @click.option("--json", "as_json", is_flag=True, help="Print sizes and times as JSON.")
 @input_flags
 def command(
     path: str,
     recording: str | None,
     most: int,
+    rounds: int,
+    only: tuple[str, ...],
+    damage: bool,
     seed: int,
     as_json: bool,
     said: dict[str, Any],
 ) -> None:
     """Measure a recording of yours against other formats.
 
-    The events are kept by evstore, by numpy, zstd and EVT3, and by pcodec, expelliarmus, evt3
-    and h5py where they are installed (pip install 'evstore[bench]'). What each gives back is
-    compared with the events. Speeds are medians, on one thread, from the page cache.
+    The events are kept by evstore, by numpy, general compressors and EVT3, and by what is
+    installed of pcodec, HDF5, zarr, Parquet, Arrow, expelliarmus, faery, evt3, eventcv, aedat,
+    dv-processing, event_stream and tonic (pip install 'evstore[peers]'). Each works in a process
+    of its own, on one processor; what it gives back is compared with the events. Speeds are
+    medians, from the page cache.
     """
     import evstore
-    from evstore.bench import bench
+    from evstore.bench.contenders import chosen
+    from evstore.bench.run import bench
 
+    among = chosen(only)
     with evstore.open(path, recording=recording, **said) as opened:
-        found = bench(opened, most_events=most, seed=seed, say=_say)
+        found = bench(
+            opened,
+            most_events=most,
+            rounds=rounds,
+            among=among,
+            damaged=damage,
+            seed=seed,
+            say=_say,
+        )
     _say("")
     if as_json:
         printing.echo_json(found)
@@ -53,39 +79,47 @@ def command(
         f"{path}: {printing.count(found['events'], 'event')}, {size}, "
         f"{printing.duration(found['duration_us'])}; speeds in million events a second"
     )
+    if found["timed_events"] > found["events"]:
+        times = printing.count(found["timed_events"], "event")
+        printing.echo(f"times are of {times}: the recording again and again")
     printing.echo()
     print_table(found)
 
 
 def print_table(found: dict[str, Any]) -> None:
-    """Print what `evstore.bench.bench` found."""
-    lengths = ("1000", "10000")
-    head = ["", "BITS/EVENT", "ENCODE", "DECODE", "REUSED", "1 ms", "10 ms"]
+    """Print what `evstore.bench.run.bench` found."""
+    head = ["", "BITS/EVENT", "ENCODE", "DECODE", "REUSED", "FIRST", "OPEN", "1 ms", "10 ms"]
     rows, notes = [], []
-    for one in found["contenders"]:
-        if one["status"] == "ok":
-            windows = [_window(one, length) for length in lengths]
-            speeds = [_speed(one, key, found) for key in ("encode", "decode", "decode_reused")]
-            rows.append([one["name"], f"{one['bits_per_event']:.2f}", *speeds, *windows])
-        else:
-            rows.append([one["name"], one["status"], *[""] * 5])
+    for one in found["rows"]:
+        if "bits" in one:
+            mark = "" if one["status"] == "ok" else f" ({one['status']})"
+            rows.append([one["name"] + mark, f"{one['bits']:.2f}", *_times(one)])
+        if one["status"] != "ok":
             notes.append(f"{one['name']}: {one['status']}: {one['why']}")
+        notes += [
+            f"{one['name']}: {one[key]}" for key in ("windows_why", "first_why") if key in one
+        ]
+        for case, outcome in one.get("damage", {}).items():
+            notes.append(f"{one['name']}: {case}: {outcome}")
     printing.table(head, rows)
-    if notes:
-        printing.echo()
-    for note in notes:
+    printing.echo()
+    for note in [*_beaten(found["rows"]), *notes]:
         printing.echo(note)
 
 
-def _speed(one: dict[str, Any], key: str, found: dict[str, Any]) -> str:
-    if key not in one:
-        return "-"
-    return f"{found['events'] / one[key]['median_s'] / 1e6:.1f}"
+def _beaten(rows: list[dict[str, Any]]) -> list[str]:
+    from evstore.bench.frontier import beaten
+
+    return [f"smaller and faster than {', '.join(b.over)}: {b.peer}" for b in beaten(rows)]
 
 
-def _window(one: dict[str, Any], length: str) -> str:
-    times = one.get("windows", {}).get(length)
-    return "-" if times is None else printing.duration(times["median_s"] * 1e6)
+def _times(one: dict[str, Any]) -> list[str]:
+    events = one.get("timed_events", 0)
+    seconds = [one.get(key, {}).get("median_s") for key in ("encode", "decode", "decode_reused")]
+    seconds.append(one.get("first_s"))
+    speeds = ["-" if s is None else f"{events / s / 1e6:.1f}" for s in seconds]
+    waits = [one.get("open"), *(one.get("windows", {}).get(length) for length in LENGTHS)]
+    return speeds + ["-" if w is None else printing.duration(w["median_s"] * 1e6) for w in waits]
 
 
 def _say(name: str) -> None:
