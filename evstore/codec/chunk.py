@@ -149,7 +149,8 @@ def _decode_modelled(
 
     most = min(int(pieces[2::PIECE].max()), MOST_EVENTS)
     room = (rooms or Rooms()).modelled(most)
-    return int(decode_chunks(words, pieces, *columns, past, room))
+    t, x, y, p = columns
+    return int(decode_chunks(words, pieces, t, x, y, p, past, room))
 
 
 def has_blocks(codec: int) -> bool:

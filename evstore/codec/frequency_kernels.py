@@ -30,7 +30,7 @@ def weight(klass: np.uint64) -> np.uint64:
 
 @kernel
 def class_of(count: np.uint64, total: np.uint64, slots: np.uint64) -> np.uint64:
-    """The class whose weight, in halves of a slot, is nearest to this share of the slots less one."""
+    """The class whose weight, in halves of a slot, is nearest to this share less one."""
     share = (U(4) * count * slots) // total  # in quarters
     if share < U(6):
         return U(1)

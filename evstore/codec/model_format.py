@@ -72,7 +72,7 @@ STEP_RAW = np.array(_step_bits, np.uint64)
 #: 1024 * log2(n), rounded down, by squaring: integers only.
 
 
-def _logarithms(most: int) -> np.ndarray:  # type: ignore[type-arg]
+def _logarithms(most: int) -> np.ndarray:
     n = np.arange(1, most + 1, dtype=np.uint64)
     whole = np.zeros(most, np.uint64)
     for bit in range(1, most.bit_length()):
@@ -90,7 +90,7 @@ def _logarithms(most: int) -> np.ndarray:  # type: ignore[type-arg]
 LOG2 = _logarithms(4096)
 
 
-def _bin_of(bases: np.ndarray, values: int) -> np.ndarray:  # type: ignore[type-arg]
+def _bin_of(bases: np.ndarray, values: int) -> np.ndarray:
     """The bin of each value below ``values``."""
     return (np.searchsorted(bases, np.arange(values), side="right") - 1).astype(np.uint8)
 

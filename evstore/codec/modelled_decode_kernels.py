@@ -1,4 +1,7 @@
-"""Decoding codec 2, `modelled`: the inverse of modelled_encode_kernels, in bounds for any payload."""
+"""Decoding codec 2, `modelled`: the inverse of modelled_encode_kernels.
+
+In bounds for any payload.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 
 from evstore.codec.bit_kernels import peek, unzigzag
 from evstore.codec.cell_kernels import cells_of, forget, tell_polarity
+from evstore.codec.frequency_kernels import fill_slots
 from evstore.codec.model_format import (
     BANDS,
     EXCEPTION_WORDS,
@@ -27,12 +31,12 @@ from evstore.codec.model_format import (
     P_TOKENS,
     PREDICTED,
     RAW_BITS,
-    STEPS,
     SIDES,
     SLOTS,
     START,
     STATE_WORDS,
     STEP_BINS,
+    STEPS,
     SURE,
     SURE_EVENTS,
     SWAPPED,
@@ -41,7 +45,7 @@ from evstore.codec.model_format import (
     TOKEN_BITS,
     UNIT,
 )
-from evstore.codec.frequency_kernels import fill_slots
+from evstore.codec.model_table_kernels import BAD, read_leaves, read_nibbles, read_tokens
 from evstore.codec.packed_decode_kernels import (
     BAD_FORM,
     BAD_LENGTH,
@@ -50,7 +54,6 @@ from evstore.codec.packed_decode_kernels import (
     PIECE,
     first_time,
 )
-from evstore.codec.model_tables import BAD, read_leaves, read_nibbles, read_tokens
 from evstore.codec.rans_kernels import LEAST, refill, take_nibbles, take_symbol
 from evstore.codec.vector_columns import (
     lay_out_cells,
@@ -124,19 +127,19 @@ def take_pairs(
     raw: NDArray[np.uint64],
 ) -> np.uint64:
     """The raw bits of both numbers of each lane's entry, the second's from bit 16 on."""
-    for l in range(lanes):
-        one, two = about[l] & U(15), (about[l] >> U(4)) & U(15)
+    for lane in range(lanes):
+        one, two = about[lane] & U(15), (about[lane] >> U(4)) & U(15)
         taken = one + two if one + two <= U(RAW_BITS) else one
-        x = states[l]
+        x = states[lane]
         v = x & ((U(1) << taken) - U(1))
-        raw[l] = (v & ((U(1) << one) - U(1))) | ((v >> one) << U(16))
-        states[l], at = refill(x >> taken, words, at, stop)
-    for l in range(lanes):
-        one, two = about[l] & U(15), (about[l] >> U(4)) & U(15)
+        raw[lane] = (v & ((U(1) << one) - U(1))) | ((v >> one) << U(16))
+        states[lane], at = refill(x >> taken, words, at, stop)
+    for lane in range(lanes):
+        one, two = about[lane] & U(15), (about[lane] >> U(4)) & U(15)
         if one + two > U(RAW_BITS):
-            x = states[l]
-            raw[l] |= (x & ((U(1) << two) - U(1))) << U(16)
-            states[l], at = refill(x >> two, words, at, stop)
+            x = states[lane]
+            raw[lane] |= (x & ((U(1) << two) - U(1))) << U(16)
+            states[lane], at = refill(x >> two, words, at, stop)
     return at
 
 
@@ -162,37 +165,37 @@ def take_events(
 
     ``sums`` and ``before`` are each lane's time and place so far. Returns the place behind.
     """
-    for l in range(lanes):
-        context = (sums[l] >> U(31)) << model.token_bits
-        x, about[l] = take_symbol(states[l], tokens, context, model.token_bits)
-        states[l], at = refill(x, words, at, stop)
+    for lane in range(lanes):
+        context = (sums[lane] >> U(31)) << model.token_bits
+        x, about[lane] = take_symbol(states[lane], tokens, context, model.token_bits)
+        states[lane], at = refill(x, words, at, stop)
     at = take_pairs(states, about, lanes, words, at, stop, raw)
-    for l in range(lanes):
-        e = about[l]
-        step = (e >> U(24)) + (raw[l] >> U(16))
+    for lane in range(lanes):
+        e = about[lane]
+        step = (e >> U(24)) + (raw[lane] >> U(16))
         p = (e >> U(23)) & U(1)
-        near = model.near and step == U(0) and p == sums[l] >> U(31)
-        time = sums[l] + ((e >> U(8)) & U(0x7FFF)) + (raw[l] & U(0xFFFF))
-        sums[l] = (time & U(0x7FFFFFFF)) | (p << U(31))
-        times[first + l] = np.uint32(sums[l])
-        major = before[l] >> U(16)
+        near = model.near and step == U(0) and p == sums[lane] >> U(31)
+        time = sums[lane] + ((e >> U(8)) & U(0x7FFF)) + (raw[lane] & U(0xFFFF))
+        sums[lane] = (time & U(0x7FFFFFFF)) | (p << U(31))
+        times[first + lane] = np.uint32(sums[lane])
+        major = before[lane] >> U(16)
         if model.steps:
             major = (major + U(unzigzag(step))) & U(0xFFFF)
         band = min(major >> model.shift, model.bands - U(1)) if model.steps else U(0)
         if near:
             band = model.bands
         # What the leaf's numbers are added to.
-        base = before[l] & U(0xFFFF) if near else U(0)
-        before[l] = base | (major << U(16) if model.steps or near else U(0))
-        x, about[l] = take_symbol(states[l], leaves, band << model.leaf_bits, model.leaf_bits)
-        states[l], at = refill(x, words, at, stop)
+        base = before[lane] & U(0xFFFF) if near else U(0)
+        before[lane] = base | (major << U(16) if model.steps or near else U(0))
+        x, about[lane] = take_symbol(states[lane], leaves, band << model.leaf_bits, model.leaf_bits)
+        states[lane], at = refill(x, words, at, stop)
     at = take_pairs(states, about, lanes, words, at, stop, raw)
-    for l in range(lanes):
-        e = about[l]
-        minor = (before[l] + (e >> U(8)) + raw[l]) & U(0xFFFF)
-        major = (before[l] >> U(16)) + (e >> U(24)) + (raw[l] >> U(16))
-        before[l] = minor | ((major & U(0xFFFF)) << U(16))
-        places[first + l] = np.uint32(before[l])
+    for lane in range(lanes):
+        e = about[lane]
+        minor = (before[lane] + (e >> U(8)) + raw[lane]) & U(0xFFFF)
+        major = (before[lane] >> U(16)) + (e >> U(24)) + (raw[lane] >> U(16))
+        before[lane] = minor | ((major & U(0xFFFF)) << U(16))
+        places[first + lane] = np.uint32(before[lane])
     return at
 
 
@@ -218,7 +221,7 @@ def head_is_good(words: NDArray[np.uint16], head: np.uint64, n: np.uint64) -> bo
 def read_tables(
     words: NDArray[np.uint16], head: np.uint64, stop: np.uint64, model: Model, room: Room
 ) -> np.uint64:
-    """Tables of tokens and of leaves. Returns the bit behind them, from the first table's, or BAD."""
+    """Tables of tokens and of leaves. Returns the bit behind them, or BAD."""
     section = words[head + U(HEAD) : stop]
     size = U(section.size)
     at = U(0)
@@ -278,12 +281,12 @@ def start_lanes(
 ) -> bool:
     """States from the payload, and nothing before; False where a state cannot be."""
     good = True
-    for l in range(U(LANES)):
-        state = U(words[at + U(2) * l]) | (U(words[at + U(2) * l + U(1)]) << U(16))
-        good &= state >= LEAST
-        lanes[l] = state
-        lanes[U(LANES) + l] = U(0)
-        lanes[U(2 * LANES) + l] = start << U(16)
+    for lane in range(U(LANES)):
+        state = U(words[at + U(2) * lane]) | (U(words[at + U(2) * lane + U(1)]) << U(16))
+        good &= state >= LEAST  # type: ignore[assignment]
+        lanes[lane] = state
+        lanes[U(LANES) + lane] = U(0)
+        lanes[U(2 * LANES) + lane] = start << U(16)
     return good
 
 
@@ -345,8 +348,8 @@ def decode_modelled(
     place = take_all(model, n, words, place, stop, room)
     if place != stop:
         return BAD_LENGTH
-    for l in range(U(LANES)):
-        if room.lanes[l] != LEAST:
+    for lane in range(U(LANES)):
+        if room.lanes[lane] != LEAST:
             return BAD_LENGTH
     return lay_out(words, head, at, exceptions, n, t, x, y, p, room)
 
@@ -383,7 +386,7 @@ def place_lanes(n: np.uint64, time: np.uint64, unit: np.uint64, room: Room) -> N
     """Each lane's first event and the time it counts from: to ``room.firsts``, ``room.bases``."""
     steps, rest = n // U(LANES), n % U(LANES)
     for lane in range(U(LANES)):
-        room.firsts[lane] = lane * steps + min(lane, rest)
+        room.firsts[lane] = lane * steps + min(lane, rest)  # type: ignore[operator]
         room.bases[lane] = time
         time += (room.lanes[U(LANES) + lane] & U(0x7FFFFFFF)) * unit
 
@@ -464,7 +467,7 @@ def lay_out(
         p.size > 0 and how == U(P_TOKENS),
         p.size > 0 and how == U(P_CELLS),
     )
-    place_lanes(n, first_time(words, head + U(T0)), unit, room)
+    place_lanes(n, first_time(words, head + U(T0)), unit, room)  # type: ignore[arg-type]
     lay_out_lanes(n, unit, about, room, t, minor, major, p)
     if about.cells:
         forget(room.small, room.large)
@@ -491,7 +494,7 @@ def add_exceptions(
     """Add the differences of time that tokens do not tell, each to all events from its place on."""
     offset = np.int64(0)
     place = U(0)
-    for k in range(exceptions):
+    for _ in range(exceptions):
         a = U(words[at])
         if a < place or a >= n:
             return BAD_POSITION

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
-from evstore.codec.box_trees import (
+from evstore.codec.box_tree_kernels import (
     BIT,
     collect,
     grow,
@@ -45,25 +45,24 @@ from evstore.codec.model_format import (
     SLOTS,
     START,
     STATE_WORDS,
-    STEPS,
     STEP_BASE,
     STEP_BIN,
     STEP_BINS,
     STEP_RAW,
+    STEPS,
     SURE,
-    SWAPPED,
     SURE_EVENTS,
+    SWAPPED,
     T0,
     TABLE_WORDS,
     TIME_BASE,
     TIME_BIN,
-    TIME_BINS,
     TIME_RAW,
     TOKEN_BITS,
     TOKENS,
     UNIT,
 )
-from evstore.codec.model_tables import FIRST_CLASS
+from evstore.codec.model_table_kernels import FIRST_CLASS
 from evstore.codec.packed_encode_kernels import bit_length
 from evstore.codec.rans_kernels import LEAST, put_raw, put_symbol
 from evstore.jit import kernel
@@ -289,7 +288,9 @@ def cost_of_counts(counts: NDArray[np.uint32], each: int) -> int:
 
 
 @kernel
-def sorted_keys(found: int, bits: int, ws: Workspace) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+def sorted_keys(
+    found: int, bits: int, ws: Workspace
+) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
     """The keys in order, and for each which of them it was."""
     swapped = sort_keys(
         ws.keys[:found], ws.order[:found], ws.other_keys[:found], ws.other_order[:found],
@@ -383,7 +384,7 @@ def shape_of(
     else:
         bands = U(1)
         key_bits = max(minor_bits + major_bits, key_bits)
-        near = near and key_bits < U(32)
+        near = near and key_bits < U(32)  # type: ignore[assignment]
     return Shape(
         steps, swapped, near, in_tokens, low_minor, low_major, minor_bits, major_bits, key_bits,
         start - low_major, shift, bands,
@@ -453,7 +454,9 @@ def place_slots(slots: NDArray[np.uint32], firsts: NDArray[np.uint32]) -> None:
 
 
 @kernel
-def write_trees(about: Shape, count: int, slot_bits: int, at: np.uint64, ws: Workspace) -> np.uint64:
+def write_trees(
+    about: Shape, count: int, slot_bits: int, at: np.uint64, ws: Workspace
+) -> np.uint64:
     """What read_leaves reads, of each band; leaves of events, slots and places go to ``ws``.
 
     Returns 0 where there are too many leaves.
@@ -567,7 +570,7 @@ def gather_wrong(
     nibbles: NDArray[np.uint8],
     contexts: NDArray[np.uint8],
 ) -> None:
-    """Where predictions are wrong, four to a nibble: of events that are not sure, then of others."""
+    """Where predictions are wrong, four to a nibble: of events not sure, then of others."""
     n = p.size
     for k in range(nibbles.size):
         nibbles[k] = np.uint8(0)
@@ -577,7 +580,7 @@ def gather_wrong(
         c = U(contexts[i])
         wrong = (U(p[i]) ^ (predicted >> c)) & U(1)
         s = (sure >> c) & U(1)
-        k = b if s else a
+        k = b if s else a  # type: ignore[assignment]
         nibbles[k >> U(2)] |= np.uint8(wrong << (k & U(3)))
         b += s
         a += s ^ U(1)
@@ -769,7 +772,7 @@ def choose(
         if not d and told:
             cost += found[3]
         if cost < best:
-            best = cost
+            best = cost  # type: ignore[assignment]
             steps, swapped, near, in_tokens = a, b, c, d
     return steps, swapped, near, in_tokens
 

@@ -35,7 +35,7 @@ def refill(
 def take_symbol(
     x: np.uint64, table: NDArray[np.uint64], first: np.uint64, bits: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """(state, what the entry says from bit 24 on) of the table of 2**bits slots from ``first`` on."""
+    """(state, what the entry says from bit 24 on); 2**bits slots from ``first`` on."""
     e = table[first + (x & ((U(1) << bits) - U(1)))]
     x = ((e & U(0xFFF)) + U(1)) * (x >> bits) + ((e >> U(12)) & U(0xFFF))
     return x, e >> U(24)

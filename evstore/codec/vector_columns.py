@@ -235,5 +235,3 @@ def _cells(
         return context.get_dummy_value()
 
     return signature, generate
-
-

@@ -65,9 +65,7 @@ class Stream:
             half = ir.VectorType(I16, WIDE)
             source = builder.bitcast(builder.gep(self.words, [at]), half.as_pointer())
             following = builder.zext(builder.load(source, align=2), WORDS)
-            filled = builder.or_(
-                builder.shl(state, words_of(16)), expand(builder, following, low)
-            )
+            filled = builder.or_(builder.shl(state, words_of(16)), expand(builder, following, low))
             builder.store(builder.select(low, filled, state), place)
             count = builder.ctpop(builder.bitcast(low, I16))
             at = builder.add(at, builder.zext(count, I64))
@@ -167,7 +165,7 @@ def gather(builder: Any, table: Any, slots: Any) -> tuple[Any, Any]:
         every = ir.Constant(mask, [1] * (WIDE // 2))
         found = builder.call(function, [nothing, pointer, places, every, I32(8)])
         parts.append(builder.bitcast(found, WORDS))
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         builder.shuffle_vector(*parts, lanes_of([2 * lane + half for lane in range(WIDE)]))
         for half in (0, 1)
     )

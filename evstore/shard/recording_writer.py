@@ -245,7 +245,11 @@ class RecordingWriter:
         assert self._turns is not None
         self._wait(MOST_WAITING - 1)
         spare = self.shard.spare
-        using = spare.pop() if spare else room(self.shard.chunk_events, LEAVES_AT_ONCE, self.shard.codec)
+        using = (
+            spare.pop()
+            if spare
+            else room(self.shard.chunk_events, LEAVES_AT_ONCE, self.shard.codec)
+        )
         with interrupts_held():
             whole = take()
             sides, self._sides = self._sides, []

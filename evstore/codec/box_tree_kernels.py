@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
-from evstore.codec.frequency_kernels import class_of
-from evstore.codec.model_format import LOG2, MOST_LEAF_BITS, MOST_LEAVES
-from evstore.codec.model_tables import FIRST_CLASS, MOST_FORCED
+from evstore.codec.model_format import LOG2, MOST_LEAF_BITS
+from evstore.codec.model_table_kernels import FIRST_CLASS, MOST_FORCED
 from evstore.jit import kernel
 
 U = np.uint64
@@ -30,7 +29,7 @@ def log2_of(n: int) -> int:
     while n > 4096:
         n >>= 1
         add += BIT
-    return LOG2[n] + add
+    return int(LOG2[n]) + add
 
 
 @kernel
@@ -105,7 +104,7 @@ def grow(
     while i < used:
         a, b, left = nodes[5 * i], nodes[5 * i + 1], nodes[5 * i + 2]
         nodes[5 * i + 3] = nodes[5 * i + 4] = -1
-        if (b - a > FEW and left > 0 or left > most_bits) and used + 2 <= most:
+        if ((b - a > FEW and left > 0) or left > most_bits) and used + 2 <= most:
             middle = first_behind(keys, a, b, np.uint32(1) << np.uint32(left - 1))
             nodes[5 * i + 3] = nodes[5 * i + 4] = -2
             if middle > a:
@@ -138,7 +137,7 @@ def prune(nodes: NDArray[np.int32], used: int, most_bits: int, costs: NDArray[np
             else:
                 nodes[5 * i + 3] = -1
         costs[i] = cost
-    return costs[0]
+    return int(costs[0])
 
 
 @kernel

@@ -67,7 +67,7 @@ def read_tokens(
     if not share_slots(classes[:kinds], bits, slots[:kinds]):
         return BAD
     to = U(0)
-    for k in range(kinds):
+    for k in range(kinds):  # type: ignore[assignment]
         if slots[k] == 0:
             continue
         p = k % polarities
