@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.model_format import LANES, RAW_BITS
+from evstore.codec.model_format import LANES
 from evstore.codec.vector_lanes import take_nibble_steps
 from evstore.jit import kernel
 
@@ -88,12 +88,9 @@ def put_symbol(
 def put_raw(
     x: np.uint64, value: np.uint64, bits: np.uint64, words: NDArray[np.uint16], at: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Put up to RAW_BITS bits."""
+    """Put up to 16 bits."""
     if x >= U(1) << (U(32) - bits):
         at -= U(1)
         words[at] = np.uint16(x & U(0xFFFF))
         x = x >> U(16)
     return (x << bits) | value, at
-
-
-assert RAW_BITS <= 16
