@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def measure(said: argparse.Namespace, results: Results) -> None:
             continue
         results.begin(name, sensor, events)
         damaged = name == DAMAGED or (number == 0 and DAMAGED not in (said.files or CORPUS))
-        wanted = [one for one in among if said.again or not results.has(name, one)]
+        wanted = [one for one in among if said.again or not results.has(name, one, damaged)]
         if wanted:
             _rows(said, results, name, events, wanted, damaged)
 
@@ -99,8 +100,9 @@ def _rows(
         for place, contender in enumerate(wanted, 1):
             begun = f"{name}: {place} of {len(wanted)}: {contender.name}"
             print(begun, end=" ", flush=True, file=sys.stderr)
+            started = time.monotonic()
             found = row(contender, given, damaged)
-            results.add(name, contender, found)
+            results.add(name, contender, {**found, "took_s": time.monotonic() - started})
             print(told(found), flush=True, file=sys.stderr)
 
 

@@ -152,12 +152,11 @@ def _marked(row: Row | None, of: Cell) -> str:
 def damage(data: Data) -> str:
     """What each reader makes of it."""
     lines = [
-        [row["name"], *(row["damage"].get(case, "") for case in CASES)]
+        [row["recording"], row["name"], *(row["damage"].get(case, "") for case in CASES)]
         for row in data["rows"]
         if row.get("damage")
     ]
-    on = ", ".join(dict.fromkeys(r["recording"] for r in data["rows"] if r.get("damage")))
-    return f"Of {on}.\n\n{table(['', *CASES], lines)}" if lines else "Not tried."
+    return table(["recording", "kept as", *CASES], lines) if lines else "Not tried."
 
 
 def faults(data: Data) -> str:

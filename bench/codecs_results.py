@@ -29,6 +29,7 @@ class Results:
             self.data = json.loads(path.read_text(encoding="utf-8"))
         self._packages = packages_distributions()
         self._code = code_digest()
+        self._turns = {one.name: turn for turn, one in enumerate(contenders())}
 
     def begin(self, name: str, sensor: str, events: Events) -> None:
         """The recording whose rows come next."""
@@ -63,14 +64,15 @@ class Results:
             "versions": depends,
         }
 
-    def has(self, name: str, contender: type[Contender]) -> bool:
-        """Whether this row is there, with the same versions and settings."""
+    def has(self, name: str, contender: type[Contender], damaged: bool = False) -> bool:
+        """Whether this row is there, with the same versions and settings; and with damage."""
         wanted = self.made_with(name, contender)
         return any(
             row["recording"] == name
             and row["name"] == contender.name
             and row["made_with"] == wanted
             and row["status"] != "missing"
+            and ("damage" in row or row["status"] != "ok" or not damaged)
             for row in self.data["rows"]
         )
 
@@ -80,12 +82,17 @@ class Results:
         others = [
             r for r in self.data["rows"] if (r["recording"], r["name"]) != (name, row["name"])
         ]
-        self.data["rows"] = [*others, rounded(row)]
+        self.data["rows"] = sorted([*others, rounded(row)], key=self._order)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             part = self.path.with_name(self.path.name + ".part")
             part.write_text(json.dumps(self.data, indent=1) + "\n", encoding="utf-8")
             os.replace(part, self.path)
+
+    def _order(self, row: dict[str, Any]) -> tuple[int, int]:
+        """Recordings as they came, contenders in the order of their turns."""
+        recordings = list(self.data["recordings"])
+        return recordings.index(row["recording"]), self._turns.get(row["name"], len(self._turns))
 
     def _version(self, package: str) -> str | None:
         for name in self._packages.get(package, [package]):

@@ -29,13 +29,6 @@ FILES = {
     "rpg_boxes_rotation": "text/rpg_boxes_rotation.txt",
     "rpg_shapes_rotation": "text/rpg_shapes_rotation.txt",
 }
-#: Of 60,000 events and more, for sizes and speeds that are not of repeats: see bench/chart.py.
-LONG_FILES = {
-    **{name: FILES[name] for name in ("evk4_hd", "gen3_vga_a", "gen3_vga_b", "gen41_hd_burst")},
-    "vga_outdoor": "made/vga_outdoor_evt3.raw",
-    "davis240_boxes": "made/davis240_boxes_60k.dat",
-    "ncaltech101_faces": "atis/ncaltech101_faces_easy_0001.bin",
-}
 INPUT_FORMATS = {"poker_di_17": "dat-v1"}
 DENSE = ("gen3_vga_a", "gen3_vga_b", "gen41_hd_burst")
 #: Stand-ins where the folder is absent: name, resolution and rate; bars on them are no bars met.
