@@ -36,7 +36,7 @@ FAMILIES = {
 }
 OTHER = ("#777777", "o")
 WIDTH, HEIGHT = 16.0, 9.0  # inches: a slide
-TICKS_BITS = (8, 10, 15, 20, 30, 40, 60, 80, 100, 150)
+TICKS_BITS = (6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150)
 TICKS_SPEED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 INK, GRID, EDGE = "#222222", "#E6E6E6", "#9A9A9A"
 COLUMNS = 3  # of small panels, beside the large one
@@ -88,7 +88,7 @@ def chart(data: Data) -> Figure:
 
 def _bounds(values: Sequence[tuple[float, float]]) -> tuple[Range, Range]:
     bits, speeds = zip(*values, strict=True)
-    return (min(bits) * 0.86, max(bits) * 1.35), (min(speeds) * 0.62, max(speeds) * 1.6)
+    return (min(bits) * 0.62, max(bits) * 1.35), (min(speeds) * 0.62, max(speeds) * 1.6)
 
 
 def _axes(axes: Axes, bits: Range, speeds: Range, title: str, large: bool) -> None:

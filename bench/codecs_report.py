@@ -48,13 +48,13 @@ NOTES = """\
 def markdown(data: Data) -> str:
     """All of it."""
     parts = ["# Ways to keep events", about(data), NOTES]
-    parts += ["## Medians over the recordings", medians(data)]
+    parts += ["## Medians over the recordings", medians(data), remarks(data)]
     parts += ["## Smaller and faster than ours", frontier(data)]
     parts += ["## Bits an event", by_recording(data, lambda row: row["bits"])]
     parts += ["## Million events a second, decoded into fresh arrays", by_recording(data, speed)]
     parts += ["## Three flipped bits, and 40 % cut off", damage(data)]
     parts += ["## Wrong, unable, missing", faults(data)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def about(data: Data) -> str:
@@ -98,6 +98,15 @@ def medians(data: Data, shown: Collection[str] | None = None) -> str:
             ]
         )
     return table(head, lines)
+
+
+def remarks(data: Data) -> str:
+    """What is to be known of single contenders, a line for those that share it."""
+    found: dict[str, list[str]] = {}
+    for name in names(data):
+        for note in {row.get("note") for row in rows_of(data, name)} - {None, ""}:
+            found.setdefault(str(note), []).append(name)
+    return "\n".join(f"* {'; '.join(those)}: {note}." for note, those in found.items())
 
 
 def _middles(rows: Sequence[Row]) -> list[str]:

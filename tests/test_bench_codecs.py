@@ -53,7 +53,7 @@ def some_data() -> dict[str, Any]:
     for recording, bits in (("a", 20.0), ("b", 9.0)):
         rows += [
             a_row(recording, "evstore, fast", 18, 200),
-            a_row(recording, "peer", bits, 300, damage={"cut": "detected"}),
+            a_row(recording, "peer", bits, 300, damage={"cut": "detected"}, note="only reads"),
             a_row(recording, "liar", 5, 400, status="wrong", why="x of 1 of 3 events"),
             {"recording": recording, **missing},
         ]
@@ -69,6 +69,7 @@ def test_the_report_names_who_beats_ours_and_who_is_wrong() -> None:
     assert "| liar | wrong | x of 1 of 3 events | all |" in text
     assert "| gone | missing | pip install gone | all |" in text
     assert "5 (wrong)" in text
+    assert "* peer: only reads." in text
     assert "**evstore, fast**" in text
     assert "| a | peer |  |  |  | detected |" in text
     assert "2 recordings (Gen3, sensor of 5x5), tiled to 4,000 events" in text
