@@ -23,8 +23,8 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 
 PACKED = 1
 MODELLED = 2
+CODECS = (PACKED, MODELLED)
 PRESETS = {"fast": PACKED, "balanced": MODELLED}
-DEFAULT_PRESET = "balanced"
 BLOCK_EVENTS = 1024
 
 _NO_T = np.empty(0, np.int64)
@@ -77,7 +77,7 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
     >>> decode_chunk(words, 2).t.tolist()
     [5, 6]
     """
-    if codec not in PRESETS.values():
+    if codec not in CODECS:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
     if not len(events):
         raise ArgumentError("a chunk holds one event or more, got none")
@@ -97,8 +97,7 @@ def _encode_modelled(
 
     words = np.empty(TABLE_WORDS + (EVENT_WORDS + 6) * len(t) + 128, np.uint16)
     extents = (x.min(), x.max(), y.min(), y.max())
-    space = encode_room(len(t))
-    used = encode_modelled(t, x, y, p, extents, int(p.sum()), words, space, space.choice)
+    used = encode_modelled(t, x, y, p, extents, int(p.sum()), words, encode_room(len(t)))
     if used < 0:
         raise UnsupportedError(f"codec {MODELLED} does not hold these {len(t)} events")
     return words[:used]
@@ -182,7 +181,7 @@ def decode_blocks(
     CorruptError (its ``offset`` is the number of the chunk) for an impossible payload,
     UnsupportedError for an unknown codec.
     """
-    if codec not in PRESETS.values():
+    if codec not in CODECS:
         raise UnsupportedError(
             f"a chunk is coded by codec {codec}, which this evstore does not have",
             hint="update evstore to read it",

@@ -69,7 +69,6 @@ TIME_BASE = np.array([*_time_bases, 0], np.uint64)
 TIME_RAW = np.array([*_time_bits, 0], np.uint64)
 STEP_BASE = np.array(_step_bases, np.uint64)
 STEP_RAW = np.array(_step_bits, np.uint64)
-#: 1024 * log2(n), rounded down, by squaring: integers only.
 
 
 def _logarithms(most: int) -> np.ndarray:
@@ -87,6 +86,7 @@ def _logarithms(most: int) -> np.ndarray:
     return np.concatenate([[0], (whole * 1024 + found).astype(np.int64)])
 
 
+#: 1024 * log2(n), rounded down, by squaring: integers only.
 LOG2 = _logarithms(4096)
 
 

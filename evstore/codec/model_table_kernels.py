@@ -22,19 +22,27 @@ U = np.uint64
 FIRST_CLASS = 6  # what the first class is told by its distance from
 BAD = U(1 << 40)  # a place behind every end
 MOST_FORCED = 12  # levels split without a word: more could take long
-DEEPEST = 40  # of the stack: more than bits of x and y
+DEEPEST = 40  # of the stack of nodes: more than bits of x and y
 
 
 @kernel
-def next_class(
-    words: NDArray[np.uint16], at: np.uint64, stop: np.uint64, last: np.uint64
-) -> tuple[np.uint64, np.uint64]:
-    """(class, the bit behind it); a class that cannot be is MOST_CLASS + 1."""
-    v, bits = golomb(peek(words, at, stop), U(1))
+def next_class(seen: np.uint64, last: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """(class, bits used) of what the bits ``seen`` begin with; 0 for a class that cannot be."""
+    v, bits = golomb(seen, U(1))
     klass = U(np.int64(last) + unzigzag(v))
-    if klass == U(0) or klass > U(MOST_CLASS):
-        klass = U(MOST_CLASS + 1)
-    return klass, at + bits
+    return klass if klass <= U(MOST_CLASS) else U(0), bits
+
+
+@kernel
+def fill_table(
+    table: NDArray[np.uint64], slots: NDArray[np.uint32], about: NDArray[np.uint64]
+) -> None:
+    """The entries of all symbols, one after the other."""
+    to = U(0)
+    for k in range(slots.size):
+        n = U(slots[k])
+        fill_slots(table[to : to + n], n, about[k])
+        to += n
 
 
 @kernel
@@ -48,6 +56,7 @@ def read_tokens(
     table: NDArray[np.uint64],
     classes: NDArray[np.uint8],
     slots: NDArray[np.uint32],
+    about: NDArray[np.uint64],
 ) -> np.uint64:
     """The table of 2**bits slots of (time bin, step bin, p) tokens; the bit behind, or BAD."""
     kinds = U(TIME_BASE.size) * steps * polarities
@@ -60,24 +69,20 @@ def read_tokens(
     for i in range(count):
         gap, used = golomb(peek(words, at, stop), U(0))
         k += gap + U(i > 0)
-        last, at = next_class(words, at + used, stop, last)
-        if k >= kinds or last > U(MOST_CLASS):
+        at += used
+        last, used = next_class(peek(words, at, stop), last)
+        at += used
+        if k >= kinds or last == U(0):
             return BAD
         classes[k] = np.uint8(last)
-    if not share_slots(classes[:kinds], bits, slots[:kinds]):
-        return BAD
-    to = U(0)
-    for k in range(kinds):  # type: ignore[assignment]
-        if slots[k] == 0:
-            continue
         p = k % polarities
         step = (k // polarities) % steps
         time = (k // polarities) // steps
-        about = TIME_RAW[time] | (STEP_RAW[step] << U(4))
-        about |= (TIME_BASE[time] | (p << U(15))) << U(8) | STEP_BASE[step] << U(24)
-        n = U(slots[k])
-        fill_slots(table[to : to + n], n, about)
-        to += n
+        about[k] = TIME_RAW[time] | (STEP_RAW[step] << U(4)) | (STEP_BASE[step] << U(24))
+        about[k] |= (TIME_BASE[time] | (p << U(15))) << U(8)
+    if not share_slots(classes[:kinds], bits, slots[:kinds]):
+        return BAD
+    fill_table(table, slots[:kinds], about)
     return at
 
 
@@ -143,10 +148,9 @@ def read_leaves(
         if seen & U(1):
             if leaves >= MOST_LEAVES:
                 return BAD
-            v, used = golomb(seen >> U(1), U(1))
+            last, used = next_class(seen >> U(1), last)
             at += used
-            last = U(np.int64(last) + unzigzag(v))
-            if last == U(0) or last > U(MOST_CLASS):
+            if last == U(0):
                 return BAD
             classes[leaves] = np.uint8(last)
             v1 = (x - offset) & U(0xFFFF)
@@ -154,11 +158,7 @@ def read_leaves(
             leaves += 1
     if at > stop << U(4) or not share_slots(classes[:leaves], bits, slots[:leaves]):
         return BAD
-    to = U(0)
-    for k in range(leaves):
-        n = U(slots[k])
-        fill_slots(table[to : to + n], n, about[k])
-        to += n
+    fill_table(table, slots[:leaves], about)
     return at
 
 
@@ -170,17 +170,14 @@ def read_nibbles(
     table: NDArray[np.uint64],
     classes: NDArray[np.uint8],
     slots: NDArray[np.uint32],
+    about: NDArray[np.uint64],
 ) -> np.uint64:
     """The table of four bits of p each; the bit behind it, or BAD."""
     for k in range(U(16)):
         classes[k] = np.uint8(peek(words, at, stop) & U(31))
+        about[k] = k << U(8)
         at += U(5)
     if not share_slots(classes[:16], U(NIBBLE_BITS), slots[:16]):
         return BAD
-    to = U(0)
-    for k in range(U(16)):
-        n = U(slots[k])
-        if n > U(0):
-            fill_slots(table[to : to + n], n, k << U(8))
-            to += n
+    fill_table(table, slots[:16], about)
     return at

@@ -77,7 +77,7 @@ class Room(NamedTuple):
     nibbles: NDArray[np.uint64]  # 2**NIBBLE_BITS
     classes: NDArray[np.uint8]
     slots: NDArray[np.uint32]
-    about: NDArray[np.uint64]  # of leaves
+    about: NDArray[np.uint64]  # of each symbol
     stack: NDArray[np.uint64]
     lanes: NDArray[np.uint64]  # five numbers of each
     times: NDArray[np.uint32]  # of each step, of each lane: since the lane's start; p in bit 31
@@ -230,8 +230,9 @@ def read_tables(
     for k in range(tables):
         table = room.tokens[k << model.token_bits : (k + U(1)) << model.token_bits]
         at = read_tokens(
-            section, at, size, kinds, tables, model.token_bits, table, room.classes, room.slots
-        )
+            section, at, size, kinds, tables, model.token_bits, table,
+            room.classes, room.slots, room.about,
+        )  # fmt: skip
         if at >= BAD:
             return BAD
     sides = U(words[head + U(SIDES)])
@@ -266,12 +267,14 @@ def read_polarity_tables(
     half = U(1 << NIBBLE_BITS)
     if n > sure:
         at = read_nibbles(
-            section, at, U(section.size), room.nibbles[:half], room.classes, room.slots
-        )
+            section, at, U(section.size), room.nibbles[:half],
+            room.classes, room.slots, room.about,
+        )  # fmt: skip
     if sure > U(0) and at < BAD:
         at = read_nibbles(
-            section, at, U(section.size), room.nibbles[half:], room.classes, room.slots
-        )
+            section, at, U(section.size), room.nibbles[half:],
+            room.classes, room.slots, room.about,
+        )  # fmt: skip
     return at
 
 

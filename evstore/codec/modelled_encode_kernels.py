@@ -20,6 +20,7 @@ from evstore.codec.box_tree_kernels import (
 )
 from evstore.codec.cell_kernels import CONTEXTS, cells_of, contexts_of, forget
 from evstore.codec.frequency_kernels import class_of, share_slots
+from evstore.codec.limits import MAX_EVENTS_IN_BYTE
 from evstore.codec.model_format import (
     BANDS,
     ESCAPE,
@@ -69,7 +70,6 @@ from evstore.jit import kernel
 
 U = np.uint64
 MANY_EVENTS = 8192  # that pay for as many bands as there may be
-MAX_EVENTS_IN_BYTE = 64
 TOKEN_COST = 6 * BIT  # of its class and place in the table
 NO_CODE = -1
 
@@ -171,12 +171,6 @@ class Shape(NamedTuple):
     start: np.uint64
     shift: np.uint64
     bands: np.uint64
-
-
-@kernel
-def side_bits(least: np.uint16, most: np.uint16) -> int:
-    """Bits of values from least to most, counted from the least."""
-    return bit_length(U(most) - U(least))
 
 
 @kernel
@@ -525,10 +519,10 @@ def predict(
     y: NDArray[np.uint16],
     p: NDArray[np.uint8],
     ws: Workspace,
-    found: NDArray[np.int64],
 ) -> None:
-    """Contexts of all events; ``found``: what they predict, which are sure, how many events are,
-    and the cost."""
+    """Contexts of all events; ``ws.found``: what they predict, which are sure, how many events
+    are, and the cost."""
+    found = ws.found
     minor, major = (y, x) if about.swapped else (x, y)
     n = p.size
     for i in range(n):
@@ -756,7 +750,6 @@ def choose(
     raw_times: int,
     told: bool,
     ws: Workspace,
-    found: NDArray[np.int64],
 ) -> tuple[bool, bool, bool, bool]:
     """The cheapest form by trial of each: steps, swapped, near, polarity in tokens."""
     x0, x1, y0, y1 = extents
@@ -770,7 +763,7 @@ def choose(
         prepare(about, x, y, p, ws)
         cost = cost_of(about, raw_times, x.size, ws)
         if not d and told:
-            cost += found[3]
+            cost += ws.found[3]
         if cost < best:
             best = cost  # type: ignore[assignment]
             steps, swapped, near, in_tokens = a, b, c, d
@@ -787,11 +780,10 @@ def encode_modelled(
     on: int,
     out: NDArray[np.uint16],
     ws: Workspace,
-    choice: NDArray[np.int64],
 ) -> int:
     """Encode a chunk into ``out``. Returns the words used, or NO_CODE where it does not fit.
 
-    ``extents``: least and greatest x, then y. ``choice`` is the form, or -1 first: then it is
+    ``extents``: least and greatest x, then y. The form is ``ws.choice``; where that is -1 it is
     found by trial, and put there.
     """
     n = t.size
@@ -804,18 +796,18 @@ def encode_modelled(
     for i in range(n):
         raw += TIME_RAW[ws.time_bins[i]]
     told = 0 < on < n
-    found = ws.found
-    about = shape_of(False, False, False, False, x0, x1, y0, y1, x, y)
-    if told:
-        predict(about, x, y, p, ws, found)
-    if choice[0] < 0:
-        a, b, c, d = choose(x, y, p, extents, int(raw), told, ws, found)
-        choice[0] = int(a) | int(b) << 1 | int(c) << 2 | int(d) << 3
-    k = choice[0]
+    tried = ws.choice[0] < 0
+    if tried:
+        if told:
+            predict(shape_of(False, False, False, False, x0, x1, y0, y1, x, y), x, y, p, ws)
+        a, b, c, d = choose(x, y, p, extents, int(raw), told, ws)
+        ws.choice[0] = int(a) | int(b) << 1 | int(c) << 2 | int(d) << 3
+    k = ws.choice[0]
     in_tokens = bool(k & 8) and told
     about = shape_of(bool(k & 1), bool(k & 2), bool(k & 4), in_tokens, x0, x1, y0, y1, x, y)
-    if about.swapped and told and not in_tokens:
-        predict(about, x, y, p, ws, found)
+    # A trial has left the predictions of cells that are not swapped.
+    if told and not in_tokens and (about.swapped or not tried):
+        predict(about, x, y, p, ws)
     prepare(about, x, y, p, ws)
     count_tokens(ws.tokens[:n], ws.token_counts)
     form = (STEPS if about.steps else 0) | (SWAPPED if about.swapped else 0)
@@ -842,6 +834,7 @@ def encode_modelled(
     end = U(ws.stream.size)
     to = put_events(about, x, y, U(token_bits), U(slot_bits), end, ws)
     if how == P_CELLS:
+        found = ws.found
         sure_events = int(found[2])
         unsure = (n - sure_events + 3) >> 2
         sure = (sure_events + 3) >> 2
@@ -864,8 +857,8 @@ def encode_modelled(
     out[BANDS] = np.uint16(about.shift | (U(slot_bits) << U(4)) | (about.bands << U(8)))
     out[TABLE_WORDS] = np.uint16(table_words)
     if how == P_CELLS:
-        out[PREDICTED], out[SURE] = np.uint16(found[0]), np.uint16(found[1])
-        out[SURE_EVENTS] = np.uint16(found[2])
+        out[PREDICTED], out[SURE] = np.uint16(ws.found[0]), np.uint16(ws.found[1])
+        out[SURE_EVENTS] = np.uint16(ws.found[2])
     out[START] = np.uint16(about.start & U(0xFFFF))
     k = HEAD
     for i in range(table_words):

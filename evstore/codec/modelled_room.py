@@ -15,6 +15,7 @@ from evstore.codec.model_format import (
     TOKEN_BITS,
     TOKENS,
 )
+from evstore.codec.model_table_kernels import DEEPEST
 from evstore.codec.modelled_decode_kernels import Room
 from evstore.codec.modelled_encode_kernels import Workspace
 
@@ -35,8 +36,8 @@ def decode_room(events: int) -> Room:
         nibbles=empty(2 << NIBBLE_BITS, np.uint64),
         classes=empty(max(MOST_LEAVES, TOKENS), np.uint8),
         slots=empty(max(MOST_LEAVES, TOKENS), np.uint32),
-        about=empty(MOST_LEAVES, np.uint64),
-        stack=empty(64, np.uint64),
+        about=empty(max(MOST_LEAVES, TOKENS), np.uint64),
+        stack=empty(DEEPEST, np.uint64),
         lanes=empty(5 * LANES, np.uint64),
         times=empty(lanes, np.uint32),
         places=empty(lanes, np.uint32),

@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import MODELLED, PACKED, PRESETS, scratch
+from evstore.codec.chunk import CODECS, MODELLED, PACKED, scratch
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.errors import ArgumentError
 from evstore.events import Events
@@ -74,7 +74,7 @@ def encode(
     whole, rest = divmod(len(events), LEAF_EVENTS)
     count = whole * -(-LEAF_EVENTS // step) + -(-rest // step)
     fits = count * chunk_words(step) <= using.words.size and whole * LEAF_BODY <= using.body.size
-    if codec not in PRESETS.values() or not fits:
+    if codec not in CODECS or not fits:
         raise ArgumentError(f"no room for {count} chunks of {step} events of codec {codec}")
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)

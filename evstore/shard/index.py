@@ -8,13 +8,13 @@ from itertools import accumulate, repeat
 from operator import add, and_, itemgetter, le, mul, sub
 from typing import Any, NamedTuple
 
+from evstore.codec.limits import MAX_EVENTS_IN_BYTE
 from evstore.errors import CorruptError
 from evstore.shard.chunks import COLUMN, ChunkInfo
 from evstore.shard.layout import (
     DIRECTORY,
     HEADER_SIZE,
     LONGEST_FRAME,
-    MAX_EVENTS_IN_BYTE,
     MAX_EVENTS_IN_CHUNK,
     MAX_RECORD,
     PAGE,

@@ -7,13 +7,13 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.limits import MAX_EVENTS_IN_BYTE
 from evstore.errors import CorruptError
 from evstore.shard import index
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import LARGEST_CHUNK, PAGE_COLUMNS, PageInfo, page_table
 from evstore.shard.layout import (
     HEADER_SIZE,
-    MAX_EVENTS_IN_BYTE,
     MAX_EVENTS_IN_CHUNK,
     Record,
 )

@@ -33,9 +33,6 @@ CHECK_SIZE = {BEGIN: 4, END: 4}
 MAX_RECORD = 1 << 28  # no writer makes a longer one: what says so is damaged
 LONGEST_FRAME = 16  # kind, length and check of a record are shorter
 MAX_EVENTS_IN_CHUNK = 1 << 20
-#: A chunk of one byte holds no more: what a reader allocates is bounded by the file's size.
-#: The least that codec 1 needs is a descriptor of 24 bytes for 1024 events.
-MAX_EVENTS_IN_BYTE = 64
 
 _WRAP = 1 << 64
 _HALF = 1 << 63

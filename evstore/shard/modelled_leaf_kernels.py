@@ -48,11 +48,10 @@ def encode_modelled_chunks(
     """
     at = 0
     a = 0
-    choice = space.choice
     for k in range(rows.size // ROW):
         b = min(a + step, (a // LEAF_EVENTS + 1) * LEAF_EVENTS, t.size)
         if a % LEAF_EVENTS == 0:
-            choice[0] = -1
+            space.choice[0] = -1
         payload = at + (HEAD_ROOM >> 1)
         row = measures[k * MEASURES : (k + 1) * MEASURES]
         used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
@@ -65,7 +64,7 @@ def encode_modelled_chunks(
         )
         out = words[payload : payload + used]
         less = encode_modelled(
-            t[a:b], x[a:b], y[a:b], p[a:b], extents, row[MEASURED_ON], out, space, choice
+            t[a:b], x[a:b], y[a:b], p[a:b], extents, row[MEASURED_ON], out, space
         )
         if less >= 0:
             used = less
