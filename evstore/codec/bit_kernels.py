@@ -12,6 +12,22 @@ U = np.uint64
 
 
 @kernel
+def put_long(words: NDArray[np.uint16], at: int, value: np.uint64) -> None:
+    """A number of 64 bits in four words, the least significant first."""
+    for k in range(4):
+        words[at + k] = np.uint16((value >> U(16 * k)) & U(0xFFFF))
+
+
+@kernel
+def long_at(words: NDArray[np.uint16], at: np.uint64) -> np.uint64:
+    """The inverse of put_long."""
+    value = U(0)
+    for k in range(U(4)):
+        value |= U(words[at + k]) << (U(16) * k)
+    return value
+
+
+@kernel
 def put_bits(
     words: NDArray[np.uint16], at: np.uint64, value: np.uint64, bits: np.uint64
 ) -> np.uint64:

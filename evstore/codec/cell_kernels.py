@@ -21,10 +21,15 @@ LEADING = U(1 << 63)
 
 
 @kernel
+def cell_sides(x_bits: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Bits of the small and of the large cells in a row."""
+    return max(x_bits, U(1)) - U(1), max(x_bits, U(3)) - U(3)
+
+
+@kernel
 def cells_of(x: np.uint64, y: np.uint64, x_bits: np.uint64) -> np.uint64:
     """The small cell of a pixel, and the large one from bit 16 on."""
-    small_side = max(x_bits, U(1)) - U(1)
-    large_side = max(x_bits, U(3)) - U(3)
+    small_side, large_side = cell_sides(x_bits)
     small = (((y >> U(1)) << small_side) | (x >> U(1))) & U(SMALL_CELLS - 1)
     large = (((y >> U(3)) << large_side) | (x >> U(3))) & U(LARGE_CELLS - 1)
     return small | (large << U(16))

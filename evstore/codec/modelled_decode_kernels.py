@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.bit_kernels import peek, unzigzag
+from evstore.codec.bit_kernels import long_at, peek, unzigzag
 from evstore.codec.cell_kernels import cells_of, forget, tell_polarity
 from evstore.codec.frequency_kernels import fill_slots
 from evstore.codec.model_format import (
@@ -52,9 +52,9 @@ from evstore.codec.packed_decode_kernels import (
     BAD_POSITION,
     DONE,
     PIECE,
-    first_time,
+    room_in,
 )
-from evstore.codec.rans_kernels import LEAST, refill, take_nibbles, take_symbol
+from evstore.codec.rans_kernels import LEAST, lane_start, refill, take_nibbles, take_symbol
 from evstore.codec.vector_columns import (
     lay_out_cells,
     lay_out_flags,
@@ -387,9 +387,8 @@ def take_all(
 @kernel
 def place_lanes(n: np.uint64, time: np.uint64, unit: np.uint64, room: Room) -> None:
     """Each lane's first event and the time it counts from: to ``room.firsts``, ``room.bases``."""
-    steps, rest = n // U(LANES), n % U(LANES)
     for lane in range(U(LANES)):
-        room.firsts[lane] = lane * steps + min(lane, rest)  # type: ignore[operator]
+        room.firsts[lane] = lane_start(U(lane), n)
         room.bases[lane] = time
         time += (room.lanes[U(LANES) + lane] & U(0x7FFFFFFF)) * unit
 
@@ -470,7 +469,7 @@ def lay_out(
         p.size > 0 and how == U(P_TOKENS),
         p.size > 0 and how == U(P_CELLS),
     )
-    place_lanes(n, first_time(words, head + U(T0)), unit, room)  # type: ignore[arg-type]
+    place_lanes(n, long_at(words, head + U(T0)), unit, room)
     lay_out_lanes(n, unit, about, room, t, minor, major, p)
     if about.cells:
         forget(room.small, room.large)
@@ -503,7 +502,7 @@ def add_exceptions(
             return BAD_POSITION
         for i in range(place, a):
             t[i] += offset
-        offset += first_time(words, at + U(1))
+        offset += np.int64(long_at(words, at + U(1)))
         place = a
         at += U(EXCEPTION_WORDS)
     if exceptions:
@@ -531,9 +530,7 @@ def decode_chunks(
         place, stop, count = pieces[PIECE * i], pieces[PIECE * i + 1], pieces[PIECE * i + 2]
         to = pieces[PIECE * i + 5]
         good = 0 <= place <= stop <= words.size and to >= 0 and 0 <= count <= room.cells.size
-        for size in (t.size, x.size, y.size, p.size):
-            good &= size == 0 or count <= size - to
-        if not good:
+        if not good or count > room_in(t, x, y, p) - to:
             return 256 * i + BAD_LENGTH
         # A slice of a column that is not wanted is as empty.
         bad = decode_modelled(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
+from evstore.codec.bit_kernels import put_bits, put_golomb, put_long, zigzag
 from evstore.codec.box_tree_kernels import (
     BIT,
     collect,
@@ -65,7 +65,7 @@ from evstore.codec.model_format import (
 )
 from evstore.codec.model_table_kernels import FIRST_CLASS
 from evstore.codec.packed_encode_kernels import bit_length
-from evstore.codec.rans_kernels import LEAST, put_raw, put_symbol
+from evstore.codec.rans_kernels import LEAST, lane_start, put_raw, put_symbol
 from evstore.jit import kernel
 
 U = np.uint64
@@ -192,12 +192,6 @@ def box_key(x: np.uint64, y: np.uint64, x_bits: np.uint64, y_bits: np.uint64) ->
 
 
 @kernel
-def lane_start(lane: int, count: int) -> int:
-    """The first event of a lane."""
-    return lane * (count // LANES) + min(lane, count % LANES)
-
-
-@kernel
 def as_map(
     about: Shape,
     minor: NDArray[np.uint16],
@@ -208,10 +202,10 @@ def as_map(
 
     In ``ws``; keys of events near the one before come behind all others.
     """
-    n = minor.size
-    for lane in range(LANES):
+    n = U(minor.size)
+    for lane in range(U(LANES)):
         row = column = U(0)
-        for i in range(lane_start(lane, n), lane_start(lane + 1, n)):
+        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
             place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
             other = U(1)
             if about.near and now == row:
@@ -234,11 +228,11 @@ def as_steps(
     ws: Workspace,
 ) -> None:
     """Tokens and keys of events that are coded by steps of the major coordinate."""
-    n = minor.size
-    for lane in range(LANES):
+    n = U(minor.size)
+    for lane in range(U(LANES)):
         row = about.start
         column = polarity = U(0)
-        for i in range(lane_start(lane, n), lane_start(lane + 1, n)):
+        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
             place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
             v = U(p[i]) if about.in_tokens else U(0)
             step = zigzag(np.int64(np.int16((now - row) & U(0xFFFF))))
@@ -320,6 +314,17 @@ def bits_in_band(about: Shape, band: int) -> tuple[int, int]:
 
 
 @kernel
+def grow_band(
+    about: Shape, keys: NDArray[np.uint32], a: int, b: int, band: int, ws: Workspace
+) -> int:
+    """The tree of the keys from ``a`` to ``b``, to ``ws.nodes``. Returns its cost."""
+    bits, side = bits_in_band(about, band)
+    most = most_bits_of(side, bits - side)
+    used = grow(keys, a, b, bits, most, ws.nodes, ws.costs)
+    return prune(ws.nodes, used, most, ws.costs)
+
+
+@kernel
 def cost_of(about: Shape, raw_times: int, count: int, ws: Workspace) -> int:
     """Bits (in 1024ths) of a chunk whose tokens and keys are in ``ws``; p only where in tokens."""
     cost = raw_times * BIT
@@ -339,10 +344,7 @@ def cost_of(about: Shape, raw_times: int, count: int, ws: Workspace) -> int:
     for band in range(bands):
         b = band_stop(keys, a, band, key_bits)
         if b > a:
-            bits, side = bits_in_band(about, band)
-            most = most_bits_of(side, bits - side)
-            used = grow(keys, a, b, bits, most, ws.nodes, ws.costs)
-            cost += prune(ws.nodes, used, most, ws.costs)
+            cost += grow_band(about, keys, a, b, band, ws)
         a = b
     return cost
 
@@ -466,8 +468,7 @@ def write_trees(
             continue
         bits, side = bits_in_band(about, band)
         most = most_bits_of(side, bits - side)
-        used = grow(keys, a, b, bits, most, ws.nodes, ws.costs)
-        prune(ws.nodes, used, most, ws.costs)
+        grow_band(about, keys, a, b, band, ws)
         leaves = collect(ws.nodes, most, ws.left[first:], ws.counts[first:], ws.stack)
         if leaves < 0 or U(at >> U(4)) + U(4 * leaves + 64) > U(ws.table.size):
             return U(0)
@@ -656,14 +657,13 @@ def put_events(
 ) -> np.uint64:
     """The stream of all events, the last first."""
     minor, major = (y, x) if about.swapped else (x, y)
-    n = minor.size
-    steps = n // LANES
-    rest = n % LANES
+    n = U(minor.size)
+    steps, rest = minor.size // LANES, minor.size % LANES
     scratch = ws.fields  # of each lane: time, its bits, step, its bits, minor, bits, major, bits
     for step in range(steps if rest else steps - 1, -1, -1):
         lanes = rest if step == steps else LANES
         for lane in range(lanes):
-            i = lane * steps + min(lane, rest) + step
+            i = lane_start(U(lane), n) + U(step)
             k = 8 * lane
             b = ws.time_bins[i]
             scratch[k] = ws.gaps[i] - TIME_BASE[b] if b != ESCAPE else U(0)
@@ -682,13 +682,13 @@ def put_events(
                 scratch[k + 6] = (U(major[i]) - about.low_major) & ((U(1) << two) - U(1))
         at = put_pairs(ws.states, lanes, 4, scratch, ws.stream, at)
         for lane in range(lanes - 1, -1, -1):
-            leaf = ws.leaves[lane * steps + min(lane, rest) + step]
+            leaf = ws.leaves[lane_start(U(lane), n) + U(step)]
             ws.states[lane], at = put_symbol(
                 ws.states[lane], U(ws.slots[leaf]), U(ws.firsts[leaf]), slot_bits, ws.stream, at
             )
         at = put_pairs(ws.states, lanes, 0, scratch, ws.stream, at)
         for lane in range(lanes - 1, -1, -1):
-            token = ws.tokens[lane * steps + min(lane, rest) + step]
+            token = ws.tokens[lane_start(U(lane), n) + U(step)]
             ws.states[lane], at = put_symbol(
                 ws.states[lane],
                 U(ws.token_slots[token]),
@@ -850,7 +850,7 @@ def encode_modelled(
     for k in range(HEAD):
         out[k] = np.uint16(0)
     out[FORM] = np.uint16(form)
-    put_words(out, T0, U(t[0]))
+    put_long(out, T0, U(t[0]))
     out[UNIT], out[EXCEPTIONS] = np.uint16(unit), np.uint16(exceptions)
     out[LOW_MINOR], out[LOW_MAJOR] = np.uint16(about.low_minor), np.uint16(about.low_major)
     out[SIDES] = np.uint16(about.minor_bits | (about.major_bits << U(8)))
@@ -874,13 +874,6 @@ def encode_modelled(
 
 
 @kernel
-def put_words(out: NDArray[np.uint16], at: int, value: np.uint64) -> None:
-    """A number of 64 bits, the least significant word first."""
-    for k in range(4):
-        out[at + k] = np.uint16((value >> U(16 * k)) & U(0xFFFF))
-
-
-@kernel
 def put_exceptions(
     t: NDArray[np.int64], bins: NDArray[np.uint8], out: NDArray[np.uint16], at: int
 ) -> int:
@@ -888,7 +881,7 @@ def put_exceptions(
     for i in range(t.size):
         if bins[i] == ESCAPE:
             out[at] = np.uint16(i)
-            put_words(out, at + 1, U(t[i]) - U(t[i - 1]))
+            put_long(out, at + 1, U(t[i]) - U(t[i - 1]))
             at += EXCEPTION_WORDS
     return at
 

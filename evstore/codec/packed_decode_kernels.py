@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.bit_kernels import long_at
 from evstore.codec.bitpack_kernels import BLOCK, unpack
 from evstore.codec.llvm import PAST_ALIGN
 from evstore.codec.packed_encode_kernels import (
@@ -111,24 +112,12 @@ def is_aligned(column: NDArray[Any], to: np.uint64) -> bool:
 
 
 @kernel
-def first_time(words: NDArray[np.uint16], head: np.uint64) -> np.int64:
-    """The time of a block's first event."""
-    time = U(0)
-    for k in range(U(4)):
-        time |= U(words[head + k]) << (U(16) * k)
-    return np.int64(time)
-
-
-@kernel
 def raw_times(
     words: NDArray[np.uint16], at: np.uint64, n: np.uint64, t: NDArray[np.int64], to: np.uint64
 ) -> None:
     """Times of four words each."""
     for i in range(n):
-        v = U(0)
-        for k in range(U(4)):
-            v |= U(words[at + U(4) * i + k]) << (U(16) * k)
-        t[to + i] = np.int64(v)
+        t[to + i] = np.int64(long_at(words, at + U(4) * i))
 
 
 @kernel
@@ -152,7 +141,7 @@ def wide_times(
             return BAD_POSITION
         high = U(words[e + U(1)]) | (U(words[e + U(2)]) << U(16))
         t[to + place] = np.int64(U(t[to + place]) | (high << (form & U(0xFF))))
-    time = first_time(words, head)
+    time = np.int64(long_at(words, head))
     if form >> U(8) == U(T_SIGNED):
         for i in range(n):
             z = U(t[to + i])
@@ -192,7 +181,7 @@ def decode_times(
         if place >= n:
             return BAD_POSITION
         low[place] = np.uint16(U(low[place]) | (U(words[e + U(1)]) << width))
-    time = first_time(words, head)
+    time = np.int64(long_at(words, head))
     running_sums(low, (n + U(15)) >> U(4))
     whole = n >> U(4)
     for g in range(whole):
@@ -339,6 +328,18 @@ def decode_one(
 
 
 @kernel
+def room_in(
+    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
+) -> np.int64:
+    """Events that fit into all columns that are wanted: those of length 0 are not."""
+    room = np.int64(1) << np.int64(62)
+    for size in (t.size, x.size, y.size, p.size):
+        if size > 0:
+            room = min(room, np.int64(size))
+    return room
+
+
+@kernel
 def decode(
     words: NDArray[np.uint16],
     pieces: NDArray[np.int64],
@@ -362,10 +363,7 @@ def decode(
     start = (-scratch.ctypes.data % 64) >> 1
     low = scratch[start : start + BLOCK]
     runs = scratch[start + BLOCK : start + BLOCK + RUNS]
-    room = np.int64(1) << np.int64(62)
-    for size in (t.size, x.size, y.size, p.size):
-        if size > 0:
-            room = min(room, np.int64(size))
+    room = room_in(t, x, y, p)
     for i in range(pieces.size // PIECE):
         place, stop, count = pieces[PIECE * i], pieces[PIECE * i + 1], pieces[PIECE * i + 2]
         first, last, to = pieces[PIECE * i + 3], pieces[PIECE * i + 4], pieces[PIECE * i + 5]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.bit_kernels import put_long
 from evstore.codec.bitpack_kernels import BLOCK, MASK, pack, section_words
 from evstore.codec.chunk_kernels import include, measure_times
 from evstore.codec.vector_encoding import (
@@ -110,8 +111,7 @@ def raw_times(t: NDArray[np.int64], head: NDArray[np.uint16], out: NDArray[np.ui
     """Four words an event, for times that no width and exceptions can hold."""
     head[AT_T] = np.uint16(T_RAW << 8)
     for i in range(t.size):
-        for k in range(4):
-            out[4 * i + k] = np.uint16((U(t[i]) >> U(16 * k)) & U(0xFFFF))
+        put_long(out, 4 * i, U(t[i]))
     return 4 * t.size
 
 
@@ -158,8 +158,7 @@ def encode_times(
     Returns the words used of ``out``, and which bits the time steps have.
     """
     n = t.size
-    for k in range(4):
-        head[k] = np.uint16((U(t[0]) >> U(16 * k)) & U(0xFFFF))
+    put_long(head, 0, U(t[0]))
     head[AT_PATCH] = np.uint16(0)
     form, full, steps = time_deltas(t, deltas)
     if full > 48:

@@ -19,6 +19,12 @@ LEAST = U(1 << 16)
 
 
 @kernel
+def lane_start(lane: np.uint64, count: np.uint64) -> np.uint64:
+    """The first event of a lane, of ``count`` in all: the first lanes have one more each."""
+    return lane * (count // U(LANES)) + min(lane, count % U(LANES))
+
+
+@kernel
 def refill(
     x: np.uint64, words: NDArray[np.uint16], at: np.uint64, stop: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -66,6 +72,18 @@ def take_nibbles(
 
 
 @kernel
+def make_room(
+    x: np.uint64, limit: np.uint64, words: NDArray[np.uint16], at: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """The inverse of refill: where the state is not below ``limit``, its low half goes before."""
+    if x >= limit:
+        at -= U(1)
+        words[at] = np.uint16(x & U(0xFFFF))
+        x = x >> U(16)
+    return x, at
+
+
+@kernel
 def put_symbol(
     x: np.uint64,
     slots: np.uint64,
@@ -75,10 +93,7 @@ def put_symbol(
     at: np.uint64,
 ) -> tuple[np.uint64, np.uint64]:
     """The inverse of take_symbol and refill; words go in front of ``at``."""
-    if x >= slots << (U(32) - bits):
-        at -= U(1)
-        words[at] = np.uint16(x & U(0xFFFF))
-        x = x >> U(16)
+    x, at = make_room(x, slots << (U(32) - bits), words, at)
     whole = np.uint32(x) // np.uint32(slots)
     rest = x - U(whole) * slots
     return (U(whole) << bits) + first + rest, at
@@ -89,8 +104,5 @@ def put_raw(
     x: np.uint64, value: np.uint64, bits: np.uint64, words: NDArray[np.uint16], at: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
     """Put up to 16 bits."""
-    if x >= U(1) << (U(32) - bits):
-        at -= U(1)
-        words[at] = np.uint16(x & U(0xFFFF))
-        x = x >> U(16)
+    x, at = make_room(x, U(1) << (U(32) - bits), words, at)
     return (x << bits) | value, at

@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
+from evstore.codec.cell_kernels import cell_sides, cells_of
 from evstore.codec.llvm import HAS_SHUFFLE, I32, I64, lanes_of, load, splat, store
 from evstore.codec.model_format import LANES, LARGE_CELLS, SMALL_CELLS
 
@@ -59,16 +60,11 @@ def lay_out_cells(
     places: Any, at: Any, minor_bits: Any, firsts: Any, lane: Any, step: Any, cells: Any
 ) -> None:
     """The cells of places (cells_of), as `lay_out_times`."""
-    small_side = max(minor_bits, U(1)) - U(1)
-    large_side = max(minor_bits, U(3)) - U(3)
     for j in range(SIDE):
         to = firsts[lane + U(j)] + step
         for s in range(SIDE):
             place = U(places[at + U(s * LANES + j)])
-            x, y = place & U(0xFFFF), place >> U(16)
-            small = (((y >> U(1)) << small_side) | (x >> U(1))) & U(SMALL_CELLS - 1)
-            large = (((y >> U(3)) << large_side) | (x >> U(3))) & U(LARGE_CELLS - 1)
-            cells[to + U(s)] = np.uint32(small | (large << U(16)))
+            cells[to + U(s)] = np.uint32(cells_of(place & U(0xFFFF), place >> U(16), minor_bits))
 
 
 # ------------------------------------------------------------------------------------ vectors
@@ -197,8 +193,7 @@ def _lay_out_cells(
     def fast(
         places: Any, at: Any, minor_bits: Any, firsts: Any, lane: Any, step: Any, cells: Any
     ) -> Any:
-        small_side = max(minor_bits, U(1)) - U(1)
-        large_side = max(minor_bits, U(3)) - U(3)
+        small_side, large_side = cell_sides(minor_bits)
         _cells(places, at, small_side, large_side, firsts, lane, step, cells)
 
     return fast if HAS_SHUFFLE else lay_out_cells
