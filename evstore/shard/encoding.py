@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import CODECS, MODELLED, PACKED, scratch
+from evstore.codec.modelled_encode_kernels import Workspace
+from evstore.codec.modelled_room import encode_room
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.errors import ArgumentError
 from evstore.events import Events
@@ -29,7 +31,7 @@ class Room(NamedTuple):
     low: NDArray[np.uint16]
     runs: NDArray[np.uint16]
     body: NDArray[np.uint8]
-    space: Any  # of the codec `modelled`
+    space: Workspace | None  # of codec 2
 
 
 class Encoded(NamedTuple):
@@ -44,11 +46,7 @@ def room(step: int, leaves: int = 1, codec: int = PACKED) -> Room:
     """Room for whole leaves in chunks of ``step`` events."""
     chunks = leaves * -(-LEAF_EVENTS // step)
     words = np.empty(chunks * chunk_words(step), np.uint16)
-    space = None
-    if codec == MODELLED:
-        from evstore.codec.modelled_room import encode_room
-
-        space = encode_room(step)
+    space = encode_room(step) if codec == MODELLED else None
     return Room(words, words.view(np.uint8), *scratch(), body_of(leaves * LEAF_EVENTS), space)
 
 
@@ -78,19 +76,14 @@ def encode(
         raise ArgumentError(f"no room for {count} chunks of {step} events of codec {codec}")
     measures = np.empty(count * MEASURES, np.int64)
     rows = np.empty((count, ROW), np.int64)
-    about = np.array([number, codec, first_event], np.int64)
+    about = np.array([number, first_event], np.int64)
     bits = np.empty((whole if hashed else 0, 3), np.int64)
-    words, octets, deltas, low, runs, body = using[:6]
-    arguments = (
+    words, octets, deltas, low, runs, body, space = using
+    encode_chunks(
         events.t, events.x, events.y, events.p, step, about,
         words, octets, deltas, low, runs, measures, rows.reshape(-1), bits.reshape(-1), body,
+        space if codec == MODELLED else None,
     )  # fmt: skip
-    if codec == PACKED:
-        encode_chunks(*arguments)
-    else:
-        from evstore.shard.modelled_leaf_kernels import encode_modelled_chunks
-
-        encode_modelled_chunks(*arguments, PACKED, using.space)
     return Encoded(_checked(octets.data, rows), rows, _hashes(events, bits, body))
 
 

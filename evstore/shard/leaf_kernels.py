@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.chunk import MODELLED, PACKED
+from evstore.codec.modelled_encode_kernels import NO_CODE, Workspace, encode_modelled
 from evstore.codec.packed_encode_kernels import (
+    MEASURED_ON,
     MEASURED_STEPS,
+    MEASURED_X0,
     MEASURED_X1,
+    MEASURED_Y0,
     MEASURED_Y1,
     MEASURES,
     bit_length,
@@ -100,10 +105,14 @@ def encode_chunks(
     rows: NDArray[np.int64],
     bits: NDArray[np.int64],
     body: NDArray[np.uint8],
+    space: Workspace | None,
 ) -> None:
     """CHUNK records of ``step`` events each, cut at the ends of leaves too, but for their checks.
 
-    ``about``: recording, codec, first event. ``octets`` are the bytes of ``words``. ``measures``
+    Where there is ``space`` for it, each chunk is in the smaller of both codecs; without, none of
+    the other one is compiled. The simple one comes first, since it measures the chunk too.
+
+    ``about``: recording, first event. ``octets`` are the bytes of ``words``. ``measures``
     gets a row of MEASURES a chunk, ``rows`` one of ROW: what the index says of it, its place
     being one in ``octets``. Then lay_out of the leaves that ``bits`` has room for.
     """
@@ -114,8 +123,25 @@ def encode_chunks(
         payload = at + (HEAD_ROOM >> 1)
         row = measures[k * MEASURES : (k + 1) * MEASURES]
         used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
+        codec = PACKED
+        if space is not None:
+            if a % LEAF_EVENTS == 0:
+                space.choice[0] = -1
+            extents = (
+                np.uint16(row[MEASURED_X0]),
+                np.uint16(row[MEASURED_X1] - 1),
+                np.uint16(row[MEASURED_Y0]),
+                np.uint16(row[MEASURED_Y1] - 1),
+            )
+            out = words[payload : payload + used]
+            less = encode_modelled(
+                t[a:b], x[a:b], y[a:b], p[a:b], extents, row[MEASURED_ON], out, space
+            )
+            if less != NO_CODE:
+                used = less
+                codec = MODELLED
         index = rows[k * ROW : (k + 1) * ROW]
-        put_record(octets, 2 * payload, 2 * used, about[0], about[1], about[2] + a, row, index)
+        put_record(octets, 2 * payload, 2 * used, about[0], codec, about[1] + a, row, index)
         at = payload + used + CHECK_WORDS
         a = b
     lay_out(t, x, y, p, measures, bits, body)
