@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from evstore.codec.model_format import (
     HEAD,
@@ -16,14 +19,76 @@ from evstore.codec.model_format import (
     TOKENS,
 )
 from evstore.codec.model_table_kernels import DEEPEST
-from evstore.codec.modelled_decode_kernels import Room
-from evstore.codec.modelled_encode_kernels import Workspace
 
 #: Words of the stream that no event exceeds: two symbols and four numbers of raw bits.
 EVENT_WORDS = 6
 #: Bits of tables: of each token 20 at most, of each leaf 8 and a cut.
-TABLE_WORDS = HEAD + (2 * TOKENS * 20 + MOST_LEAVES * 24) // 16
+MOST_TABLE_WORDS = HEAD + (2 * TOKENS * 20 + MOST_LEAVES * 24) // 16
 NODES = 4  # of trees, an event: more are not looked at
+
+
+class Room(NamedTuple):
+    """What decoding needs beside its input and output."""
+
+    tokens: NDArray[np.uint64]  # 2**TOKEN_BITS slots
+    leaves: NDArray[np.uint64]  # SLOTS
+    nibbles: NDArray[np.uint64]  # 2**NIBBLE_BITS
+    classes: NDArray[np.uint8]
+    slots: NDArray[np.uint32]
+    about: NDArray[np.uint64]  # of each symbol
+    stack: NDArray[np.uint64]
+    lanes: NDArray[np.uint64]  # five numbers of each
+    times: NDArray[np.uint32]  # of each step, of each lane: since the lane's start; p in bit 31
+    places: NDArray[np.uint32]  # minor coordinate, major from bit 16 on
+    firsts: NDArray[np.uint64]  # of each lane
+    bases: NDArray[np.uint64]
+    cells: NDArray[np.uint32]
+    wrong: NDArray[np.uint8]
+    small: NDArray[np.uint8]
+    large: NDArray[np.uint8]
+    t: NDArray[np.int64]  # columns of a chunk that go past the cache
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
+
+
+class Workspace(NamedTuple):
+    """What encoding needs beside its input and output."""
+
+    gaps: NDArray[np.uint64]  # of time
+    time_bins: NDArray[np.uint8]
+    tokens: NDArray[np.uint16]  # of each event
+    steps: NDArray[np.uint16]
+    leaves: NDArray[np.uint16]
+    keys: NDArray[np.uint32]
+    other_keys: NDArray[np.uint32]
+    order: NDArray[np.uint16]
+    other_order: NDArray[np.uint16]
+    raw: NDArray[np.uint32]  # bits of each event's key within its leaf
+    digits: NDArray[np.int64]
+    nodes: NDArray[np.int32]
+    costs: NDArray[np.int64]
+    stack: NDArray[np.int32]
+    left: NDArray[np.uint8]  # of each leaf
+    counts: NDArray[np.uint32]
+    classes: NDArray[np.uint8]
+    slots: NDArray[np.uint32]
+    firsts: NDArray[np.uint32]
+    token_counts: NDArray[np.uint32]  # two tables of TOKENS
+    token_classes: NDArray[np.uint8]
+    token_slots: NDArray[np.uint32]
+    token_firsts: NDArray[np.uint32]
+    cells: NDArray[np.uint32]
+    contexts: NDArray[np.uint8]
+    small: NDArray[np.uint8]
+    large: NDArray[np.uint8]
+    nibbles: NDArray[np.uint8]
+    table: NDArray[np.uint16]
+    stream: NDArray[np.uint16]
+    states: NDArray[np.uint64]
+    fields: NDArray[np.uint64]  # 8 a lane
+    found: NDArray[np.int64]
+    choice: NDArray[np.int64]  # the form of the chunk before, -1 where it is to be found
 
 
 def decode_room(events: int) -> Room:
@@ -87,7 +152,7 @@ def encode_room(events: int) -> Workspace:
         small=empty(SMALL_CELLS, np.uint8),
         large=empty(LARGE_CELLS, np.uint8),
         nibbles=empty(events // 4 + 2, np.uint8),
-        table=empty(TABLE_WORDS, np.uint16),
+        table=empty(MOST_TABLE_WORDS, np.uint16),
         stream=empty(EVENT_WORDS * events + events // 4 + 64, np.uint16),
         states=empty(LANES, np.uint64),
         fields=empty(8 * LANES, np.uint64),

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.model_format import LANES
-from evstore.codec.vector_lanes import take_nibble_steps
 from evstore.jit import kernel
 
 U = np.uint64
@@ -45,30 +44,6 @@ def take_symbol(
     e = table[first + (x & ((U(1) << bits) - U(1)))]
     x = ((e & U(0xFFF)) + U(1)) * (x >> bits) + ((e >> U(12)) & U(0xFFF))
     return x, e >> U(24)
-
-
-@kernel
-def take_nibbles(
-    states: NDArray[np.uint64],
-    table: NDArray[np.uint64],
-    bits: np.uint64,
-    count: np.uint64,
-    words: NDArray[np.uint16],
-    at: np.uint64,
-    stop: np.uint64,
-    out: NDArray[np.uint8],
-    to: np.uint64,
-) -> np.uint64:
-    """``count`` symbols of four bits, two to a byte of ``out``: symbol i from lane i % 32."""
-    done, at = take_nibble_steps(states, table, bits, count // U(LANES), words, at, out, to)
-    for i in range(done * U(LANES), count):
-        lane = i & U(LANES - 1)
-        x, e = take_symbol(states[lane], table, U(0), bits)
-        states[lane], at = refill(x, words, at, stop)
-        v = (e >> U(8)) & U(15)
-        k = to + (i >> U(1))
-        out[k] = np.uint8(U(out[k]) | (v << U(4))) if i & U(1) else np.uint8(v)
-    return at
 
 
 @kernel

@@ -9,8 +9,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import CODECS, MODELLED, PACKED, scratch
-from evstore.codec.modelled_encode_kernels import Workspace
-from evstore.codec.modelled_room import encode_room
+from evstore.codec.modelled_room import Workspace, encode_room
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
 from evstore.errors import ArgumentError
 from evstore.events import Events

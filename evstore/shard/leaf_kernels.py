@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import MODELLED, PACKED
-from evstore.codec.modelled_encode_kernels import NO_CODE, Workspace, encode_modelled
+from evstore.codec.modelled_encode_kernels import NO_CODE, encode_modelled
+from evstore.codec.modelled_room import Workspace
 from evstore.codec.packed_encode_kernels import (
     MEASURED_ON,
     MEASURED_STEPS,

@@ -1,0 +1,215 @@
+"""How a chunk of codec 2 is coded, and the tokens and keys of its events that follow from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.codec.bit_kernels import zigzag
+from evstore.codec.model_format import (
+    ESCAPE,
+    LANES,
+    MOST_BANDS,
+    NEAR,
+    STEP_BIN,
+    STEP_BINS,
+    STEPS,
+    SWAPPED,
+    TIME_BIN,
+    TOKENS,
+)
+from evstore.codec.modelled_room import Workspace
+from evstore.codec.packed_encode_kernels import bit_length
+from evstore.codec.rans_kernels import lane_start
+from evstore.jit import kernel
+
+U = np.uint64
+IN_TOKENS = 8  # polarity, beside the flags of FORM
+MANY_EVENTS = 8192  # that pay for as many bands as there may be
+
+
+@kernel
+def common_unit(t: NDArray[np.int64]) -> np.uint64:
+    """The greatest number up to 65,535 that divides all differences of time; 1 where none is."""
+    unit = U(0)
+    for i in range(1, t.size):
+        gap = U(t[i]) - U(t[i - 1])
+        if t[i] < t[i - 1] or gap >= U(1) << U(31):
+            continue
+        while gap != U(0):
+            unit, gap = gap, unit % gap
+        if unit == U(1):
+            break
+    return unit if U(0) < unit < U(0x10000) else U(1)
+
+
+@kernel
+def find_gaps(
+    t: NDArray[np.int64], gaps: NDArray[np.uint64], bins: NDArray[np.uint8], unit: np.uint64
+) -> int:
+    """Time since the event before, in units, and its bin. Returns how many are exceptions."""
+    gaps[0] = U(0)
+    bins[0] = np.uint8(0)
+    exceptions = 0
+    for i in range(1, t.size):
+        gap = U(t[i]) - U(t[i - 1])
+        if unit != U(1):
+            gap = gap // unit
+        if t[i] >= t[i - 1] and gap < U(TIME_BIN.size):
+            gaps[i] = gap
+            bins[i] = TIME_BIN[gap]
+        else:
+            gaps[i] = U(0)
+            bins[i] = np.uint8(ESCAPE)
+            exceptions += 1
+    return exceptions
+
+
+class Shape(NamedTuple):
+    """How a chunk is coded, but for its tables."""
+
+    steps: bool
+    swapped: bool
+    near: bool
+    in_tokens: bool  # polarity
+    low_minor: np.uint64
+    low_major: np.uint64
+    minor_bits: np.uint64
+    major_bits: np.uint64
+    key_bits: np.uint64  # below the band
+    start: np.uint64
+    shift: np.uint64
+    bands: np.uint64
+
+
+@kernel
+def spread_bits(v: np.uint64) -> np.uint64:
+    """The bits of a 16-bit number, a zero above each."""
+    v = (v | (v << U(8))) & U(0x00FF00FF)
+    v = (v | (v << U(4))) & U(0x0F0F0F0F)
+    v = (v | (v << U(2))) & U(0x33333333)
+    return (v | (v << U(1))) & U(0x55555555)
+
+
+@kernel
+def box_key(x: np.uint64, y: np.uint64, x_bits: np.uint64, y_bits: np.uint64) -> np.uint64:
+    """Which halves x, y lies in, when the longer side is cut each time, x of equals."""
+    both = min(x_bits, y_bits)
+    mask = (U(1) << both) - U(1)
+    high = (x >> both) | (y >> both)  # one of them is 0
+    return (high << (U(2) * both)) | (spread_bits(x & mask) << U(1)) | spread_bits(y & mask)
+
+
+@kernel
+def as_map(
+    about: Shape,
+    minor: NDArray[np.uint16],
+    major: NDArray[np.uint16],
+    ws: Workspace,
+) -> None:
+    """Tokens and keys of events that are coded by both coordinates together.
+
+    In ``ws``; keys of events near the one before come behind all others.
+    """
+    n = U(minor.size)
+    for lane in range(U(LANES)):
+        row = column = U(0)
+        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
+            place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
+            other = U(1)
+            if about.near and now == row:
+                other = U(0)
+                key = (U(1) << about.key_bits) | (place - column + (U(1) << about.minor_bits))
+            else:
+                key = box_key(place, now, about.minor_bits, about.major_bits)
+            ws.tokens[i] = np.uint16(U(ws.time_bins[i]) * U(2) + other)
+            ws.steps[i] = np.uint16(other)
+            ws.keys[i] = np.uint32(key)
+            row, column = now, place
+
+
+@kernel
+def as_steps(
+    about: Shape,
+    minor: NDArray[np.uint16],
+    major: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    ws: Workspace,
+) -> None:
+    """Tokens and keys of events that are coded by steps of the major coordinate."""
+    n = U(minor.size)
+    for lane in range(U(LANES)):
+        row = about.start
+        column = polarity = U(0)
+        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
+            place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
+            v = U(p[i]) if about.in_tokens else U(0)
+            step = zigzag(np.int64(np.int16((now - row) & U(0xFFFF))))
+            band = now >> about.shift
+            key = place
+            if about.near and step == U(0) and v == polarity:
+                band = about.bands
+                key = place - column + (U(1) << about.minor_bits)
+            token = U(ws.time_bins[i]) * U(STEP_BINS) + U(STEP_BIN[step])
+            if about.in_tokens:
+                token = token * U(2) + v + polarity * U(TOKENS)
+            ws.tokens[i] = np.uint16(token)
+            ws.steps[i] = np.uint16(step)
+            ws.keys[i] = np.uint32((band << about.key_bits) | key)
+            row, column, polarity = now, place, v
+
+
+@kernel
+def shape_of(
+    form: int,
+    extents: tuple[np.uint16, np.uint16, np.uint16, np.uint16],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+) -> Shape:
+    """The shape of a chunk of these extents: least and greatest x, then y.
+
+    ``form``: flags of FORM, and IN_TOKENS.
+    """
+    x0, x1, y0, y1 = extents
+    steps, swapped = (form & STEPS) != 0, (form & SWAPPED) != 0
+    near, in_tokens = (form & NEAR) != 0, (form & IN_TOKENS) != 0
+    low_minor, most_minor, low_major, most_major = U(x0), U(x1), U(y0), U(y1)
+    start = U(y[0])
+    if swapped:
+        low_minor, most_minor, low_major, most_major = U(y0), U(y1), U(x0), U(x1)
+        start = U(x[0])
+    minor_bits = U(bit_length(most_minor - low_minor))
+    major_bits = U(bit_length(most_major - low_major))
+    shift = bands = U(0)
+    key_bits = minor_bits + U(1)
+    if steps:
+        most = U(MOST_BANDS if x.size >= MANY_EVENTS else MOST_BANDS // 4)
+        while ((most_major - low_major) >> shift) + U(1) > most:
+            shift += U(1)
+        bands = ((most_major - low_major) >> shift) + U(1)
+    else:
+        bands = U(1)
+        key_bits = max(minor_bits + major_bits, key_bits)
+        near = near and key_bits < U(32)  # type: ignore[assignment]
+    return Shape(
+        steps, swapped, near, in_tokens, low_minor, low_major, minor_bits, major_bits, key_bits,
+        start - low_major, shift, bands,
+    )  # fmt: skip
+
+
+@kernel
+def prepare(
+    about: Shape,
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    ws: Workspace,
+) -> None:
+    """Tokens and keys of a chunk."""
+    minor, major = (y, x) if about.swapped else (x, y)
+    if about.steps:
+        as_steps(about, minor, major, p, ws)
+    else:
+        as_map(about, minor, major, ws)
