@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from evstore.codec.chunk import (
     BLOCK_EVENTS,
-    Rooms,
     block_times,
     blocks_of,
     decode_blocks,
@@ -25,12 +23,13 @@ from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
-from evstore.shard.groups import READ_AT_ONCE, together
+from evstore.shard.groups import together
 from evstore.shard.index import CODEC, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
 from evstore.shard.side import parse_side
+from evstore.shard.thread_memory import ThreadMemory
 from evstore.shard.time_index import TimeIndex
 
 READ_EVENTS = 262_144  # in one go, where nothing is handed out in between ...
@@ -46,7 +45,7 @@ class RecordingReader:
         self.shard = shard
         self.info = info
         self.index = TimeIndex(shard, info)
-        self._local = threading.local()
+        self._memory = ThreadMemory()
 
     def read(
         self,
@@ -202,21 +201,6 @@ class RecordingReader:
             return None
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _buffer(self, size: int) -> memoryview:
-        """This thread's buffer, at least that long."""
-        buffer: memoryview | None = getattr(self._local, "buffer", None)
-        if buffer is None or len(buffer) < size:
-            buffer = np.empty(max(size, READ_AT_ONCE), np.uint8).data  # unset: most is never used
-            self._local.buffer = buffer
-        return buffer
-
-    def _rooms(self) -> Rooms:
-        """What this thread's decoding uses again."""
-        rooms: Rooms | None = getattr(self._local, "rooms", None)
-        if rooms is None:
-            rooms = self._local.rooms = Rooms()
-        return rooms
-
     def _load(
         self, group: list[ChunkInfo], to: int = 0
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
@@ -226,7 +210,7 @@ class RecordingReader:
         """
         base = group[0].offset
         size = group[-1].offset + group[-1].size - base
-        buffer = self._buffer(size)
+        buffer = self._memory.buffer(size)
         self.shard.source.read_into(base, buffer[:size])
         rows: list[int] = []
         for chunk in group:
@@ -267,7 +251,7 @@ class RecordingReader:
             return
         try:
             t, x, y, p = map(arrays.get, COLUMNS)
-            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past, self._rooms())
+            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past, self._memory.rooms)
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None

@@ -15,7 +15,7 @@ from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.interrupts import interrupts_held
 from evstore.shard.chunks import COLUMN
-from evstore.shard.encoding import Encoded, Room, encode, room
+from evstore.shard.encoding import Encoded, Room, encode
 from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import Begin, End
 from evstore.shard.leaves import LeafBuffer
@@ -245,11 +245,7 @@ class RecordingWriter:
         assert self._turns is not None
         self._wait(MOST_WAITING - 1)
         spare = self.shard.spare
-        using = (
-            spare.pop()
-            if spare
-            else room(self.shard.chunk_events, LEAVES_AT_ONCE, self.shard.codec)
-        )
+        using = spare.pop() if spare else self.shard.new_room(LEAVES_AT_ONCE)
         with interrupts_held():
             whole = take()
             sides, self._sides = self._sides, []

@@ -53,7 +53,7 @@ class ShardWriter:
             raise ArgumentError(f"chunk_events must lie in 1..65536, got {chunk_events}")
         self.codec = preset_codec(preset)
         self.chunk_events = chunk_events
-        self.room = room(chunk_events, codec=self.codec)
+        self.room = self.new_room(1)
         self.pool = pool
         self.spare: list[Room] = []  # of the pool, while it is not in use
         self.file = PartFile(path, overwrite, part, gather=GATHER if flush_s is None else 0)
@@ -100,6 +100,10 @@ class ShardWriter:
             self._ids.add(id)
             self.open_recordings.append(writer)
             return writer
+
+    def new_room(self, leaves: int) -> Room:
+        """What encoding so many leaves at once needs."""
+        return room(self.chunk_events, leaves, self.codec)
 
     def append(self, parts: Sequence[bytes | memoryview]) -> int:
         """Write records; returns where they start."""
