@@ -268,7 +268,7 @@ def test_a_full_leaf_is_kept_or_the_recording_is_not_ended(
         out = shard.recording("r")
         out.write(events[:50_000])
         if where == "room":
-            monkeypatch.setattr(recording_writer, "room", stop)
+            monkeypatch.setattr(shard, "new_room", stop)
         else:
             monkeypatch.setattr(pool, "submit", stop)
         with pytest.raises(Stopped):
