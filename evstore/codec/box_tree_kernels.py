@@ -16,10 +16,9 @@ from evstore.jit import kernel
 
 U = np.uint64
 DIGIT = 11  # bits sorted by at once
-FEW = 4  # events that are not worth a cut
+FEW = 8  # events that are not worth a cut
 BIT = 1024
 LEAF_COST = 4 * BIT + BIT // 2  # of a class
-EMPTY_COST = BIT  # beside the flag that it is no cut
 
 
 @kernel
@@ -70,15 +69,13 @@ def sort_keys(
 @kernel
 def first_behind(keys: NDArray[np.uint32], low: int, high: int, bit: np.uint32) -> int:
     """The first of the sorted keys ``low`` to ``high`` that has ``bit``, those above it equal."""
-    if not keys[high - 1] & bit:
-        return high
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] & bit:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    left = U(high - low)
+    at = U(low)
+    while left > U(1):  # without a branch on the keys, which are as good as random
+        half = left >> U(1)
+        at += half * U((keys[at + half - U(1)] & bit) == np.uint32(0))
+        left -= half
+    return int(at + U((keys[at] & bit) == np.uint32(0)))
 
 
 @kernel
@@ -88,12 +85,13 @@ def grow(
     high: int,
     bits: int,
     most_bits: int,
+    few: int,
     nodes: NDArray[np.int32],
     costs: NDArray[np.int64],
 ) -> int:
     """All boxes worth a look at; ``nodes`` gets five numbers each. Returns how many.
 
-    Boxes of more than ``most_bits`` are always cut.
+    Boxes of ``few`` events are not; boxes of more than ``most_bits`` are always cut.
 
     low, high, bits left, and the two halves: a node, -2 where it is empty, -1 where there are none.
     """
@@ -104,7 +102,7 @@ def grow(
     while i < used:
         a, b, left = nodes[5 * i], nodes[5 * i + 1], nodes[5 * i + 2]
         nodes[5 * i + 3] = nodes[5 * i + 4] = -1
-        if ((b - a > FEW and left > 0) or left > most_bits) and used + 2 <= most:
+        if ((b - a > few and left > 0) or left > most_bits) and used + 2 <= most:
             middle = first_behind(keys, a, b, np.uint32(1) << np.uint32(left - 1))
             nodes[5 * i + 3] = nodes[5 * i + 4] = -2
             if middle > a:
@@ -120,18 +118,29 @@ def grow(
 
 
 @kernel
-def prune(nodes: NDArray[np.int32], used: int, most_bits: int, costs: NDArray[np.int64]) -> int:
-    """Take back the cuts that do not pay. Returns the cost of the whole tree."""
+def prune(
+    nodes: NDArray[np.int32],
+    used: int,
+    most_bits: int,
+    bit: int,
+    leaf: int,
+    costs: NDArray[np.int64],
+) -> int:
+    """Take back the cuts that do not pay. Returns the cost of the whole tree.
+
+    ``bit``: what one of the tree's own costs, ``leaf``: a leaf that is not empty.
+    """
     total = log2_of(nodes[1] - nodes[0])
     for i in range(used - 1, -1, -1):
         n = nodes[5 * i + 1] - nodes[5 * i]
         left = nodes[5 * i + 2]
-        cost = n * (total - log2_of(n) + left * BIT) + LEAF_COST + (BIT if left > 0 else 0)
+        cost = n * (total - log2_of(n) + left * BIT) + leaf + (bit if left > 0 else 0)
         one, two = nodes[5 * i + 3], nodes[5 * i + 4]
         if one != -1:
-            halves = BIT
-            halves += costs[one] if one >= 0 else BIT + EMPTY_COST
-            halves += costs[two] if two >= 0 else BIT + EMPTY_COST
+            # An empty half is a leaf, and says so.
+            halves = bit
+            halves += costs[one] if one >= 0 else 2 * bit
+            halves += costs[two] if two >= 0 else 2 * bit
             if halves < cost or left > most_bits:
                 cost = halves
             else:

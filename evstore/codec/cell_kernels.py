@@ -27,6 +27,14 @@ def cell_sides(x_bits: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 
 @kernel
+def cells_fit(x_bits: np.uint64, y_bits: np.uint64) -> bool:
+    """Whether each cell has a place of its own, so that x and y may be exchanged."""
+    small = max(x_bits, U(1)) + max(y_bits, U(1)) - U(2)
+    large = max(x_bits, U(3)) + max(y_bits, U(3)) - U(6)
+    return bool((U(1) << small) <= U(SMALL_CELLS) and (U(1) << large) <= U(LARGE_CELLS))
+
+
+@kernel
 def cells_of(x: np.uint64, y: np.uint64, x_bits: np.uint64) -> np.uint64:
     """The small cell of a pixel, and the large one from bit 16 on."""
     small_side, large_side = cell_sides(x_bits)

@@ -92,12 +92,13 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
 def _encode_modelled(
     t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], p: NDArray[np.uint8]
 ) -> NDArray[np.uint16]:
+    from evstore.codec.modelled_choice_kernels import ANY
     from evstore.codec.modelled_encode_kernels import encode_modelled
     from evstore.codec.modelled_room import EVENT_WORDS, MOST_TABLE_WORDS, encode_room
 
     words = np.empty(MOST_TABLE_WORDS + (EVENT_WORDS + 6) * len(t) + 128, np.uint16)
     extents = (x.min(), x.max(), y.min(), y.max())
-    used = encode_modelled(t, x, y, p, extents, int(p.sum()), words, encode_room(len(t)))
+    used = encode_modelled(t, x, y, p, extents, int(p.sum()), ANY, words, encode_room(len(t)))
     if used < 0:
         raise UnsupportedError(f"codec {MODELLED} does not hold these {len(t)} events")
     return words[:used]

@@ -62,6 +62,9 @@ def read_tokens(
     kinds = U(TIME_BASE.size) * steps * polarities
     count = peek(words, at, stop) & U(0xFFF)
     at += U(12)
+    if count == U(0) and polarities > U(1):  # no event comes after one of this polarity
+        fill_slots(table, U(1) << bits, U(0))
+        return at
     k = U(0)
     last = U(FIRST_CLASS)
     for i in range(kinds):

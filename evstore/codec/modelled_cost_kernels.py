@@ -1,20 +1,29 @@
-"""What each way to code a chunk costs, and which is the cheapest."""
+"""What parts of a chunk cost: tokens, trees, polarity."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.box_tree_kernels import BIT, grow, log2_of, most_bits_of, prune, sort_keys
+from evstore.codec.box_tree_kernels import (
+    BIT,
+    FEW,
+    LEAF_COST,
+    grow,
+    log2_of,
+    most_bits_of,
+    prune,
+    sort_keys,
+)
 from evstore.codec.cell_kernels import CONTEXTS, cells_of, contexts_of, forget
-from evstore.codec.model_format import STEP_BIN, STEP_RAW, STEPS, TIME_RAW, TOKENS
 from evstore.codec.modelled_room import Workspace
-from evstore.codec.modelled_shape_kernels import IN_TOKENS, Shape, prepare, shape_of
-from evstore.codec.packed_encode_kernels import bit_length
+from evstore.codec.modelled_shape_kernels import Shape
 from evstore.jit import kernel
 
 U = np.uint64
+LEAST_FEW = 6
 TOKEN_COST = 6 * BIT  # of its class and place in the table
+FITTING = BIT * 72 // 100  # by which counts of a sample know it too well, each
 
 
 @kernel
@@ -79,38 +88,18 @@ def bits_in_band(about: Shape, band: int) -> tuple[int, int]:
 
 @kernel
 def grow_band(
-    about: Shape, keys: NDArray[np.uint32], a: int, b: int, band: int, ws: Workspace
+    about: Shape, keys: NDArray[np.uint32], a: int, b: int, band: int, share: int, ws: Workspace
 ) -> int:
-    """The tree of the keys from ``a`` to ``b``, to ``ws.nodes``. Returns its cost."""
+    """The tree of the keys from ``a`` to ``b``, to ``ws.nodes``. Returns its cost.
+
+    The keys are one in ``share`` of all: a leaf of so many fewer costs as much less, but fits them
+    the better, by about 0.72 bits.
+    """
     bits, side = bits_in_band(about, band)
     most = most_bits_of(side, bits - side)
-    used = grow(keys, a, b, bits, most, ws.nodes, ws.costs)
-    return prune(ws.nodes, used, most, ws.costs)
-
-
-@kernel
-def cost_of(about: Shape, raw_times: int, count: int, ws: Workspace) -> int:
-    """Bits (in 1024ths) of a chunk whose tokens and keys are in ``ws``; p only where in tokens."""
-    cost = raw_times * BIT
-    count_tokens(ws.tokens[:count], ws.token_counts)
-    tables = 2 if about.in_tokens else 1
-    for k in range(tables):
-        cost += cost_of_counts(ws.token_counts[k * TOKENS : (k + 1) * TOKENS], TOKEN_COST)
-    if about.steps:
-        raw = U(0)
-        for i in range(count):
-            raw += STEP_RAW[STEP_BIN[ws.steps[i]]]
-        cost += int(raw) * BIT
-    bands = int(about.bands) + int(about.near)
-    key_bits = int(about.key_bits)
-    keys, _ = sorted_keys(count, key_bits + bit_length(U(bands - 1)), ws)
-    a = 0
-    for band in range(bands):
-        b = band_stop(keys, a, band, key_bits)
-        if b > a:
-            cost += grow_band(about, keys, a, b, band, ws)
-        a = b
-    return cost
+    leaf = LEAF_COST // share + FITTING - FITTING // share
+    used = grow(keys, a, b, bits, most, max(FEW // share, LEAST_FEW), ws.nodes, ws.costs)
+    return prune(ws.nodes, used, most, BIT // share, leaf, ws.costs)
 
 
 @kernel
@@ -165,59 +154,3 @@ def predict(
         cost = cost_of_mixture(sure_wrong, sure_events) + cost_of_mixture(wrong, n - sure_events)
         if cost < found[3]:
             found[0], found[1], found[2], found[3] = predicted, sure, sure_events, cost
-
-
-@kernel
-def choose(
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
-    extents: tuple[np.uint16, np.uint16, np.uint16, np.uint16],
-    raw_times: int,
-    told: bool,
-    ws: Workspace,
-) -> int:
-    """The cheapest form by trial of each, as shape_of takes it."""
-    best = np.int64(1) << 60
-    found = 0
-    for form in range(2 * IN_TOKENS):
-        if form & IN_TOKENS and not (form & STEPS and told):
-            continue
-        about = shape_of(form, extents, x, y)
-        prepare(about, x, y, p, ws)
-        cost = cost_of(about, raw_times, x.size, ws)
-        if told and not about.in_tokens:
-            cost += ws.found[3]
-        if cost < best:
-            best = cost  # type: ignore[assignment]
-            found = form
-    return found
-
-
-@kernel
-def decide(
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
-    extents: tuple[np.uint16, np.uint16, np.uint16, np.uint16],
-    told: bool,
-    ws: Workspace,
-) -> Shape:
-    """The shape of a chunk, by ``ws.choice``; where that is -1 by trial, which is put there.
-
-    Where cells tell the polarity, ``ws`` has what they predict.
-    """
-    tried = ws.choice[0] < 0
-    if tried:
-        if told:
-            predict(shape_of(0, extents, x, y), x, y, p, ws)
-        raw = U(0)
-        for i in range(x.size):
-            raw += TIME_RAW[ws.time_bins[i]]
-        ws.choice[0] = choose(x, y, p, extents, int(raw), told, ws)
-    form = int(ws.choice[0])
-    about = shape_of(form if told else form & ~IN_TOKENS, extents, x, y)
-    # A trial has left the predictions of cells that are not swapped.
-    if told and not about.in_tokens and (about.swapped or not tried):
-        predict(about, x, y, p, ws)
-    return about

@@ -38,7 +38,8 @@ from evstore.codec.model_format import (
     TOKEN_BITS,
     UNIT,
 )
-from evstore.codec.modelled_cost_kernels import count_tokens, decide
+from evstore.codec.modelled_choice_kernels import decide
+from evstore.codec.modelled_cost_kernels import count_tokens
 from evstore.codec.modelled_room import Workspace
 from evstore.codec.modelled_shape_kernels import Shape, common_unit, find_gaps, prepare
 from evstore.codec.modelled_stream_kernels import gather_wrong, put_events, put_nibbles
@@ -58,12 +59,13 @@ def encode_modelled(
     p: NDArray[np.uint8],
     extents: tuple[np.uint16, np.uint16, np.uint16, np.uint16],
     on: int,
+    form: int,
     out: NDArray[np.uint16],
     ws: Workspace,
 ) -> int:
     """Encode a chunk into ``out``. Returns the words used, or NO_CODE where it does not fit.
 
-    ``extents``: least and greatest x, then y.
+    ``extents``: least and greatest x, then y. ``form``: as decide takes it.
     """
     n = t.size
     if n > MOST_EVENTS:
@@ -71,7 +73,7 @@ def encode_modelled(
     unit = common_unit(t)
     exceptions = find_gaps(t, ws.gaps, ws.time_bins, unit)
     told = 0 < on < n
-    about = decide(x, y, p, extents, told, ws)
+    about = decide(x, y, p, extents, told, form, ws)
     prepare(about, x, y, p, ws)
     count_tokens(ws.tokens[:n], ws.token_counts)
     how = P_OFF if on == 0 else P_ON
@@ -93,7 +95,7 @@ def encode_modelled(
     for lane in range(LANES):
         ws.states[lane] = LEAST
     end = U(ws.stream.size)
-    to = put_events(about, x, y, U(token_bits), U(slot_bits), end, ws)
+    to = put_events(n, U(token_bits), U(slot_bits), end, ws)
     if how == P_CELLS:
         found = ws.found
         sure_events = int(found[2])
@@ -165,14 +167,15 @@ def add_nibbles(
     # Tables in order, the streams in reverse: the second string's table is kept behind the first's.
     if unsure.size:
         at = write_nibbles(
-            unsure, at, ws.table, ws.counts[:16], ws.classes[:16], ws.slots[:16], ws.firsts[:16]
-        )
+            unsure, at, ws.table, ws.counts[:16], ws.classes[:16], ws.slots[:16],
+            ws.leaf_entries[:16],
+        )  # fmt: skip
     if sure.size:
         at = write_nibbles(
             sure, at, ws.table, ws.counts[16:32], ws.classes[16:32], ws.slots[16:32],
-            ws.firsts[16:32],
+            ws.leaf_entries[16:32],
         )  # fmt: skip
-        to = put_nibbles(sure, ws.slots[16:32], ws.firsts[16:32], to, ws)
+        to = put_nibbles(sure, ws.leaf_entries[16:32], to, ws)
     if unsure.size:
-        to = put_nibbles(unsure, ws.slots[:16], ws.firsts[:16], to, ws)
+        to = put_nibbles(unsure, ws.leaf_entries[:16], to, ws)
     return at, to

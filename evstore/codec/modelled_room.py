@@ -57,14 +57,14 @@ class Workspace(NamedTuple):
 
     gaps: NDArray[np.uint64]  # of time
     time_bins: NDArray[np.uint8]
-    tokens: NDArray[np.uint16]  # of each event
-    steps: NDArray[np.uint16]
+    tokens: NDArray[np.uint16]  # of each event, an event of each lane after the other
+    token_raw: NDArray[np.uint32]  # bits behind its token
     leaves: NDArray[np.uint16]
+    leaf_raw: NDArray[np.uint32]
     keys: NDArray[np.uint32]
     other_keys: NDArray[np.uint32]
     order: NDArray[np.uint16]
     other_order: NDArray[np.uint16]
-    raw: NDArray[np.uint32]  # bits of each event's key within its leaf
     digits: NDArray[np.int64]
     nodes: NDArray[np.int32]
     costs: NDArray[np.int64]
@@ -73,11 +73,10 @@ class Workspace(NamedTuple):
     counts: NDArray[np.uint32]
     classes: NDArray[np.uint8]
     slots: NDArray[np.uint32]
-    firsts: NDArray[np.uint32]
+    leaf_entries: NDArray[np.uint32]  # see place_slots
     token_counts: NDArray[np.uint32]  # two tables of TOKENS
     token_classes: NDArray[np.uint8]
-    token_slots: NDArray[np.uint32]
-    token_firsts: NDArray[np.uint32]
+    token_entries: NDArray[np.uint32]
     cells: NDArray[np.uint32]
     contexts: NDArray[np.uint8]
     small: NDArray[np.uint8]
@@ -86,9 +85,7 @@ class Workspace(NamedTuple):
     table: NDArray[np.uint16]
     stream: NDArray[np.uint16]
     states: NDArray[np.uint64]
-    fields: NDArray[np.uint64]  # 8 a lane
     found: NDArray[np.int64]
-    choice: NDArray[np.int64]  # the form of the chunk before, -1 where it is to be found
 
 
 def decode_room(events: int) -> Room:
@@ -127,13 +124,13 @@ def encode_room(events: int) -> Workspace:
         gaps=empty(events, np.uint64),
         time_bins=empty(events, np.uint8),
         tokens=empty(events, np.uint16),
-        steps=empty(events, np.uint16),
+        token_raw=empty(events, np.uint32),
         leaves=empty(events, np.uint16),
+        leaf_raw=empty(events, np.uint32),
         keys=empty(events, np.uint32),
         other_keys=empty(events, np.uint32),
         order=empty(events, np.uint16),
         other_order=empty(events, np.uint16),
-        raw=empty(events, np.uint32),
         digits=empty((1 << 11) + 1, np.int64),
         nodes=empty(5 * nodes, np.int32),
         costs=empty(nodes, np.int64),
@@ -142,11 +139,10 @@ def encode_room(events: int) -> Workspace:
         counts=empty(MOST_LEAVES, np.uint32),
         classes=empty(MOST_LEAVES, np.uint8),
         slots=empty(MOST_LEAVES, np.uint32),
-        firsts=empty(MOST_LEAVES, np.uint32),
+        leaf_entries=empty(MOST_LEAVES, np.uint32),
         token_counts=empty(2 * TOKENS, np.uint32),
         token_classes=empty(2 * TOKENS, np.uint8),
-        token_slots=empty(2 * TOKENS, np.uint32),
-        token_firsts=empty(2 * TOKENS, np.uint32),
+        token_entries=empty(2 * TOKENS, np.uint32),
         cells=empty(events, np.uint32),
         contexts=empty(events, np.uint8),
         small=empty(SMALL_CELLS, np.uint8),
@@ -155,7 +151,5 @@ def encode_room(events: int) -> Workspace:
         table=empty(MOST_TABLE_WORDS, np.uint16),
         stream=empty(EVENT_WORDS * events + events // 4 + 64, np.uint16),
         states=empty(LANES, np.uint64),
-        fields=empty(8 * LANES, np.uint64),
         found=empty(4, np.int64),
-        choice=np.full(1, -1, np.int64),
     )

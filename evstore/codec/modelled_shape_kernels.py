@@ -13,11 +13,14 @@ from evstore.codec.model_format import (
     LANES,
     MOST_BANDS,
     NEAR,
+    STEP_BASE,
     STEP_BIN,
     STEP_BINS,
     STEPS,
     SWAPPED,
+    TIME_BASE,
     TIME_BIN,
+    TIME_RAW,
     TOKENS,
 )
 from evstore.codec.modelled_room import Workspace
@@ -103,6 +106,48 @@ def box_key(x: np.uint64, y: np.uint64, x_bits: np.uint64, y_bits: np.uint64) ->
 
 
 @kernel
+def map_event(
+    about: Shape, place: np.uint64, now: np.uint64, column: np.uint64, row: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """(whether it is in another row than the event before, key) of both coordinates together.
+
+    ``place, now`` are the minor and the major coordinate, ``column, row`` those before.
+    """
+    if about.near and now == row:
+        return U(0), (U(1) << about.key_bits) | (place - column + (U(1) << about.minor_bits))
+    return U(1), box_key(place, now, about.minor_bits, about.major_bits)
+
+
+@kernel
+def step_event(
+    about: Shape,
+    place: np.uint64,
+    now: np.uint64,
+    v: np.uint64,
+    column: np.uint64,
+    row: np.uint64,
+    polarity: np.uint64,
+) -> tuple[np.uint64, np.uint64]:
+    """(step of the major coordinate, key) of an event; ``v`` and ``polarity`` are 0 if not told."""
+    step = zigzag(np.int64(np.int16((now - row) & U(0xFFFF))))
+    band, key = now >> about.shift, place
+    if about.near and step == U(0) and v == polarity:
+        band, key = about.bands, place - column + (U(1) << about.minor_bits)
+    return step, (band << about.key_bits) | key
+
+
+@kernel
+def step_token(
+    about: Shape, time_bin: np.uint64, step_bin: np.uint64, v: np.uint64, polarity: np.uint64
+) -> np.uint64:
+    """The token of an event that is coded by steps; those after ON events come behind others."""
+    token = time_bin * U(STEP_BINS) + step_bin
+    if about.in_tokens:
+        token = token * U(2) + v + polarity * U(TOKENS)
+    return token
+
+
+@kernel
 def as_map(
     about: Shape,
     minor: NDArray[np.uint16],
@@ -111,23 +156,23 @@ def as_map(
 ) -> None:
     """Tokens and keys of events that are coded by both coordinates together.
 
-    In ``ws``; keys of events near the one before come behind all others.
+    In ``ws``, in the order in which lanes have them; keys of events near the one before come
+    behind all others. ``leaf_raw`` gets both coordinates, for trees_to_leaves to cut.
     """
     n = U(minor.size)
     for lane in range(U(LANES)):
         row = column = U(0)
+        k = U(lane)
         for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
             place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
-            other = U(1)
-            if about.near and now == row:
-                other = U(0)
-                key = (U(1) << about.key_bits) | (place - column + (U(1) << about.minor_bits))
-            else:
-                key = box_key(place, now, about.minor_bits, about.major_bits)
-            ws.tokens[i] = np.uint16(U(ws.time_bins[i]) * U(2) + other)
-            ws.steps[i] = np.uint16(other)
-            ws.keys[i] = np.uint32(key)
+            other, key = map_event(about, place, now, column, row)
+            time_bin = U(ws.time_bins[i])
+            ws.tokens[k] = np.uint16(time_bin * U(2) + other)
+            ws.token_raw[k] = np.uint32(ws.gaps[i] - TIME_BASE[time_bin])
+            ws.keys[k] = np.uint32(key)
+            ws.leaf_raw[k] = np.uint32(place | (now << U(16)))
             row, column = now, place
+            k += U(LANES)
 
 
 @kernel
@@ -143,22 +188,18 @@ def as_steps(
     for lane in range(U(LANES)):
         row = about.start
         column = polarity = U(0)
+        k = U(lane)
         for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
             place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
             v = U(p[i]) if about.in_tokens else U(0)
-            step = zigzag(np.int64(np.int16((now - row) & U(0xFFFF))))
-            band = now >> about.shift
-            key = place
-            if about.near and step == U(0) and v == polarity:
-                band = about.bands
-                key = place - column + (U(1) << about.minor_bits)
-            token = U(ws.time_bins[i]) * U(STEP_BINS) + U(STEP_BIN[step])
-            if about.in_tokens:
-                token = token * U(2) + v + polarity * U(TOKENS)
-            ws.tokens[i] = np.uint16(token)
-            ws.steps[i] = np.uint16(step)
-            ws.keys[i] = np.uint32((band << about.key_bits) | key)
+            step, key = step_event(about, place, now, v, column, row, polarity)
+            time_bin, step_bin = U(ws.time_bins[i]), U(STEP_BIN[step])
+            ws.tokens[k] = np.uint16(step_token(about, time_bin, step_bin, v, polarity))
+            raw = (step - STEP_BASE[step_bin]) << TIME_RAW[time_bin]
+            ws.token_raw[k] = np.uint32(raw | (ws.gaps[i] - TIME_BASE[time_bin]))
+            ws.keys[k] = np.uint32(key)
             row, column, polarity = now, place, v
+            k += U(LANES)
 
 
 @kernel

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
 from evstore.codec.box_tree_kernels import collect, most_bits_of, write_leaves
 from evstore.codec.frequency_kernels import class_of, share_slots
-from evstore.codec.model_format import NIBBLE_BITS, TOKENS
+from evstore.codec.model_format import NIBBLE_BITS, STEP_BINS, STEP_RAW, TIME_RAW, TOKENS
 from evstore.codec.model_table_kernels import FIRST_CLASS
 from evstore.codec.modelled_cost_kernels import band_stop, bits_in_band, grow_band, sorted_keys
 from evstore.codec.modelled_room import Workspace
@@ -26,7 +26,7 @@ def write_tokens(about: Shape, bits: int, at: np.uint64, ws: Workspace) -> np.ui
         base = table * TOKENS
         counts = ws.token_counts[base : base + TOKENS]
         classes = ws.token_classes[base : base + TOKENS]
-        slots = ws.token_slots[base : base + TOKENS]
+        slots = ws.slots[:TOKENS]
         total = U(0)
         present = 0
         for k in range(TOKENS):
@@ -49,17 +49,36 @@ def write_tokens(about: Shape, bits: int, at: np.uint64, ws: Workspace) -> np.ui
                 last = np.int64(klass)
                 behind = k + 1
         share_slots(classes, U(bits), slots)
-        place_slots(slots, ws.token_firsts[base : base + TOKENS])
+        entries = ws.token_entries[base : base + TOKENS]
+        place_slots(slots, entries)
+        for k in range(TOKENS):
+            if slots[k] != 0:
+                entries[k] |= token_pair(about, U(k))
     return at
 
 
 @kernel
-def place_slots(slots: NDArray[np.uint32], firsts: NDArray[np.uint32]) -> None:
-    """Where the slots of each symbol start."""
+def token_pair(about: Shape, token: np.uint64) -> np.uint32:
+    """How many raw bits follow a token, as an entry says it."""
+    if not about.steps:
+        return np.uint32(TIME_RAW[token >> U(1)] << U(24))
+    if about.in_tokens:
+        token = token >> U(1)
+    time_bin, step_bin = token // U(STEP_BINS), token % U(STEP_BINS)
+    return np.uint32((TIME_RAW[time_bin] << U(24)) | (STEP_RAW[step_bin] << U(28)))
+
+
+@kernel
+def place_slots(slots: NDArray[np.uint32], entries: NDArray[np.uint32]) -> None:
+    """What an encoder needs of each symbol: ``f - 1 | c << 12``, of f slots from c on.
+
+    How many raw bits each of two numbers has comes to it from bit 24 and 28 on.
+    """
     at = U(0)
     for k in range(slots.size):
-        firsts[k] = np.uint32(at)
-        at += U(slots[k])
+        if slots[k] != 0:
+            entries[k] = np.uint32(U(slots[k]) - U(1) | (at << U(12)))
+            at += U(slots[k])
 
 
 @kernel
@@ -81,7 +100,7 @@ def write_trees(
             continue
         bits, side = bits_in_band(about, band)
         most = most_bits_of(side, bits - side)
-        grow_band(about, keys, a, b, band, ws)
+        grow_band(about, keys, a, b, band, 1, ws)
         leaves = collect(ws.nodes, most, ws.left[first:], ws.counts[first:], ws.stack)
         if leaves < 0 or U(at >> U(4)) + U(4 * leaves + 64) > U(ws.table.size):
             return U(0)
@@ -97,19 +116,56 @@ def write_trees(
             return U(0)
         at = write_leaves(ws.table, at, bits, most, ws.left[first:stop], ws.classes[first:stop])
         share_slots(ws.classes[first:stop], U(slot_bits), ws.slots[first:stop])
-        place_slots(ws.slots[first:stop], ws.firsts[first:stop])
-        k = first
-        upto = a + int(ws.counts[k])
-        for j in range(a, b):
-            while j >= upto:
-                k += 1
-                upto += int(ws.counts[k])
-            ws.leaves[order[j]] = np.uint16(k)
-            left = U(ws.left[k])
-            ws.raw[order[j]] = np.uint32(U(keys[j]) & ((U(1) << left) - U(1)))
+        place_slots(ws.slots[first:stop], ws.leaf_entries[first:stop])
+        boxes = not about.steps and band == 0
+        trees_to_leaves(about, keys[a:b], order[a:b], boxes, first, stop, ws)
         a = b
         first = stop
     return at
+
+
+@kernel
+def trees_to_leaves(
+    about: Shape,
+    keys: NDArray[np.uint32],
+    order: NDArray[np.uint16],
+    boxes: bool,
+    first: int,
+    stop: int,
+    ws: Workspace,
+) -> None:
+    """Leaf and raw bits of the events of a tree, whose leaves ``first`` to ``stop`` are in ``ws``.
+
+    ``boxes``: of both coordinates, which are in ``ws.leaf_raw``; else of keys.
+    """
+    a = 0
+    for leaf in range(first, stop):
+        b = a + int(ws.counts[leaf])
+        left = U(ws.left[leaf])
+        one, two = left, U(0)
+        if boxes:
+            one, two = leaf_sides(about, left)
+        ws.leaf_entries[leaf] |= np.uint32((one << U(24)) | (two << U(28)))
+        minor, major = (U(1) << one) - U(1), (U(1) << two) - U(1)
+        for j in range(a, b):
+            i = order[j]
+            ws.leaves[i] = np.uint16(leaf)
+            if boxes:
+                both = U(ws.leaf_raw[i])
+                ws.leaf_raw[i] = np.uint32((both & minor) | (((both >> U(16)) & major) << one))
+            else:
+                ws.leaf_raw[i] = np.uint32(U(keys[j]) & minor)
+        a = b
+
+
+@kernel
+def leaf_sides(about: Shape, left: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Bits of the minor and the major coordinate in a box of both that has ``left`` bits."""
+    a, b = about.minor_bits, about.major_bits
+    both = min(a, b)
+    if left > U(2) * both:
+        return (left - both, both) if a > b else (both, left - both)
+    return left >> U(1), (left + U(1)) >> U(1)
 
 
 @kernel
@@ -120,7 +176,7 @@ def write_nibbles(
     counts: NDArray[np.uint32],
     classes: NDArray[np.uint8],
     slots: NDArray[np.uint32],
-    firsts: NDArray[np.uint32],
+    entries: NDArray[np.uint32],
 ) -> np.uint64:
     """What read_nibbles reads."""
     for k in range(16):
@@ -134,5 +190,5 @@ def write_nibbles(
         classes[k] = np.uint8(klass)
         at = put_bits(table, at, klass, U(5))
     share_slots(classes, U(NIBBLE_BITS), slots)
-    place_slots(slots, firsts)
+    place_slots(slots, entries)
     return at

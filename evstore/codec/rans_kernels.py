@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.model_format import LANES
+from evstore.codec.model_format import LANES, RAW_BITS
 from evstore.jit import kernel
 
 U = np.uint64
@@ -48,30 +48,30 @@ def take_symbol(
 
 @kernel
 def make_room(
-    x: np.uint64, limit: np.uint64, words: NDArray[np.uint16], at: np.uint64
+    x: np.uint64, over: np.uint64, words: NDArray[np.uint16], at: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """The inverse of refill: where the state is not below ``limit``, its low half goes before."""
-    if x >= limit:
-        at -= U(1)
-        words[at] = np.uint16(x & U(0xFFFF))
-        x = x >> U(16)
-    return x, at
+    """The inverse of refill: where ``over`` is not 0, the state's low half goes in front of ``at``.
+
+    Written there in any case: whether it stays is as good as random, and a branch would cost more.
+    """
+    words[at - U(1)] = np.uint16(x & U(0xFFFF))
+    moved = U(over != U(0))
+    return x >> (moved << U(4)), at - moved
 
 
 @kernel
 def put_symbol(
     x: np.uint64,
-    slots: np.uint64,
-    first: np.uint64,
+    entry: np.uint32,
     bits: np.uint64,
     words: NDArray[np.uint16],
     at: np.uint64,
 ) -> tuple[np.uint64, np.uint64]:
-    """The inverse of take_symbol and refill; words go in front of ``at``."""
-    x, at = make_room(x, slots << (U(32) - bits), words, at)
+    """The inverse of take_symbol and refill, of an encoder's entry; words go in front of ``at``."""
+    slots = (U(entry) & U(0xFFF)) + U(1)
+    x, at = make_room(x, U((x >> (U(32) - bits)) >= slots), words, at)
     whole = np.uint32(x) // np.uint32(slots)
-    rest = x - U(whole) * slots
-    return (U(whole) << bits) + first + rest, at
+    return (U(whole) << bits) + ((U(entry) >> U(12)) & U(0xFFF)) + x - U(whole) * slots, at
 
 
 @kernel
@@ -79,5 +79,29 @@ def put_raw(
     x: np.uint64, value: np.uint64, bits: np.uint64, words: NDArray[np.uint16], at: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
     """Put up to 16 bits."""
-    x, at = make_room(x, U(1) << (U(32) - bits), words, at)
+    x, at = make_room(x, x >> (U(32) - bits), words, at)
     return (x << bits) | value, at
+
+
+@kernel
+def put_pair(
+    x: np.uint64,
+    value: np.uint32,
+    entry: np.uint32,
+    second: bool,
+    words: NDArray[np.uint16],
+    at: np.uint64,
+) -> tuple[np.uint64, np.uint64]:
+    """The inverse of take_pairs of one lane, of its first part or the ``second``.
+
+    ``value`` has both numbers, the second one above the first one's bits; ``entry`` says how many
+    bits each has.
+    """
+    one, two = (U(entry) >> U(24)) & U(15), U(entry) >> U(28)
+    if one + two <= U(RAW_BITS):
+        if second:
+            return x, at
+        return put_raw(x, U(value), one + two, words, at)
+    if second:
+        return put_raw(x, U(value) >> one, two, words, at)
+    return put_raw(x, U(value) & ((U(1) << one) - U(1)), one, words, at)

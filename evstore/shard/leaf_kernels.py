@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import MODELLED, PACKED
+from evstore.codec.modelled_choice_kernels import ANY
 from evstore.codec.modelled_encode_kernels import NO_CODE, encode_modelled
 from evstore.codec.modelled_room import Workspace
 from evstore.codec.packed_encode_kernels import (
@@ -126,8 +127,6 @@ def encode_chunks(
         used = encode(t[a:b], x[a:b], y[a:b], p[a:b], words[payload:], deltas, low, runs, row)
         codec = PACKED
         if space is not None:
-            if a % LEAF_EVENTS == 0:
-                space.choice[0] = -1
             extents = (
                 np.uint16(row[MEASURED_X0]),
                 np.uint16(row[MEASURED_X1] - 1),
@@ -136,7 +135,7 @@ def encode_chunks(
             )
             out = words[payload : payload + used]
             less = encode_modelled(
-                t[a:b], x[a:b], y[a:b], p[a:b], extents, row[MEASURED_ON], out, space
+                t[a:b], x[a:b], y[a:b], p[a:b], extents, row[MEASURED_ON], ANY, out, space
             )
             if less != NO_CODE:
                 used = less
