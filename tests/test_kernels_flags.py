@@ -23,6 +23,7 @@ VECTOR = [
         "vector_decoding",
         "vector_encoding",
         "vector_lanes",
+        "vector_put",
         "vector_stream",
     )
 ]

@@ -1,6 +1,7 @@
 """The tree of boxes that holds events most cheaply: a box is halved where that saves bits.
 
-Events come as sorted keys, whose bits say at which side of each cut they lie. Costs are in 1024ths
+Events come as sorted keys, whose bits say at which side of each cut they lie, and below PLACE_BITS
+which event it is. Costs are in 1024ths
 of a bit.
 """
 
@@ -15,7 +16,8 @@ from evstore.codec.model_table_kernels import FIRST_CLASS, MOST_FORCED
 from evstore.jit import kernel
 
 U = np.uint64
-DIGIT = 11  # bits sorted by at once
+PLACE_BITS = 16  # below each key: which event it is of
+MOST_DIGIT = 11  # bits sorted by at once
 FEW = 8  # events that are not worth a cut
 BIT = 1024
 LEAF_COST = 4 * BIT + BIT // 2  # of a class
@@ -33,54 +35,48 @@ def log2_of(n: int) -> int:
 
 @kernel
 def sort_keys(
-    keys: NDArray[np.uint32],
-    order: NDArray[np.uint16],
-    other: NDArray[np.uint32],
-    other_order: NDArray[np.uint16],
-    bits: int,
-    counts: NDArray[np.int64],
+    keys: NDArray[np.uint64], other: NDArray[np.uint64], bits: int, counts: NDArray[np.uint32]
 ) -> bool:
-    """Sort by the low ``bits``; True where the result is in ``other`` and ``other_order``."""
+    """Sort by the low ``bits`` of the keys proper; True where the result is in ``other``."""
     n = keys.size
-    for i in range(n):
-        order[i] = np.uint16(i)
+    digits = (bits + MOST_DIGIT - 1) // MOST_DIGIT
+    width = (bits + digits - 1) // max(digits, 1)
+    mask = U((1 << width) - 1)
     swapped = False
-    for shift in range(0, bits, DIGIT):
-        for i in range(counts.size):
-            counts[i] = 0
-        source, places = (other, other_order) if swapped else (keys, order)
-        target, to = (keys, order) if swapped else (other, other_order)
-        s = U(shift)
-        mask = U((1 << DIGIT) - 1)
+    for k in range(digits):
+        starts = counts[: (1 << width) + 1]
+        for i in range(starts.size):
+            starts[i] = np.uint32(0)
+        source, target = (other, keys) if swapped else (keys, other)
+        s = U(k * width + PLACE_BITS)
         for i in range(n):
-            counts[((U(source[i]) >> s) & mask) + U(1)] += 1
-        for i in range(1, counts.size):
-            counts[i] += counts[i - 1]
+            starts[((source[i] >> s) & mask) + U(1)] += np.uint32(1)
+        for i in range(1, starts.size):
+            starts[i] += starts[i - 1]
         for i in range(n):
-            digit = (U(source[i]) >> s) & mask
-            k = counts[digit]
-            counts[digit] = k + 1
-            target[k] = source[i]
-            to[k] = places[i]
+            digit = (source[i] >> s) & mask
+            to = U(starts[digit])
+            starts[digit] = np.uint32(to + U(1))
+            target[to] = source[i]
         swapped = not swapped
     return swapped
 
 
 @kernel
-def first_behind(keys: NDArray[np.uint32], low: int, high: int, bit: np.uint32) -> int:
+def first_behind(keys: NDArray[np.uint64], low: int, high: int, bit: np.uint64) -> int:
     """The first of the sorted keys ``low`` to ``high`` that has ``bit``, those above it equal."""
     left = U(high - low)
     at = U(low)
     while left > U(1):  # without a branch on the keys, which are as good as random
         half = left >> U(1)
-        at += half * U((keys[at + half - U(1)] & bit) == np.uint32(0))
+        at += half * U((keys[at + half - U(1)] & bit) == U(0))
         left -= half
-    return int(at + U((keys[at] & bit) == np.uint32(0)))
+    return int(at + U((keys[at] & bit) == U(0)))
 
 
 @kernel
 def grow(
-    keys: NDArray[np.uint32],
+    keys: NDArray[np.uint64],
     low: int,
     high: int,
     bits: int,
@@ -103,7 +99,7 @@ def grow(
         a, b, left = nodes[5 * i], nodes[5 * i + 1], nodes[5 * i + 2]
         nodes[5 * i + 3] = nodes[5 * i + 4] = -1
         if ((b - a > few and left > 0) or left > most_bits) and used + 2 <= most:
-            middle = first_behind(keys, a, b, np.uint32(1) << np.uint32(left - 1))
+            middle = first_behind(keys, a, b, U(1) << U(left - 1 + PLACE_BITS))
             nodes[5 * i + 3] = nodes[5 * i + 4] = -2
             if middle > a:
                 nodes[5 * i + 3] = used

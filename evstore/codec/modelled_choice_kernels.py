@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.box_tree_kernels import BIT
+from evstore.codec.box_tree_kernels import BIT, PLACE_BITS
 from evstore.codec.cell_kernels import cells_fit
 from evstore.codec.model_format import NEAR, STEP_BIN, STEP_RAW, STEPS, SWAPPED, TOKENS
 from evstore.codec.modelled_cost_kernels import (
@@ -15,7 +15,7 @@ from evstore.codec.modelled_cost_kernels import (
     cost_of_counts,
     grow_band,
     predict,
-    sorted_keys,
+    sort_bands,
 )
 from evstore.codec.modelled_room import Workspace
 from evstore.codec.modelled_shape_kernels import (
@@ -26,7 +26,6 @@ from evstore.codec.modelled_shape_kernels import (
     step_event,
     step_token,
 )
-from evstore.codec.packed_encode_kernels import bit_length
 from evstore.jit import kernel
 
 U = np.uint64
@@ -73,7 +72,7 @@ def sample(
             other, key = map_event(about, place, now, column, row)
             token = U(ws.time_bins[i]) * U(2) + other
         ws.token_counts[token] += np.uint32(1)
-        ws.keys[k] = np.uint32(key)
+        ws.keys[k] = key << U(PLACE_BITS)
     return int(count), raw
 
 
@@ -96,7 +95,8 @@ def estimate(
         cost += cost_of_counts(ws.token_counts[k * TOKENS : (k + 1) * TOKENS], each)
     bands = int(about.bands) + int(about.near)
     key_bits = int(about.key_bits)
-    keys, _ = sorted_keys(count, key_bits + bit_length(U(bands - 1)), ws)
+    moved = sort_bands(about, count, ws)
+    keys = ws.other_keys[:count] if moved else ws.keys[:count]
     a = 0
     for band in range(bands):
         b = band_stop(keys, a, band, key_bits)

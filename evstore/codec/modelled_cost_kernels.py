@@ -9,6 +9,7 @@ from evstore.codec.box_tree_kernels import (
     BIT,
     FEW,
     LEAF_COST,
+    PLACE_BITS,
     grow,
     log2_of,
     most_bits_of,
@@ -18,6 +19,7 @@ from evstore.codec.box_tree_kernels import (
 from evstore.codec.cell_kernels import CONTEXTS, cells_of, contexts_of, forget
 from evstore.codec.modelled_room import Workspace
 from evstore.codec.modelled_shape_kernels import Shape
+from evstore.codec.packed_encode_kernels import bit_length
 from evstore.jit import kernel
 
 U = np.uint64
@@ -49,27 +51,20 @@ def cost_of_counts(counts: NDArray[np.uint32], each: int) -> int:
 
 
 @kernel
-def sorted_keys(
-    found: int, bits: int, ws: Workspace
-) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-    """The keys in order, and for each which of them it was."""
-    swapped = sort_keys(
-        ws.keys[:found], ws.order[:found], ws.other_keys[:found], ws.other_order[:found],
-        bits, ws.digits,
-    )  # fmt: skip
-    if swapped:
-        return ws.other_keys[:found], ws.other_order[:found]
-    return ws.keys[:found], ws.order[:found]
+def sort_bands(about: Shape, count: int, ws: Workspace) -> bool:
+    """Sort the keys in ``ws``; True where they are in ``ws.other_keys`` then."""
+    bits = int(about.key_bits) + bit_length(about.bands + U(about.near) - U(1))
+    return sort_keys(ws.keys[:count], ws.other_keys[:count], bits, ws.digits)
 
 
 @kernel
-def band_stop(keys: NDArray[np.uint32], a: int, band: int, bits: int) -> int:
+def band_stop(keys: NDArray[np.uint64], a: int, band: int, bits: int) -> int:
     """The first key behind a band that starts at ``a``."""
-    limit = (U(band) + U(1)) << U(bits)
+    limit = (U(band) + U(1)) << U(bits + PLACE_BITS)
     b = keys.size
     while a < b:
         m = (a + b) >> 1
-        if U(keys[m]) >= limit:
+        if keys[m] >= limit:
             b = m
         else:
             a = m + 1
@@ -88,7 +83,7 @@ def bits_in_band(about: Shape, band: int) -> tuple[int, int]:
 
 @kernel
 def grow_band(
-    about: Shape, keys: NDArray[np.uint32], a: int, b: int, band: int, share: int, ws: Workspace
+    about: Shape, keys: NDArray[np.uint64], a: int, b: int, band: int, share: int, ws: Workspace
 ) -> int:
     """The tree of the keys from ``a`` to ``b``, to ``ws.nodes``. Returns its cost.
 

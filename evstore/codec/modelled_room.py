@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.codec.box_tree_kernels import MOST_DIGIT
 from evstore.codec.model_format import (
     HEAD,
     LANES,
@@ -61,11 +62,9 @@ class Workspace(NamedTuple):
     token_raw: NDArray[np.uint32]  # bits behind its token
     leaves: NDArray[np.uint16]
     leaf_raw: NDArray[np.uint32]
-    keys: NDArray[np.uint32]
-    other_keys: NDArray[np.uint32]
-    order: NDArray[np.uint16]
-    other_order: NDArray[np.uint16]
-    digits: NDArray[np.int64]
+    keys: NDArray[np.uint64]  # each above the place of its event
+    other_keys: NDArray[np.uint64]
+    digits: NDArray[np.uint32]
     nodes: NDArray[np.int32]
     costs: NDArray[np.int64]
     stack: NDArray[np.int32]
@@ -127,11 +126,9 @@ def encode_room(events: int) -> Workspace:
         token_raw=empty(events, np.uint32),
         leaves=empty(events, np.uint16),
         leaf_raw=empty(events, np.uint32),
-        keys=empty(events, np.uint32),
-        other_keys=empty(events, np.uint32),
-        order=empty(events, np.uint16),
-        other_order=empty(events, np.uint16),
-        digits=empty((1 << 11) + 1, np.int64),
+        keys=empty(events, np.uint64),
+        other_keys=empty(events, np.uint64),
+        digits=empty((1 << MOST_DIGIT) + 1, np.uint32),
         nodes=empty(5 * nodes, np.int32),
         costs=empty(nodes, np.int64),
         stack=empty(256, np.int32),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bit_kernels import zigzag
+from evstore.codec.box_tree_kernels import PLACE_BITS
 from evstore.codec.model_format import (
     ESCAPE,
     LANES,
@@ -30,6 +31,7 @@ from evstore.jit import kernel
 
 U = np.uint64
 IN_TOKENS = 8  # polarity, beside the flags of FORM
+STEPS_AT_ONCE = 64
 MANY_EVENTS = 8192  # that pay for as many bands as there may be
 
 
@@ -148,6 +150,16 @@ def step_token(
 
 
 @kernel
+def part_of_lane(lane: np.uint64, step: np.uint64, n: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """(first, stop): up to STEPS_AT_ONCE events of a lane from its ``step``-th on.
+
+    What is written goes from lane to lane: of so many steps it stays in the cache meanwhile.
+    """
+    first = lane_start(lane, n) + step
+    return first, min(first + U(STEPS_AT_ONCE), lane_start(lane + U(1), n))
+
+
+@kernel
 def as_map(
     about: Shape,
     minor: NDArray[np.uint16],
@@ -160,19 +172,24 @@ def as_map(
     behind all others. ``leaf_raw`` gets both coordinates, for trees_to_leaves to cut.
     """
     n = U(minor.size)
-    for lane in range(U(LANES)):
-        row = column = U(0)
-        k = U(lane)
-        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
-            place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
-            other, key = map_event(about, place, now, column, row)
-            time_bin = U(ws.time_bins[i])
-            ws.tokens[k] = np.uint16(time_bin * U(2) + other)
-            ws.token_raw[k] = np.uint32(ws.gaps[i] - TIME_BASE[time_bin])
-            ws.keys[k] = np.uint32(key)
-            ws.leaf_raw[k] = np.uint32(place | (now << U(16)))
-            row, column = now, place
-            k += U(LANES)
+    for step in range(U(0), n // U(LANES) + U(1), U(STEPS_AT_ONCE)):
+        for lane in range(U(LANES)):
+            first, stop = part_of_lane(U(lane), step, n)
+            k = step * U(LANES) + U(lane)
+            row = column = U(0)
+            if step > U(0) and first < stop:
+                column = U(minor[first - U(1)]) - about.low_minor
+                row = U(major[first - U(1)]) - about.low_major
+            for i in range(first, stop):
+                place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
+                other, key = map_event(about, place, now, column, row)
+                time_bin = U(ws.time_bins[i])
+                ws.tokens[k] = np.uint16(time_bin * U(2) + other)
+                ws.token_raw[k] = np.uint32(ws.gaps[i] - TIME_BASE[time_bin])
+                ws.keys[k] = (key << U(PLACE_BITS)) | k
+                ws.leaf_raw[k] = np.uint32(place | (now << U(16)))
+                row, column = now, place
+                k += U(LANES)
 
 
 @kernel
@@ -185,21 +202,27 @@ def as_steps(
 ) -> None:
     """Tokens and keys of events that are coded by steps of the major coordinate."""
     n = U(minor.size)
-    for lane in range(U(LANES)):
-        row = about.start
-        column = polarity = U(0)
-        k = U(lane)
-        for i in range(lane_start(U(lane), n), lane_start(U(lane) + U(1), n)):
-            place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
-            v = U(p[i]) if about.in_tokens else U(0)
-            step, key = step_event(about, place, now, v, column, row, polarity)
-            time_bin, step_bin = U(ws.time_bins[i]), U(STEP_BIN[step])
-            ws.tokens[k] = np.uint16(step_token(about, time_bin, step_bin, v, polarity))
-            raw = (step - STEP_BASE[step_bin]) << TIME_RAW[time_bin]
-            ws.token_raw[k] = np.uint32(raw | (ws.gaps[i] - TIME_BASE[time_bin]))
-            ws.keys[k] = np.uint32(key)
-            row, column, polarity = now, place, v
-            k += U(LANES)
+    for begun in range(U(0), n // U(LANES) + U(1), U(STEPS_AT_ONCE)):
+        for lane in range(U(LANES)):
+            first, stop = part_of_lane(U(lane), begun, n)
+            k = begun * U(LANES) + U(lane)
+            row = about.start
+            column = polarity = U(0)
+            if begun > U(0) and first < stop:
+                column = U(minor[first - U(1)]) - about.low_minor
+                row = U(major[first - U(1)]) - about.low_major
+                polarity = U(p[first - U(1)]) if about.in_tokens else U(0)
+            for i in range(first, stop):
+                place, now = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
+                v = U(p[i]) if about.in_tokens else U(0)
+                step, key = step_event(about, place, now, v, column, row, polarity)
+                time_bin, step_bin = U(ws.time_bins[i]), U(STEP_BIN[step])
+                ws.tokens[k] = np.uint16(step_token(about, time_bin, step_bin, v, polarity))
+                raw = (step - STEP_BASE[step_bin]) << TIME_RAW[time_bin]
+                ws.token_raw[k] = np.uint32(raw | (ws.gaps[i] - TIME_BASE[time_bin]))
+                ws.keys[k] = (key << U(PLACE_BITS)) | k
+                row, column, polarity = now, place, v
+                k += U(LANES)
 
 
 @kernel

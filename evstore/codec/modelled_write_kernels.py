@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
-from evstore.codec.box_tree_kernels import collect, most_bits_of, write_leaves
+from evstore.codec.box_tree_kernels import PLACE_BITS, collect, most_bits_of, write_leaves
 from evstore.codec.frequency_kernels import class_of, share_slots
 from evstore.codec.model_format import NIBBLE_BITS, STEP_BINS, STEP_RAW, TIME_RAW, TOKENS
 from evstore.codec.model_table_kernels import FIRST_CLASS
-from evstore.codec.modelled_cost_kernels import band_stop, bits_in_band, grow_band, sorted_keys
+from evstore.codec.modelled_cost_kernels import band_stop, bits_in_band, grow_band, sort_bands
 from evstore.codec.modelled_room import Workspace
 from evstore.codec.modelled_shape_kernels import Shape
-from evstore.codec.packed_encode_kernels import bit_length
 from evstore.jit import kernel
 
 U = np.uint64
@@ -91,7 +90,8 @@ def write_trees(
     """
     bands = int(about.bands) + int(about.near)
     key_bits = int(about.key_bits)
-    keys, order = sorted_keys(count, key_bits + bit_length(U(bands - 1)), ws)
+    moved = sort_bands(about, count, ws)
+    keys = ws.other_keys[:count] if moved else ws.keys[:count]
     a = first = 0
     for band in range(bands):
         b = band_stop(keys, a, band, key_bits)
@@ -118,7 +118,7 @@ def write_trees(
         share_slots(ws.classes[first:stop], U(slot_bits), ws.slots[first:stop])
         place_slots(ws.slots[first:stop], ws.leaf_entries[first:stop])
         boxes = not about.steps and band == 0
-        trees_to_leaves(about, keys[a:b], order[a:b], boxes, first, stop, ws)
+        trees_to_leaves(about, keys[a:b], boxes, first, stop, ws)
         a = b
         first = stop
     return at
@@ -127,8 +127,7 @@ def write_trees(
 @kernel
 def trees_to_leaves(
     about: Shape,
-    keys: NDArray[np.uint32],
-    order: NDArray[np.uint16],
+    keys: NDArray[np.uint64],
     boxes: bool,
     first: int,
     stop: int,
@@ -148,13 +147,13 @@ def trees_to_leaves(
         ws.leaf_entries[leaf] |= np.uint32((one << U(24)) | (two << U(28)))
         minor, major = (U(1) << one) - U(1), (U(1) << two) - U(1)
         for j in range(a, b):
-            i = order[j]
+            i = keys[j] & U((1 << PLACE_BITS) - 1)
             ws.leaves[i] = np.uint16(leaf)
             if boxes:
                 both = U(ws.leaf_raw[i])
                 ws.leaf_raw[i] = np.uint32((both & minor) | (((both >> U(16)) & major) << one))
             else:
-                ws.leaf_raw[i] = np.uint32(U(keys[j]) & minor)
+                ws.leaf_raw[i] = np.uint32((keys[j] >> U(PLACE_BITS)) & minor)
         a = b
 
 
