@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from evstore.events import Events
-    from evstore.recording import Output, Recording, create, open, open_all, save
+    from evstore.recording.base import Recording
+    from evstore.recording.opening import open, open_all
+    from evstore.recording.saving import Output, create, save
     from evstore.recovery import recover
     from evstore.shard.follow import follow
     from evstore.shard.verify import verify_shard as verify
@@ -40,18 +42,18 @@ _HOMES = {
     "EvstoreError": "evstore.errors",
     "FormatError": "evstore.errors",
     "MissingDependencyError": "evstore.errors",
-    "Output": "evstore.recording",
-    "Recording": "evstore.recording",
+    "Output": "evstore.recording.saving",
+    "Recording": "evstore.recording.base",
     "TruncatedError": "evstore.errors",
     "UnsupportedError": "evstore.errors",
     "convert": "evstore.conversion",
-    "create": "evstore.recording",
+    "create": "evstore.recording.saving",
     "digest": "evstore.digests",
     "follow": "evstore.shard.follow",
-    "open": "evstore.recording",
-    "open_all": "evstore.recording",
+    "open": "evstore.recording.opening",
+    "open_all": "evstore.recording.opening",
     "recover": "evstore.recovery",
-    "save": "evstore.recording",
+    "save": "evstore.recording.saving",
     "simulate": "evstore.synth",
     "verify": "evstore.shard.verify:verify_shard",
 }

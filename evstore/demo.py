@@ -16,7 +16,7 @@ from evstore.bench.run import EVENTS, bench
 from evstore.conversion import Job, Options, convert_one
 from evstore.events import Events
 from evstore.formats import evt3
-from evstore.recording import open as open_recording
+from evstore.recording.opening import open as open_recording
 from evstore.shard.verify import verify_shard
 from evstore.synth import simulate
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evstore.events import COLUMNS, Events
-from evstore.recording import Recording
+from evstore.recording.base import Recording
 from evstore.selection import Selection
 
 NAMES = {"t": "t_i8", "x": "x_u2", "y": "y_u2", "p": "p_u1"}

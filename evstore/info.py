@@ -17,7 +17,7 @@ from evstore.shard.shard import Shard
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evstore.recording import Recording
+    from evstore.recording.base import Recording
 
 PACKED_BYTES = 13  # of an event as t int64, x and y uint16, p uint8: what ratios compare with
 GAP_TIMES = 100  # a gap is so many times longer than its events take at the mean rate ...
@@ -50,7 +50,7 @@ def describe(path: str, *, scan: bool = False, **said: Any) -> dict[str, Any]:
     """
     if said.get("input_format") in (None, "evs") and is_shard(path):
         return _of_shard(path, said.get("recording"))
-    from evstore.recording import open
+    from evstore.recording.opening import open
 
     with open(path, **said) as recording:
         found = _of_foreign(recording, scan)

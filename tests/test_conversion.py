@@ -21,7 +21,7 @@ from evstore.errors import ArgumentError, CorruptError, TruncatedError, Unsuppor
 from evstore.events import Events
 from evstore.formats import evt3
 from evstore.formats.reading import Batch, Triggers
-from evstore.recording import create, save
+from evstore.recording.saving import create, save
 from evstore.selection import Selection
 from evstore.shard.verify import verify_shard
 

@@ -12,7 +12,7 @@ import evstore
 from command_line import RESOLUTION, some_events
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.events import Events
-from evstore.recording import create, save
+from evstore.recording.saving import create, save
 
 EVENTS = some_events(50_000)
 

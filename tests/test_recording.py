@@ -22,9 +22,11 @@ from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedEr
 from evstore.events import COLUMNS, Events
 from evstore.formats import evt3
 from evstore.formats.reading import ReadOptions
-from evstore.recording import Recording, create, open_all, save
-from evstore.recording import open as open_recording
+from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
+from evstore.recording.opening import open as open_recording
+from evstore.recording.opening import open_all
+from evstore.recording.saving import create, save
 from evstore.selection import Selection
 
 

@@ -13,7 +13,7 @@ import evstore
 from command_line import RESOLUTION, raw_bytes, some_events, write_raw
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.events import Events
-from evstore.recording import create
+from evstore.recording.saving import create
 from evstore.shard.verify import verify_shard
 
 EVENTS = some_events(90_000)

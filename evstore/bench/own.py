@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from evstore import recording
 from evstore.bench.contender import Contender, variant
 from evstore.codec.chunk import PRESETS
 from evstore.events import COLUMNS, Events
+from evstore.recording import opening, saving
 from evstore.recovery import recover
 
 
@@ -24,14 +24,14 @@ class Shard(Contender):
     has_open = has_reuse = has_windows = has_recover = True
 
     def write(self, taken: Events) -> None:
-        recording.save(self.path + ".evs", taken, preset=self.preset, overwrite=True)
+        saving.save(self.path + ".evs", taken, preset=self.preset, overwrite=True)
 
     def read(self) -> Events:
-        with recording.open(self.path + ".evs") as opened:
+        with opening.open(self.path + ".evs") as opened:
             return opened[:]
 
     def open(self) -> None:
-        self._recording = recording.open(self.path + ".evs")
+        self._recording = opening.open(self.path + ".evs")
 
     def window(self, start: int, stop: int) -> Events:
         return self._recording.between(start, stop)
@@ -40,18 +40,18 @@ class Shard(Contender):
         self._recording.close()
 
     def buffers(self) -> None:
-        with recording.open(self.path + ".evs") as opened:
+        with opening.open(self.path + ".evs") as opened:
             self._buffers = Events.empty(length=len(opened))
 
     def reuse(self) -> Events:
-        with recording.open(self.path + ".evs") as opened:
+        with opening.open(self.path + ".evs") as opened:
             out = {name: getattr(self._buffers, name) for name in COLUMNS}
             opened.read(0, len(opened), out=out)
         return self._buffers
 
     def recover(self) -> Events:
         recover(self.path + ".evs", self.path + ".saved.evs")
-        with recording.open(self.path + ".saved.evs") as opened:
+        with opening.open(self.path + ".saved.evs") as opened:
             return opened[:]
 
 

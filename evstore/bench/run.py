@@ -17,7 +17,7 @@ from evstore.bench.contenders import contenders
 from evstore.bench.handed import ONCE, TILED, hand_over
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.recording import Recording
+from evstore.recording.base import Recording
 
 EVENTS, ROUNDS = 4_000_000, 5
 DAMAGE_S = 20.0

@@ -11,7 +11,7 @@ from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
 
 if TYPE_CHECKING:
-    from evstore.recording import Recording
+    from evstore.recording.base import Recording
 
 
 @click.command("diff")
@@ -38,7 +38,7 @@ def command(a: str, b: str, as_json: bool, said: dict[str, Any]) -> int:
 
 
 def _opened(path: str, said: dict[str, Any], opened: contextlib.ExitStack) -> dict[str, Recording]:
-    from evstore.recording import open_all
+    from evstore.recording.opening import open_all
 
     recordings = open_all(path, **said)
     for one in recordings:

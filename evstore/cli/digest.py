@@ -31,7 +31,7 @@ def command(
     that evstore reads: two files hold the same events in the same order where all four agree.
     """
     from evstore.digests import digest
-    from evstore.recording import open_all
+    from evstore.recording.opening import open_all
 
     found = []
     with contextlib.ExitStack() as opened:

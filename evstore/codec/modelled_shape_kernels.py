@@ -174,7 +174,7 @@ def as_map(
     n = U(minor.size)
     for step in range(U(0), n // U(LANES) + U(1), U(STEPS_AT_ONCE)):
         for lane in range(U(LANES)):
-            first, stop = part_of_lane(U(lane), step, n)
+            first, stop = part_of_lane(U(lane), U(step), n)
             k = step * U(LANES) + U(lane)
             row = column = U(0)
             if step > U(0) and first < stop:
@@ -204,7 +204,7 @@ def as_steps(
     n = U(minor.size)
     for begun in range(U(0), n // U(LANES) + U(1), U(STEPS_AT_ONCE)):
         for lane in range(U(LANES)):
-            first, stop = part_of_lane(U(lane), begun, n)
+            first, stop = part_of_lane(U(lane), U(begun), n)
             k = begun * U(LANES) + U(lane)
             row = about.start
             column = polarity = U(0)

@@ -11,9 +11,8 @@ from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
 from evstore.recording.base import Recording
 from evstore.selection import Selection
-from evstore.shard.index import RecordingInfo
+from evstore.shard.index import INFERRED, RecordingInfo
 from evstore.shard.reader import RecordingReader
-from evstore.shard.recording_writer import INFERRED
 from evstore.shard.shard import Shard
 
 FOREVER = 1 << 63

@@ -33,6 +33,8 @@ SHARED = -1  # the recording of a page that holds several short ones
 SMALLEST_RECORD = 16
 LARGEST_CHUNK = MAX_RECORD + LONGEST_FRAME  # bytes of its record
 LARGEST_SIDE = 1 << 16  # width or height
+#: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
+INFERRED = "events"
 
 #: A field of each of many chunks, for loops that are the interpreter's own.
 CODEC, COUNT, T_MIN, T_MAX, FIRST_EVENT, OFFSET, SIZE = (

@@ -16,7 +16,7 @@ from evstore.events import Events
 from evstore.interrupts import interrupts_held
 from evstore.shard.chunks import COLUMN
 from evstore.shard.encoding import Encoded, Room, encode
-from evstore.shard.index import PAGE_CHUNKS, RecordingInfo
+from evstore.shard.index import INFERRED, PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import Begin, End
 from evstore.shard.leaves import LeafBuffer
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
@@ -31,8 +31,6 @@ MOST_WAITING = 3  # such hand-overs: bounds the memory
 ENOUGH_WAITING = 2  # the pool has work for a while
 MOST_SIDES = 256  # records of side streams that wait for their turn
 LARGEST_COORDINATE = 0xFFFF
-#: metadata["resolution_from"] where no one stated it: greatest coordinate plus one.
-INFERRED = "events"
 
 
 class RecordingWriter:
