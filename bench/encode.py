@@ -8,7 +8,7 @@ from bench.bars import Bar, Settings, over_recordings
 from bench.recordings import recordings
 from bench.timing import times_faster
 from evstore import Events
-from evstore.codec.chunk import PACKED
+from evstore.codec.presets import PACKED
 from evstore.shard.encoding import encode, room
 from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.writer import CHUNK_EVENTS

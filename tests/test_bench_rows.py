@@ -16,7 +16,7 @@ from evstore.bench.contender import Contender
 from evstore.bench.contenders import MODULES, chosen, contenders
 from evstore.bench.frontier import beaten, edge
 from evstore.bench.run import Task, row, task
-from evstore.codec.chunk import PRESETS
+from evstore.codec.presets import PRESETS
 from evstore.errors import ArgumentError
 from evstore.events import Events
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from evstore.bench.contender import Contender, variant
-from evstore.codec.chunk import PRESETS
+from evstore.codec.presets import PRESETS
 from evstore.events import COLUMNS, Events
 from evstore.recording import opening, saving
 from evstore.recovery import recover

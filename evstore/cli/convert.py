@@ -11,6 +11,7 @@ import click
 from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
 from evstore.cli.selection_flags import selection_flags
+from evstore.codec.presets import DEFAULT_PRESET, PRESETS
 from evstore.selection import Selection
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ SHOWN = 10  # names of files that are left out
 @click.command("convert")
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.argument("target", metavar="DST")
-@click.option("--preset", default="fast", show_default=True, help="Size against speed.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default=DEFAULT_PRESET,
+    show_default=True,
+    help="Size against speed.",
+)
 @click.option(
     "--output-format", metavar="NAME", help="evs, evt3, csv or npz; else by DST's suffix."
 )

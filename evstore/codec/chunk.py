@@ -18,13 +18,10 @@ from evstore.codec.packed_decode_kernels import (
     decode,
 )
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, MEASURES, encode, worst_words
+from evstore.codec.presets import CODECS, MODELLED, PACKED, PRESETS
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 
-PACKED = 1
-MODELLED = 2
-CODECS = (PACKED, MODELLED)
-PRESETS = {"fast": PACKED, "balanced": MODELLED}
 BLOCK_EVENTS = 1024
 
 _NO_T = np.empty(0, np.int64)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
 from evstore.selection import Selection
 
@@ -20,7 +21,7 @@ SAID = (
 class Options:
     """How to read, what to keep and how to write; the same for every job of a run."""
 
-    preset: str = "fast"
+    preset: str = DEFAULT_PRESET
     input_format: str | None = None
     output_format: str | None = None
     columns: tuple[str, ...] | None = None

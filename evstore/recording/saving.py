@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.recording_writer import RecordingWriter
@@ -107,7 +108,7 @@ def create(
     path: str | os.PathLike[str],
     *,
     resolution: tuple[int, int] | None = None,
-    preset: str = "fast",
+    preset: str = DEFAULT_PRESET,
     overwrite: bool = False,
     flush_s: float | None = FLUSH_S,
     label: Any = None,
@@ -135,7 +136,7 @@ def save(
     *,
     label: Any = None,
     metadata: dict[str, Any] | None = None,
-    preset: str = "fast",
+    preset: str = DEFAULT_PRESET,
     overwrite: bool = False,
 ) -> None:
     """Write events (or a structured array) as a shard of one recording.

@@ -8,9 +8,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import CODECS, MODELLED, PACKED, scratch
+from evstore.codec.chunk import scratch
 from evstore.codec.modelled_room import Workspace, encode_room
 from evstore.codec.packed_encode_kernels import MEASURES, worst_words
+from evstore.codec.presets import CODECS, MODELLED, PACKED
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.chunks import CHECK_BYTES, COLUMN

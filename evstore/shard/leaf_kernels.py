@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.codec.chunk import MODELLED, PACKED
 from evstore.codec.modelled_choice_kernels import ANY
 from evstore.codec.modelled_encode_kernels import NO_CODE, encode_modelled
 from evstore.codec.modelled_room import Workspace
@@ -20,6 +19,7 @@ from evstore.codec.packed_encode_kernels import (
     bit_length,
     encode,
 )
+from evstore.codec.presets import MODELLED, PACKED
 from evstore.jit import kernel
 from evstore.shard.record_kernels import HEAD_ROOM, put_head
 from evstore.shard.root import LEAF_EVENTS

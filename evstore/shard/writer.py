@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.codec.chunk import preset_codec
+from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
 from evstore.shard.encoding import Room, room
 from evstore.shard.index import PAGE_CHUNKS, SHARED, PageInfo, RecordingInfo
@@ -42,7 +43,7 @@ class ShardWriter:
         self,
         path: str | os.PathLike[str],
         *,
-        preset: str = "fast",
+        preset: str = DEFAULT_PRESET,
         overwrite: bool = False,
         chunk_events: int = CHUNK_EVENTS,
         flush_s: float | None = FLUSH_S,
