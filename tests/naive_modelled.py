@@ -1,4 +1,4 @@
-"""Codec 2 again: slow, written from formats/evs/SPEC.md alone.
+"""Codec 2 again: slow, and what formats/evs/SPEC.md says, no more.
 
 Plain Python integers and lists; nothing of evstore is imported, so that an error in a kernel
 cannot be here too. naive_modelled_tables parses what stands before the stream, and

@@ -1,4 +1,4 @@
-"""What a payload of codec 2 says before its stream: slow, from formats/evs/SPEC.md alone.
+"""What a payload of codec 2 says before its stream, as formats/evs/SPEC.md tells it.
 
 Its head, its tables and its exceptions. Nothing of evstore is imported.
 """

@@ -1,7 +1,7 @@
 """A payload of codec 2 from its own head and tables and from the events: bit for bit the same.
 
-What a writer is free to choose (form, classes, cuts) is taken from the payload; all else, written
-from formats/evs/SPEC.md alone, is made again. Nothing of evstore is imported.
+What a writer is free to choose (form, classes, cuts) is taken from the payload; all else is made
+again, as formats/evs/SPEC.md tells it. Nothing of evstore is imported.
 """
 
 from __future__ import annotations
