@@ -14,8 +14,12 @@ import pytest
 import xxhash
 
 import naive
+import naive_modelled
+import naive_modelled_tables
+import naive_modelled_writing
 from conftest import ROOT
-from evstore.codec.chunk import encode_chunk
+from evstore.codec import model_format
+from evstore.codec.chunk import MODELLED, PACKED, decode_chunk, encode_chunk
 from evstore.errors import EvstoreError
 from evstore.events import Events
 from evstore.shard import index, side
@@ -31,6 +35,14 @@ FOLDER = ROOT / "formats" / "evs"
 SPEC = (FOLDER / "SPEC.md").read_text(encoding="utf-8")
 VECTORS = sorted((FOLDER / "vectors").glob("*.evs"))
 BAD = sorted((FOLDER / "bad").glob("*.evs"))
+BINS = {  # the escape's row is no bin of the page
+    "time_bins": (
+        model_format.TIME_BASE[:-1], model_format.TIME_RAW[:-1], naive_modelled_tables.TIME_BINS,
+    ),
+    "step_bins": (
+        model_format.STEP_BASE, model_format.STEP_RAW, naive_modelled_tables.STEP_BINS,
+    ),
+}  # fmt: skip
 EXAMPLE: naive.Columns = ([1000, 1001, 1003, 1003], [5, 6, 5, 9], [7, 7, 7, 7], [1, 0, 0, 1])
 
 
@@ -91,9 +103,26 @@ def test_vector_reads_as_it_always_did(path: Path) -> None:
             assert info.root == naive.root(columns, sides, said["label"], header)
 
 
+def as_coded(words: list[int], codec: int, count: int) -> naive.Columns:
+    """What the reference reads, and writes again, of a payload.
+
+    What codec 1 writes does not change. The writer of codec 2 is free to choose other forms, and
+    only what follows from them does not change.
+    """
+    if codec == MODELLED:
+        columns = naive_modelled.decode(words, count)
+        assert naive_modelled_writing.encode(words, columns) == words
+    else:
+        assert codec == PACKED
+        columns = naive.decode(words, count)
+        assert naive.encode(columns) == words
+        assert encode_chunk(Events(*columns)).tolist() == words
+    return columns
+
+
 @parametrize(VECTORS)
-def test_payloads_are_what_is_written_today(path: Path) -> None:
-    """The bits of codec 1 do not change; zstd's, in the index, may, from release to release."""
+def test_payloads_are_what_the_page_says(path: Path) -> None:
+    """The bits of payloads do not change; zstd's, in the index, may, from release to release."""
     data = path.read_bytes()
     parts: dict[str, dict[int, naive.Columns]] = {}
     ids = [said["id"] for said in said_of(path)]
@@ -102,30 +131,55 @@ def test_payloads_are_what_is_written_today(path: Path) -> None:
             info, payload = parse_chunk(parse_record(data, raw.offset))
             words = payload_of(raw)
             assert bytes(payload) == words.tobytes()
-            columns = naive.decode(words.tolist(), info.count)
-            assert encode_chunk(Events(*columns)).tolist() == words.tolist()
-            assert naive.encode(columns) == words.tolist()
+            columns = as_coded(words.tolist(), info.codec, info.count)
+            assert decode_chunk(words, info.count, info.codec) == Events(*columns)
             parts.setdefault(ids[info.recording], {})[info.first_event] = columns
     for said in said_of(path):
         chunks = [columns for _, columns in sorted(parts.get(said["id"], {}).items())]
         assert columns_of(said) == tuple([v for c in chunks for v in c[k]] for k in range(4))
 
 
-def test_vectors_show_every_record_and_every_form() -> None:
-    kinds, forms = set(), Counter[tuple[str, int]]()
+def payloads(codec: int) -> list[tuple[int, list[int]]]:
+    """Events and words of all payloads of a codec."""
+    found = []
     for path in VECTORS:
-        for raw in records(path.read_bytes()):
-            kinds.add(raw.kind)
+        data = path.read_bytes()
+        for raw in records(data):
             if raw.kind == CHUNK:
-                info, _ = parse_chunk(parse_record(path.read_bytes(), raw.offset))
-                blocks = -(-info.count // 1024)
-                for head in payload_of(raw)[: 12 * blocks].reshape(-1, 12).tolist():
-                    forms.update({("t", head[4] >> 8), ("x", head[6] >> 8), ("y", head[9] >> 8)})
-                    forms.update({("p", head[5] >> 14), ("exceptions", bool(head[5] & 0x3FFF))})
+                info, _ = parse_chunk(parse_record(data, raw.offset))
+                if info.codec == codec:
+                    found.append((info.count, payload_of(raw).tolist()))
+    return found
+
+
+def test_vectors_show_every_record_and_every_form() -> None:
+    kinds = {raw.kind for path in VECTORS for raw in records(path.read_bytes())}
     assert kinds == {*KINDS, b"z"}
+    forms = Counter[tuple[str, int]]()
+    for count, words in payloads(PACKED):
+        for at in range(0, 12 * -(-count // 1024), 12):
+            head = words[at : at + 12]
+            forms.update({("t", head[4] >> 8), ("x", head[6] >> 8), ("y", head[9] >> 8)})
+            forms.update({("p", head[5] >> 14), ("exceptions", bool(head[5] & 0x3FFF))})
     wanted = {("t", k) for k in range(4)} | {("p", k) for k in range(3)}
     wanted |= {("x", 0), ("y", 0), ("y", 1), ("exceptions", True), ("exceptions", False)}
     assert wanted <= set(forms)
+
+
+def test_vectors_show_every_form_of_codec_2() -> None:
+    flags, forms = set(), set()
+    for count, words in payloads(MODELLED):
+        said = naive_modelled_tables.Payload(words, count)
+        flags.add(words[0] & 7)
+        forms.update({("p", said.head.how), ("unit", said.head.unit > 1)})
+        forms.update({("bands", said.head.bands > 1), ("exceptions", bool(said.exceptions))})
+        forms.update(("leaves", tree is not None) for tree in said.trees)
+        forms.update(("pair apart", a + b > 16) for t in said.leaves for _, _, a, b in t.classes)
+        forms.update(("steps back", v >> 63) for _, v in said.exceptions)
+    assert flags == set(range(8))
+    assert {("p", how) for how in range(4)} <= forms
+    twice = ("unit", "bands", "exceptions", "leaves", "pair apart", "steps back")
+    assert {(name, flag) for name in twice for flag in (False, True)} <= forms
 
 
 @parametrize(VECTORS)
@@ -194,6 +248,30 @@ def literal(name: str) -> str:
     found = re.search(rf"^```{name}\n(.*?)\n```$", SPEC, re.M | re.S)
     assert found is not None
     return found[1]
+
+
+def test_bins_of_the_page_are_those_of_the_codec() -> None:
+    told = {name: [[*map(int, row.split())] for row in literal(name).splitlines()] for name in BINS}
+    for name, (bases, raw, reference) in BINS.items():
+        assert told[name] == [bases.tolist(), raw.tolist()], name
+        assert [*zip(*told[name], strict=True)] == reference, name
+
+
+def test_the_example_of_codec_2_is_what_it_says() -> None:
+    text = re.sub(r"0000 x 5", " ".join(["0000"] * 5), literal("modelled"))
+    text = re.sub(r"0000 0001 x 28", " ".join(["0000 0001"] * 28), text)
+    words = [int(word, 16) for word in text.split()]
+    assert as_coded(words, MODELLED, 4) == EXAMPLE
+    assert decode_chunk(np.array(words, np.uint16), 4, MODELLED) == Events(*EXAMPLE)
+    said = naive_modelled_tables.Payload(words, 4)
+    assert [*said.tokens[0].classes.items()] == [((0, 1, 0), 24), ((1, 1, 0), 22), ((2, 1, 0), 22)]
+    assert [*said.tokens[0].slots.values()] == [2047, 1024, 1025]
+    assert said.leaves[0].classes == {(0, 0, 3, 0): 26}
+    assert said.strings[0][1] is None
+    assert said.strings[1][1] is not None
+    assert said.strings[1][1].classes == {0: 22}
+    assert (said.head.predicted, said.head.sure) == (1, 1 << 0 | 1 << 7 | 1 << 10)
+    assert not said.stream
 
 
 def test_the_worked_example_is_what_the_code_writes() -> None:

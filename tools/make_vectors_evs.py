@@ -127,6 +127,99 @@ def runs(n: int) -> list[Event]:
     ]
 
 
+def drawn(n: int, bounds: tuple[int, ...], seed: int = 1) -> list[tuple[int, ...]]:
+    """Numbers below the bounds, from a fixed congruence as those of ``plain``."""
+    found, state = [], seed
+    for _ in range(n):
+        row = []
+        for bound in bounds:
+            state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+            row.append((state >> 32) % bound)
+        found.append(tuple(row))
+    return found
+
+
+def read_out_rows(n: int) -> list[Event]:
+    """A sensor that is read out by rows: y moves on a little, one row has a few events."""
+    events, t, y = [], 0, 0
+    for d, up, x, p in drawn(n, (3, 12, 320, 2)):
+        t, y = t + d, (y + (up == 0)) % 240
+        events.append((t, x, y, p))
+    return events
+
+
+def edges(n: int) -> list[Event]:
+    """Edges that move along rows: x goes on by a few, and p stays for a while."""
+    events, t, x, y, on = [], 0, 0, 0, 0
+    for d, far, over, up, turn in drawn(n, (9, 3, 25, 60, 40)):
+        t, x = t + 10 * (d == 0), (x + 1 + far) % 640
+        y = (y + 1 + up) % 480 if over == 0 else y
+        on ^= int(turn == 0)
+        events.append((t, x, y, on))
+    return events
+
+
+def hot_places(n: int) -> list[Event]:
+    """Sixty places anywhere, each with a polarity that it seldom leaves."""
+    places = drawn(60, (1280, 720, 2), 7)
+    events, t = [], 0
+    for d, k, other in drawn(n, (2000, 60, 12)):
+        t += d
+        x, y, p = places[k]
+        events.append((t, x, y, p ^ (other == 0)))
+    return events
+
+
+def scattered_runs(n: int) -> list[Event]:
+    """Runs of events in a row, of rows anywhere."""
+    events, t, x, y = [], 0, 0, 0
+    for d, far, over, row, p in drawn(n, (9, 3, 10, 1024, 2)):
+        t, x, y = t + d, (x + 1 + far) % 1024, row if over == 0 else y
+        events.append((t, x, y, p))
+    return events
+
+
+def turned(events: list[Event]) -> list[Event]:
+    return [(t, y, x, p) for t, x, y, p in events]
+
+
+def make_vectors_of_codec_2() -> None:
+    """One form each, and what comes with any of them."""
+
+    def balanced(features: str, events: list[Event], **options: Any) -> None:
+        vector(features, Said(events), preset="balanced", **options)
+
+    rows = read_out_rows(1500)
+    noisy = [(t, x, y, p) for (t, x, _, _), (_, _, y, p) in zip(edges(1500), rows, strict=True)]
+    balanced("modelled_steps", rows)
+    balanced("modelled_steps_swapped", turned(rows))
+    halves = [(t, x, y + 200 * (k // 150 % 2), 0) for k, (t, x, y, _) in enumerate(rows[:900])]
+    balanced("modelled_empty_bands", halves)
+    balanced("modelled_near", noisy)
+    balanced("modelled_near_swapped", turned(noisy))
+    balanced("modelled_tokens", [(t, x, y, y // 2 % 2) for t, x, y, _ in edges(1500)])
+    balanced("modelled_map", hot_places(1500))
+    balanced(
+        "modelled_map_swapped", [(t, x % 256, y % 8 * 32, p) for t, x, y, p in hot_places(900)]
+    )
+    balanced("modelled_map_near", scattered_runs(1500))
+    one_on = [(t, x, y, 1) for t, x, y, _ in edges(1500)]
+    balanced("modelled_map_near_swapped", turned(one_on))
+    back = [(t - 40 * (k % 30 == 29), *rest) for k, (t, *rest) in enumerate(rows[:600])]
+    balanced("modelled_steps_back", back)
+    gaps = [(t + 10**12 * (k // 90), *rest) for k, (t, *rest) in enumerate(rows[:600])]
+    balanced("modelled_gaps", gaps)
+    ends = [MIN_T, MAX_T, -1, 0, MAX_T - 1, MIN_T]
+    any_times = [(ends[k // 300], *rest) for k, (_, *rest) in enumerate(rows)]
+    balanced("modelled_any_times", any_times)
+    places = drawn(400, (9, 65_536, 65_536))
+    corners = [(0, 0, 0), (0, 65_535, 65_535), (0, 0, 65_535), (0, 65_535, 0)]
+    everywhere = [(5 * k, x, y, 0) for k, (_, x, y) in enumerate(corners + places)]
+    balanced("modelled_any_places", everywhere)
+    balanced("modelled_ticks", [(1000 * t - 7, x, y, p) for t, x, y, p in rows[:500]])
+    balanced("modelled_chunks", rows, chunk_events=400)
+
+
 def make_vectors() -> None:
     vector("plain", Said(plain(200), resolution=(34, 34)))
     vector("example", Said([(1000, 5, 7, 1), (1001, 6, 7, 0), (1003, 5, 7, 0), (1003, 9, 7, 1)]))
@@ -301,4 +394,5 @@ def make_bad() -> None:
 
 if __name__ == "__main__":
     make_vectors()
+    make_vectors_of_codec_2()
     make_bad()
