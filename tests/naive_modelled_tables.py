@@ -166,7 +166,12 @@ def token_table(bits: Bits, head: Head) -> Table:
     """Symbols are (time bin, step bin, p)."""
     polarities = 2 if head.how == TOKENS else 1
     classes, token, last = {}, -1, 6
-    for _ in range(bits.take(12)):
+    count = bits.take(12)
+    if count == 0 and head.how == TOKENS:
+        table = Table({(0, 0, 0): 1}, head.token_bits)
+        table.classes = {}
+        return table
+    for _ in range(count):
         token += 1 + bits.golomb(0)
         last = bits.next_class(last)
         step, p = divmod(token, polarities)

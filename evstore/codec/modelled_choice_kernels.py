@@ -32,8 +32,8 @@ U = np.uint64
 GOLDEN = U(0x9E3779B1)  # its multiples are spread evenly (Knuth's multiplicative hashing)
 ANY = -1  # for the form: the best one
 SAMPLE = 1536  # events looked at, at least
-#: Forms tried beside the plain steps, which find the major coordinate.
-UNTOLD = np.array([STEPS | NEAR, NEAR, 0], np.int64)
+#: Forms tried beside those that find the major coordinate.
+UNTOLD = np.array([STEPS, NEAR, 0], np.int64)
 
 
 @kernel
@@ -117,10 +117,10 @@ def choose(
 ) -> int:
     """The cheapest form, as shape_of takes it; ``ws.found`` says what cells cost where ``told``.
 
-    Which coordinate is the major one is found by their steps alone: where that is not clear, it
+    Which coordinate is the major one is found by one form of each: where that is not clear, it
     matters little.
     """
-    form = STEPS
+    form = STEPS | NEAR
     best = estimate(form, extents, x, y, p, ws)
     other = estimate(form | SWAPPED, extents, x, y, p, ws)
     if other < best:
