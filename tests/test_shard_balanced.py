@@ -11,7 +11,7 @@ import pytest
 
 import evstore
 from evstore.codec.chunk import MODELLED, PACKED, decode_chunk, encode_chunk, measure
-from evstore.codec.model_format import MOST_EVENTS
+from evstore.codec.model_format import FORM, MOST_EVENTS, P_AT, P_TOKENS
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.shard.chunks import parse_chunk
 from evstore.shard.encoding import encode, room
@@ -140,10 +140,14 @@ def test_a_form_chosen_for_a_chunk_holds_what_follows(tmp_path: Path, seed: int)
         parts.append(piece(1000, "jitter", kind, "rows", "any", seed))
         for p in ("off", "on", "one on"):
             parts.append(piece(1000, "dense", "sensor", kind, p, seed))
-    for k in range(3):
-        edge = walk(1000, seed + k)
-        by_row = Events(edge.t, edge.x, edge.y, edge.y & 1)
-        events = Events.concatenate([by_row, *(parts[i] for i in rng.permutation(len(parts)))])
+    k = np.arange(1000)
+    # Rows one after the other, far apart in them, the polarity as the event before: p in tokens.
+    striped = Events(3 * k, rng.integers(0, 640, 1000), k // 20, k // 100 & 1)
+    assert encode_chunk(striped, MODELLED)[FORM] >> P_AT == P_TOKENS
+    parts += [Events(3 * k, striped.x, k // 20, k == at) for at in (0, 500, 999)]
+    for first in (striped, *parts[:3]):
+        others = rng.integers(0, len(parts), LEAF_EVENTS // 1000)
+        events = Events.concatenate([first, *parts[-3:], *(parts[i] for i in others)])
         assert MODELLED in expect_back(tmp_path / "a.evs", events, chunk_events=1000)
 
 
