@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,21 @@ def test_more_events_than_a_chunk_may_have() -> None:
 def test_name_and_blocks() -> None:
     assert preset_codec("balanced") == MODELLED
     assert not has_blocks(MODELLED)
+
+
+def test_payloads_are_what_they_were() -> None:
+    """The format stands. An encoder that finds something smaller may change this, knowingly."""
+    k = np.arange(3000, dtype=np.uint64)
+    some = (k * U(0x9E3779B97F4A7C15)) >> U(40)  # no random generator promises its numbers
+    t = np.cumsum((some & U(15)) * U(10)) - U(600) * (some % U(97) == 0)
+    x, y = 300 + some % U(60) + (some & U(0x100)), k // U(25)
+    p = (k // U(7) + (some % U(11) == 0)) & U(1)
+    events = Events(t.astype(np.int64), x, y, p)
+    hashed = xxhash.xxh3_64()
+    for form in (*FORMS.values(), -1):
+        for part in (events, events[:50], events[2000:2001]):
+            hashed.update(encode_as(form, part).tobytes())
+    assert hashed.hexdigest() == "1c4c88f32df72281"
 
 
 # -------------------------------------------------------------- parts, and several at once
