@@ -132,6 +132,13 @@ def test_chunks_around_the_longest(tmp_path: Path, chunk_events: int) -> None:
     assert found[-1] == MODELLED
 
 
+@pytest.mark.parametrize("kinds", [("two", "sensor"), ("sensor", "two"), ("any", "any")])
+def test_long_chunks_of_places_far_apart(tmp_path: Path, kinds: tuple[str, str]) -> None:
+    """More leaves than a table has, too: such a chunk is left to codec 1."""
+    events = piece(MOST_EVENTS, "dense", *kinds, "any", 3)
+    expect_back(tmp_path / "a.evs", events, chunk_events=MOST_EVENTS)
+
+
 def test_a_form_chosen_for_a_chunk_holds_what_follows(tmp_path: Path, seed: int) -> None:
     """The first chunk of a leaf decides for the others, however unlike it they are."""
     rng = np.random.default_rng(seed)
