@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from evstore.codec.chunk import MODELLED, Rooms, decode_blocks, decode_chunk
 from evstore.codec.model_format import (
     BANDS,
@@ -36,8 +31,6 @@ from evstore.errors import CorruptError
 from evstore.events import Events
 from guards import expect_guards, guarded
 from modelled import AWKWARD, FORMS, Words, decoded, encode_as, made_up, mutate, walk, whole_chunk
-from pure import pure
-from test_modelled import old_numpy
 
 NAMES = pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 EXTREMES = (0, 1, 0x7FFF, 0x8000, 0xFFFF)
@@ -327,59 +320,3 @@ def test_no_payload_asks_for_much_memory_or_time(seed: int) -> None:
             assert time.perf_counter() - start < 5
     finally:
         tracemalloc.stop()
-
-
-# ------------------------------------------------------------------- with every index checked
-
-
-@old_numpy
-def test_spoilt_payloads_are_read_in_bounds_as_python(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    decode = pure(decode_chunks)
-    for form, events in made_up((40,), seed):
-        words = mutate(encode_as(form, events), rng)
-        code, found = decoded(words, 40)
-        again, plain = decoded(words, 40, decode=decode)
-        assert again == code
-        assert code or plain == found
-
-
-CHECKED = """
-import sys
-import numpy as np
-from modelled import decode_room, decoded
-given = np.load(sys.argv[1])
-room = decode_room(1100)
-for start, stop, n in given["rows"].tolist():
-    print(decoded(given["words"][start:stop], n, room)[0])
-try:
-    from evstore.codec.bit_kernels import long_at
-    print(long_at(np.zeros(2, np.uint16), np.uint64(1)))
-except IndexError:
-    print("checked")
-"""
-
-
-def test_spoilt_payloads_are_read_in_bounds_where_numba_checks(tmp_path: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    payloads, codes, rows, at = [], [], [], 0
-    for form, events in made_up((1, 33, 300, 1100), seed):
-        given = encode_as(form, events)
-        for words in (given, *(mutate(given, rng) for _ in range(12))):
-            rows.append((at, at + len(words), len(events)))
-            payloads.append(words)
-            codes.append(decoded(words, len(events))[0])
-            at += len(words)
-    np.savez(tmp_path / "given.npz", words=np.concatenate(payloads), rows=np.array(rows))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
-    asked = {
-        "BOUNDSCHECK": "1",
-        "CPU_NAME": "generic",
-        "OPT": "0",
-        "CACHE_DIR": str(tmp_path / "c"),
-    }
-    environ = {**kept, **{f"NUMBA_{name}": value for name, value in asked.items()}}
-    environ["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
-    command = [sys.executable, "-c", CHECKED, str(tmp_path / "given.npz")]
-    ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=250)
-    assert ran.stdout.split() == [*map(str, codes), "checked"], ran.stderr
