@@ -32,11 +32,8 @@ def write_tokens(about: Shape, bits: int, at: np.uint64, ws: Workspace) -> np.ui
         for k in range(TOKENS):
             total += U(counts[k])
             present += int(counts[k] != 0)
-        at = put_bits(ws.table, at, U(max(present, 1)), U(12))
+        at = put_bits(ws.table, at, U(present), U(12))
         if present == 0:
-            # No event follows an ON one in its lane. A table has a token all the same: the first.
-            at = put_golomb(ws.table, at, U(0), U(0))
-            at = put_golomb(ws.table, at, U(0), U(1))
             continue
         if present > 1 << bits:
             return U(0)
