@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from evstore.codec.chunk import PRESETS
+
 ROOT = Path(__file__).resolve().parent.parent
 SEED = int(os.environ.get("EVSTORE_TEST_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -27,6 +29,12 @@ def pytest_report_header() -> str:
 def seed() -> int:
     """A different seed each run, printed at the top of it; EVSTORE_TEST_SEED repeats a run."""
     return SEED
+
+
+@pytest.fixture(scope="session", params=sorted(PRESETS, key=PRESETS.__getitem__))
+def preset(request: pytest.FixtureRequest) -> str:
+    """Each in turn: what a shard holds is the same in all of them."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -61,11 +61,11 @@ def camera(
     return Events(events.t - start, events.x % resolution[0], events.y % resolution[1], events.p)
 
 
-def small_shard(path: Path) -> dict[str, Whole]:
+def small_shard(path: Path, preset: str = "fast") -> dict[str, Whole]:
     """Two recordings, interleaved, with triggers, labels and a step back: about 3 KiB."""
     first = camera(130, 1, resolution=(34, 34))
     second = camera(70, 2, "rare steps back", (34, 34))
-    with ShardWriter(path, chunk_events=60, flush_s=None) as shard:
+    with ShardWriter(path, preset=preset, chunk_events=60, flush_s=None) as shard:
         a = shard.recording("first", resolution=(640, 480), label=3)
         b = shard.recording("second", label={"name": "walk"}, metadata={"sensor": "tiny"})
         a.write(first[:70])

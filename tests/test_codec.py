@@ -25,11 +25,11 @@ from evstore.codec.chunk import (
 )
 from evstore.errors import ArgumentError, CorruptError, EvstoreError, UnsupportedError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
+from guards import expect_guards, guarded
 from pure import pure
 from streams import COORDINATES, MAX_T, MIN_T, TIMES, piece, streams
 
 U = np.uint64
-GUARD = 512  # values before and after an output that no kernel may touch
 
 
 def columns_of(events: Events) -> naive.Columns:
@@ -264,12 +264,6 @@ def test_a_full_block_as_python() -> None:
 # -------------------------------------------------------------------------------- hostile
 
 
-def guarded(n: int) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Arrays with guards, and the views of them that a kernel may write."""
-    whole = {c: np.full(n + 2 * GUARD, 165, COLUMN_DTYPES[c]) for c in COLUMNS}
-    return whole, {c: array[GUARD : GUARD + n] for c, array in whole.items()}
-
-
 def mutate(words: NDArray[np.uint16], blocks: int, rng: np.random.Generator) -> NDArray[np.uint16]:
     """A payload with some words changed, mostly of the descriptors, or cut, or longer."""
     words = words.copy()
@@ -307,9 +301,7 @@ def expect_code_or_events(words: NDArray[np.uint16], n: int, past: bool) -> bool
     code = packed_decode_kernels.decode(
         words, whole_chunk(words, n), *views.values(), past, scratch()
     )
-    for name, array in whole.items():
-        assert (array[:GUARD] == 165).all(), name
-        assert (array[GUARD + n :] == 165).all(), name
+    expect_guards(whole, n)
     try:
         expected = naive.decode(words.tolist(), n)
     except naive.NaiveError:
@@ -345,9 +337,7 @@ def test_random_payloads_end_in_bounds(seed: int) -> None:
         past = bool(rng.random() < 0.5)
         told = (words, whole_chunk(words, n), *views.values(), past, scratch())
         packed_decode_kernels.decode(*told)
-        for array in whole.values():
-            assert (array[:GUARD] == 165).all()
-            assert (array[GUARD + n :] == 165).all()
+        expect_guards(whole, n)
 
 
 @old_numpy

@@ -17,14 +17,14 @@ from evstore.recording.saving import create, save
 EVENTS = some_events(50_000)
 
 
-def test_a_finished_shard_is_followed_to_its_end(tmp_path: Path) -> None:
-    save(tmp_path / "a.evs", EVENTS)
+def test_a_finished_shard_is_followed_to_its_end(tmp_path: Path, preset: str) -> None:
+    save(tmp_path / "a.evs", EVENTS, preset=preset)
     parts = list(evstore.follow(tmp_path / "a.evs"))
     assert Events.concatenate(parts) == EVENTS
     assert len(parts) > 1
 
 
-def test_a_live_writer_is_followed(tmp_path: Path) -> None:
+def test_a_live_writer_is_followed(tmp_path: Path, preset: str) -> None:
     path = tmp_path / "a.evs"
     seen: list[Events] = []
     arrived = threading.Event()
@@ -34,7 +34,7 @@ def test_a_live_writer_is_followed(tmp_path: Path) -> None:
             seen.append(events)
             arrived.set()
 
-    with create(path, resolution=RESOLUTION, flush_s=0.2) as out:
+    with create(path, resolution=RESOLUTION, preset=preset, flush_s=0.2) as out:
         watcher = threading.Thread(target=watch)
         watcher.start()
         for start in range(0, 50_000, 10_000):

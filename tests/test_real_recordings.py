@@ -27,13 +27,13 @@ def said(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_digests_before_and_after(kind: str, data_dir: Path, tmp_path: Path) -> None:
+def test_digests_before_and_after(kind: str, data_dir: Path, tmp_path: Path, preset: str) -> None:
     chosen = {n: e for n, e in expected(data_dir).items() if e["format"] == kind}
     assert chosen, f"EXPECTED.json lists no file of format {kind!r}"
     for name, entry in chosen.items():
         target = tmp_path / f"{Path(name).name}.evs"
         job = Job(str(data_dir / name), str(target))
-        receipt = convert_one(job, Options(**said(kind), verify=True))
+        receipt = convert_one(job, Options(**said(kind), verify=True, preset=preset))
         assert receipt.verified, name
         with evstore.open(data_dir / name, **said(kind)) as before, evstore.open(target) as after:
             found = [evstore.digest(before), evstore.digest(after)]
@@ -68,10 +68,12 @@ def test_digests_through_other_formats(
         assert evstore.digest(rec)["sha256"] == entry["sha256"]
 
 
-def test_windows_of_a_real_recording(data_dir: Path, tmp_path: Path, seed: int) -> None:
+def test_windows_of_a_real_recording(
+    data_dir: Path, tmp_path: Path, preset: str, seed: int
+) -> None:
     """Time steps back here: windows and regions against a mask over the whole."""
     name, target = "prophesee/gen41_hd_burst_evt3.raw", tmp_path / "a.evs"
-    convert_one(Job(str(data_dir / name), str(target)), Options())
+    convert_one(Job(str(data_dir / name), str(target)), Options(preset=preset))
     random = np.random.default_rng(seed)
     with evstore.open(target) as rec:
         events = rec[:]
@@ -86,14 +88,14 @@ def test_windows_of_a_real_recording(data_dir: Path, tmp_path: Path, seed: int) 
             assert rec.between(start, stop, roi=roi, polarity=1) == events[keep]
 
 
-def test_nmnist(data_dir: Path, tmp_path: Path, seed: int) -> None:
+def test_nmnist(data_dir: Path, tmp_path: Path, preset: str, seed: int) -> None:
     folder = data_dir / "nmnist_small"
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
     files = sorted(folder.glob("*/*/*.bin"))
     for k in np.random.default_rng(seed).choice(len(files), min(SAMPLED, len(files)), False):
         path, target = files[int(k)], tmp_path / f"{k}.evs"
-        receipt = convert_one(Job(str(path), str(target)), Options(verify=True))
+        receipt = convert_one(Job(str(path), str(target)), Options(verify=True, preset=preset))
         assert receipt.lossless, path
         # Five bytes an event, big end first: x, y, then polarity and 23 bits of time.
         raw = np.fromfile(path, np.uint8).reshape(-1, 5).astype(np.int64)

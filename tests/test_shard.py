@@ -116,10 +116,10 @@ def test_varints_that_cannot_be(raw: bytes) -> None:
 @given(streams(1500), st.integers(1, 2000))
 @settings(max_examples=40)
 def test_whatever_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory, events: Events, chunk_events: int
+    tmp_path_factory: pytest.TempPathFactory, preset: str, events: Events, chunk_events: int
 ) -> None:
     path = tmp_path_factory.mktemp("s") / "a.evs"
-    save(path, events, chunk_events=chunk_events)
+    save(path, events, preset=preset, chunk_events=chunk_events)
     assert read_events(path) == events
     assert verify_shard(path).events == len(events)
     with Shard(path) as shard:

@@ -24,9 +24,9 @@ from shards import (
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def small(tmp_path_factory: pytest.TempPathFactory, preset: str) -> bytes:
     path = tmp_path_factory.mktemp("small") / "a.evs"
-    small_shard(path)
+    small_shard(path, preset)
     data = path.read_bytes()
     assert len(data) < 3500
     return data

@@ -23,8 +23,8 @@ from shards import camera, read_events
 from test_shard_retries import full_after
 
 
-def written(path: Path, parts: list[Events], pool: Any, step: int) -> bytes:
-    with ShardWriter(path, flush_s=None, pool=pool, chunk_events=step) as shard:
+def written(path: Path, parts: list[Events], pool: Any, step: int, preset: str = "fast") -> bytes:
+    with ShardWriter(path, preset=preset, flush_s=None, pool=pool, chunk_events=step) as shard:
         out = shard.recording("r")
         taken = [0, *accumulate(map(len, parts))]
         for k, events in enumerate(parts):
@@ -38,14 +38,14 @@ def written(path: Path, parts: list[Events], pool: Any, step: int) -> bytes:
 @pytest.mark.parametrize("helpers", [1, 3])
 @pytest.mark.parametrize("step", [16_384, 10_000])
 def test_helpers_write_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helpers: int, step: int, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, helpers: int, step: int, seed: int
 ) -> None:
     """However long each takes, and however the events come."""
     rng = np.random.default_rng(seed)
     whole = camera(900_000)
     cuts = [0, *sorted(rng.integers(0, 900_000, 3).tolist()), 900_000]
     parts = [whole[a:b] for a, b in pairwise(cuts)]
-    alone = written(tmp_path / "a.evs", [whole], None, step)
+    alone = written(tmp_path / "a.evs", [whole], None, step, preset)
     quick = recording_writer.encode
 
     def slow(*args: Any) -> Any:
@@ -54,8 +54,8 @@ def test_helpers_write_the_same_file(
 
     monkeypatch.setattr(recording_writer, "encode", slow)
     with ThreadPoolExecutor(helpers) as pool:
-        assert written(tmp_path / "b.evs", [whole], pool, step) == alone
-        assert written(tmp_path / "c.evs", parts, pool, step) == alone
+        assert written(tmp_path / "b.evs", [whole], pool, step, preset) == alone
+        assert written(tmp_path / "c.evs", parts, pool, step, preset) == alone
     assert read_events(tmp_path / "a.evs") == whole
 
 

@@ -29,10 +29,10 @@ def save(path: Path, events: Events, **options: Any) -> None:
 # ------------------------------------------------------------------------ many and several
 
 
-def test_a_recording_of_several_pages(tmp_path: Path) -> None:
+def test_a_recording_of_several_pages(tmp_path: Path, preset: str) -> None:
     events = camera(9001, 3, "jitter")
     path = tmp_path / "a.evs"
-    save(path, events, chunk_events=2)
+    save(path, events, preset=preset, chunk_events=2)
     assert verify_shard(path).chunks == 4501
     with Shard(path) as shard:
         info = shard.find(None)
@@ -67,10 +67,10 @@ def test_short_recordings_share_pages(tmp_path: Path) -> None:
     assert verify_shard(path).recordings == 9
 
 
-def test_interleaved_recordings_and_an_empty_one(tmp_path: Path) -> None:
+def test_interleaved_recordings_and_an_empty_one(tmp_path: Path, preset: str) -> None:
     path = tmp_path / "a.evs"
     given = [camera(5000, k) for k in range(3)]
-    with ShardWriter(path, chunk_events=700, flush_s=None) as shard:
+    with ShardWriter(path, preset=preset, chunk_events=700, flush_s=None) as shard:
         writers = [shard.recording(f"r{k}", label=np.int64(k)) for k in range(3)]
         shard.recording("empty", resolution=(3, 4), label="none")
         for start in range(0, 5000, 300):
@@ -155,11 +155,11 @@ def test_side_streams_longer_than_a_record(tmp_path: Path) -> None:
     verify_shard(path)
 
 
-def test_parts_of_a_long_recording_keep_their_event_numbers(tmp_path: Path) -> None:
+def test_parts_of_a_long_recording_keep_their_event_numbers(tmp_path: Path, preset: str) -> None:
     path = tmp_path / "a.evs"
     events = camera(3000)
     with (
-        ShardWriter(path, chunk_events=500, flush_s=None) as shard,
+        ShardWriter(path, preset=preset, chunk_events=500, flush_s=None) as shard,
         shard.recording("r", part=2, first_event=1 << 40) as out,
     ):
         out.write(events)
@@ -212,10 +212,10 @@ def test_coordinates_outside_the_resolution_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Events]:
+def long(tmp_path_factory: pytest.TempPathFactory, preset: str) -> tuple[Path, Events]:
     path = tmp_path_factory.mktemp("long") / "a.evs"
     events = camera(50_000, 9, "jitter")
-    save(path, events, chunk_events=5000)
+    save(path, events, preset=preset, chunk_events=5000)
     return path, events
 
 
@@ -277,11 +277,13 @@ def test_batches_in_one_buffer(long: tuple[Path, Events]) -> None:
     assert at == len(events)
 
 
-def test_threads_share_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_share_a_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
     monkeypatch.setattr("evstore.shard.recording_writer.PAGE_CHUNKS", 3)
     path = tmp_path / "a.evs"
     events = camera(6000, 4)
-    save(path, events, chunk_events=40)
+    save(path, events, preset=preset, chunk_events=40)
     wrong = []
     with Shard(path) as shard:
         assert len(shard.pages) == 50

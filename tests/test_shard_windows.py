@@ -37,12 +37,16 @@ def brute_force(
     return events[keep]
 
 
-def shard_of(path: Path, events: Events, chunk_events: int, page_chunks: int = 3) -> bytes:
+def shard_of(
+    path: Path, events: Events, preset: str, chunk_events: int, page_chunks: int = 3
+) -> bytes:
     """A recording over many short pages, between two others."""
     with (
         mock.patch("evstore.shard.recording_writer.PAGE_CHUNKS", page_chunks),
         mock.patch("evstore.shard.writer.PAGE_CHUNKS", page_chunks),
-        ShardWriter(path, chunk_events=chunk_events, flush_s=None, overwrite=True) as shard,
+        ShardWriter(
+            path, preset=preset, chunk_events=chunk_events, flush_s=None, overwrite=True
+        ) as shard,
     ):
         for id, part in (("before", events[:5]), ("r", events), ("after", events[:7])):
             with shard.recording(id) as out:
@@ -70,7 +74,7 @@ def bounds(events: Events) -> st.SearchStrategy[int]:
 @given(st.data())
 @settings(max_examples=70)
 def test_windows_are_what_a_mask_gives(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, preset: str, data: st.DataObject
 ) -> None:
     events = data.draw(pieces(2600))
     chunk_events = data.draw(st.sampled_from([1, 7, 64, 300, 1024, 1025, 3000]))
@@ -78,7 +82,7 @@ def test_windows_are_what_a_mask_gives(
         events = events[: 400 * chunk_events]
     path = tmp_path_factory.mktemp("w") / "a.evs"
     xs, ys = events.x.tolist(), events.y.tolist()
-    with Shard(MemorySource(shard_of(path, events, chunk_events))) as shard:
+    with Shard(MemorySource(shard_of(path, events, preset, chunk_events))) as shard:
         reader = RecordingReader(shard, shard.find("r"))
         for _ in range(4):
             start, stop = data.draw(bounds(events)), data.draw(bounds(events))
@@ -93,7 +97,7 @@ def test_windows_are_what_a_mask_gives(
 @example(0, 1)
 @settings(max_examples=15)
 def test_windows_where_time_steps_back_far(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, chunk_events: int
+    tmp_path_factory: pytest.TempPathFactory, preset: str, seed: int, chunk_events: int
 ) -> None:
     """Whole stretches out of order: a search that took time to be sorted would miss events."""
     rng = np.random.default_rng(seed)
@@ -101,19 +105,19 @@ def test_windows_where_time_steps_back_far(
     t = np.concatenate([start + np.cumsum(rng.integers(0, 9, 30)) for start in starts])
     events = Events(t, rng.integers(0, 9, 360), rng.integers(0, 9, 360), rng.integers(0, 2, 360))
     path = tmp_path_factory.mktemp("w") / "a.evs"
-    with Shard(MemorySource(shard_of(path, events, chunk_events))) as shard:
+    with Shard(MemorySource(shard_of(path, events, preset, chunk_events))) as shard:
         reader = RecordingReader(shard, shard.find("r"))
         for _ in range(12):
             start, length = int(rng.integers(-50, 1400)), int(rng.integers(0, 200))
             expect(events, reader, start, start + length, None, None)
 
 
-def test_many_events_of_one_time_over_blocks_and_chunks(tmp_path: Path) -> None:
+def test_many_events_of_one_time_over_blocks_and_chunks(tmp_path: Path, preset: str) -> None:
     t = np.repeat(np.arange(5) * 10, [2000, 1, 3000, 4000, 999])
     n = t.size
     events = Events(t, np.arange(n) % 600, np.arange(n) % 400, np.arange(n) % 2)
     for chunk_events in (1024, 2048, 16_384):
-        with Shard(MemorySource(shard_of(tmp_path / "a", events, chunk_events))) as shard:
+        with Shard(MemorySource(shard_of(tmp_path / "a", events, preset, chunk_events))) as shard:
             reader = RecordingReader(shard, shard.find("r"))
             for start in range(-1, 43):
                 for length in (0, 1, 9, 10, 11, 50):
@@ -121,11 +125,11 @@ def test_many_events_of_one_time_over_blocks_and_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ends", "up to the end", "any", "around zero"])
-def test_windows_at_the_ends_of_time(tmp_path: Path, kind: str, seed: int) -> None:
+def test_windows_at_the_ends_of_time(tmp_path: Path, preset: str, kind: str, seed: int) -> None:
     events = piece(700, kind, "sensor", "any", "any", seed)
     edges = [-FOREVER, MIN_T, MIN_T + 1, -1, 0, 1, MAX_T - 1, MAX_T, FOREVER, 1 << 70, -(1 << 70)]
     for chunk_events in (50, 5000):
-        with Shard(MemorySource(shard_of(tmp_path / "a", events, chunk_events))) as shard:
+        with Shard(MemorySource(shard_of(tmp_path / "a", events, preset, chunk_events))) as shard:
             reader = RecordingReader(shard, shard.find("r"))
             for start in edges:
                 for stop in edges:
@@ -133,14 +137,14 @@ def test_windows_at_the_ends_of_time(tmp_path: Path, kind: str, seed: int) -> No
             expect(events, reader, MAX_T - 5, FOREVER, (0, 0, 600, 65_536), 1)
 
 
-def test_what_lies_outside_is_not_read(tmp_path: Path) -> None:
+def test_what_lies_outside_is_not_read(tmp_path: Path, preset: str) -> None:
     """By time, by region and by polarity: whole chunks are passed over."""
     n = 40_000
     events = camera(n)
     t = np.arange(n)
     x = np.where(t < n // 2, 10, 600) + events.x % 20
     p = (t // 10_000) % 2
-    shard_of(tmp_path / "a", Events(t, x, events.y, p), 1000, 4096)
+    shard_of(tmp_path / "a", Events(t, x, events.y, p), preset, 1000, 4096)
 
     class Counting(MemorySource):
         read_bytes = 0
@@ -169,7 +173,7 @@ def test_what_lies_outside_is_not_read(tmp_path: Path) -> None:
 
 def test_windows_that_cannot_be(tmp_path: Path) -> None:
     events = camera(100)
-    with Shard(MemorySource(shard_of(tmp_path / "a", events, 10))) as shard:
+    with Shard(MemorySource(shard_of(tmp_path / "a", events, "fast", 10))) as shard:
         reader = RecordingReader(shard, shard.find("r"))
         assert len(reader.between(50, 50)) == len(reader.between(50, 10)) == 0
         with pytest.raises(ArgumentError, match="polarity must be 0, 1 or None"):
