@@ -32,12 +32,10 @@ FORMS = {
 def encode_as(form: int, events: Events, encode: Callable[..., int] = encode_modelled) -> Words:
     """The payload of a chunk in a form of FORMS; what cannot be in it is as near as can be."""
     n = len(events)
-    space = encode_room(n)
-    space.choice[0] = form
     words = np.zeros(20_000 + 12 * n, np.uint16)
     t, x, y, p = events.t, events.x, events.y, events.p
     extents = (x.min(), x.max(), y.min(), y.max())
-    used = encode(t, x, y, p, extents, int(p.sum()), words, space)
+    used = encode(t, x, y, p, extents, int(p.sum()), form, words, encode_room(n))
     assert used > 0
     return words[:used]
 

@@ -13,20 +13,18 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 import evstore
+import modelled
 import naive_modelled
 import naive_modelled_tables as tables
 import naive_modelled_writing
 from evstore.codec import model_format
 from evstore.codec.chunk import MODELLED, decode_blocks, decode_chunk, encode_chunk
-from evstore.codec.modelled_encode_kernels import encode_modelled
-from evstore.codec.modelled_room import encode_room
 from evstore.codec.modelled_shape_kernels import IN_TOKENS
 from evstore.errors import UnsupportedError
 from evstore.events import COLUMNS, Events
 from streams import COORDINATES, MAX_T, MIN_T, POLARITIES, TIMES, piece, streams
 
 STEPS, SWAPPED, NEAR = 1, 2, 4
-FORMS = [*range(8), *(IN_TOKENS | k for k in range(8) if k & STEPS)]
 OFF, ON, CELLS, TOKENS = range(4)
 
 
@@ -34,23 +32,12 @@ def columns_of(events: Events) -> naive_modelled.Columns:
     return events.t.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist()
 
 
-def encode_as(form: int, events: Events) -> NDArray[np.uint16]:
-    """The payload of a form: flags, and IN_TOKENS."""
-    room = encode_room(len(events))
-    words = np.empty(20_000 + 12 * len(events), np.uint16)
-    t, x, y, p = (getattr(events, name) for name in COLUMNS)
-    extents = (x.min(), x.max(), y.min(), y.max())
-    used = encode_modelled(t, x, y, p, extents, int(p.sum()), form, words, room)
-    assert used > 0
-    return words[:used]
-
-
 def agree(events: Events, form: int = -1) -> Any:
     """All that must hold of these events; what their payload says.
 
     ``form``: one that need not be the cheapest.
     """
-    words = encode_chunk(events, MODELLED) if form < 0 else encode_as(form, events)
+    words = encode_chunk(events, MODELLED) if form < 0 else modelled.encode_as(form, events)
     assert decode_chunk(words, len(events), MODELLED) == events
     columns = columns_of(events)
     assert naive_modelled.decode(words.tolist(), len(events)) == columns
@@ -202,7 +189,7 @@ def test_samples_show_every_form() -> None:
     assert on == ON
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", modelled.FORMS.values(), ids=modelled.FORMS)
 def test_every_form_holds_all_events(form: int, seed: int) -> None:
     for k, name in enumerate(sorted(SAMPLES)):
         said = agree(sample(name, 500, "as made", seed + k), form)
@@ -225,7 +212,7 @@ def test_the_form_is_near_the_best(p: str, seed: int) -> None:
     for k, name in enumerate(sorted(SAMPLES)):
         for n in (5000, 16_384):
             events = sample(name, n, p, seed + k)
-            least = min(len(encode_as(form, events)) for form in FORMS)
+            least = min(len(modelled.encode_as(form, events)) for form in modelled.FORMS.values())
             assert len(encode_chunk(events, MODELLED)) <= 1.01 * least + 25, (name, n)
 
 

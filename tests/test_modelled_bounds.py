@@ -16,7 +16,7 @@ from evstore.codec.modelled_decode_kernels import decode_chunks
 from evstore.codec.packed_decode_kernels import BAD_FORM, BAD_LENGTH
 from modelled import Words, decoded, encode_as, made_up, mutate
 from pure import pure
-from test_modelled import old_numpy
+from test_modelled_chunks import old_numpy
 
 
 def of_leaves(whole: int, halved: int, forced: int = 12) -> Words:
