@@ -21,7 +21,10 @@ from bench.codecs_results import rounded
 from bench.machine import machine, versions
 from bench.recordings import data_folder
 
-SHORT = ("decode", "size", "encode", "parse", "windows", "threads", "convert", "startup", "many")
+SHORT = (
+    *("decode", "size", "encode", "parse", "windows", "threads", "convert", "startup", "many"),
+    "balanced",
+)
 LONG = ("memory", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 

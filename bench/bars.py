@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.timing import Spread
 
-UNITS = {"x": "x", "bits": " bits", "MB": " MB", "B": " B", "reads": " reads", "": ""}
+UNITS = {"x": "x", "bits": " bits", "MB": " MB", "B": " B", "reads": " reads", "s": " s", "": ""}
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,11 @@ class Recording:
         self.__dict__.pop("events", None)
         self.__dict__.pop("once", None)
 
-    def shard(self) -> Path:
+    def shard(self, preset: str = "fast") -> Path:
         """A shard of it, written anew once a process: the code may have changed."""
-        path = self._path("evs")
+        path = self._path(f"{preset}.evs")
         if path not in _FRESH:
-            evstore.save(path, self.events, overwrite=True)
+            evstore.save(path, self.events, preset=preset, overwrite=True)
             _FRESH.add(path)
         return path
 

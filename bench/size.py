@@ -21,7 +21,9 @@ def measure(settings: Settings) -> list[Bar]:
             continue
         target = settings.folder / "converted.evs"
         kind = INPUT_FORMATS.get(recording.name)
-        receipt = evstore.convert(recording.source, target, overwrite=True, input_format=kind)
+        receipt = evstore.convert(
+            recording.source, target, overwrite=True, preset="fast", input_format=kind
+        )
         converted[recording.name] = bits(target.stat().st_size, receipt.events)  # type: ignore[union-attr]
     dense = {name: tiled[name] for name in DENSE if name in tiled} or tiled
     bars = [

@@ -26,7 +26,7 @@ COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     "p": np.dtype(np.uint8),
 }
 COLUMNS = ("t", "x", "y", "p")
-ALIGN_FROM = 32_768  # events
+ALIGN_FROM = 65_536  # events
 ALIGN = 64  # bytes: a cache line, and the longest vector register
 
 

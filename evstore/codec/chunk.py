@@ -144,7 +144,8 @@ def _decode_modelled(
     from evstore.codec.model_format import MOST_EVENTS
     from evstore.codec.modelled_decode_kernels import decode_chunks
 
-    most = min(int(pieces[2::PIECE].max()), MOST_EVENTS)
+    # Of a few chunks a list is faster than an array's maximum. The kernel refuses other counts.
+    most = min(max([0, *pieces[2::PIECE].tolist()]), MOST_EVENTS)
     room = (rooms or Rooms()).modelled(most)
     t, x, y, p = columns
     return int(decode_chunks(words, pieces, t, x, y, p, past, room))
