@@ -13,7 +13,7 @@ from typing import Any
 import evstore
 from bench.bars import Bar, Settings, over_recordings, worst
 from bench.child import run
-from bench.codecs_summary import Data, all_beaten, rows_of, window
+from bench.codecs_summary import Data, all_beaten, measured, rows_of, window
 from bench.recordings import ROOT, data_folder, recordings
 from bench.timing import Spread
 
@@ -41,9 +41,11 @@ def exact(value: float) -> Spread:
 
 def by_recording(data: Data, of: Callable[[Any, Any], float]) -> dict[str, Spread]:
     """A number of our row and pcodec's on each recording."""
-    theirs = {row["recording"]: row for row in rows_of(data, PCODEC)}
+    theirs = {row["recording"]: row for row in measured(rows_of(data, PCODEC))}
     return {
-        row["recording"]: exact(of(row, theirs[row["recording"]])) for row in rows_of(data, OURS)
+        row["recording"]: exact(of(row, theirs[row["recording"]]))
+        for row in measured(rows_of(data, OURS))
+        if row["recording"] in theirs
     }
 
 
@@ -57,7 +59,7 @@ def compared(data: Data) -> list[Bar]:
     size = by_recording(data, lambda ours, theirs: ours["bits"] / theirs["bits"])
     decode = by_recording(data, lambda ours, _: ours["decode"]["times_pcodec"])
     encode = by_recording(data, lambda ours, _: ours["encode"]["times_pcodec"])
-    fast = {row["recording"]: exact(row["bits"]) for row in rows_of(data, FAST)}
+    fast = {row["recording"]: exact(row["bits"]) for row in measured(rows_of(data, FAST))}
     beaten = sum(len(those) for those in all_beaten(data).values())
     return [
         Bar("`balanced`: size against pcodec 8, mean",
@@ -136,7 +138,9 @@ def tiny(folder: Path, files: Path) -> Bar:
 
 def measure(settings: Settings) -> list[Bar]:
     bars = []
-    if CODECS.is_file():
+    if not CODECS.is_file():
+        print("size and speed of `balanced` are not known: python -m bench codecs --json", CODECS)
+    else:
         data = json.loads(CODECS.read_text(encoding="utf-8"))
         bars += compared(data) + windows(data)
     recording = next(recordings(settings, (DENSE,)))

@@ -35,7 +35,7 @@ def write(path: Path) -> None:
     """Short simulated recordings, each with an id and a label, as N-MNIST has them."""
     source = iter(evstore.simulate(RESOLUTION, 400_000_000, events_per_s=13_000, seed=3))
     rest = next(source)
-    with evstore.create(path, overwrite=True, flush_s=None) as out:
+    with evstore.create(path, preset="fast", overwrite=True, flush_s=None) as out:
         for number in range(RECORDINGS):
             while len(rest) < EVENTS:
                 rest = Events.concatenate([rest, next(source)])

@@ -228,6 +228,15 @@ def _check_range(name: str, array: NDArray[Any], wanted: np.dtype[Any]) -> None:
         )
 
 
+def check_polarity(array: NDArray[Any]) -> None:
+    """Raises ArgumentError for other integers than 0 and 1."""
+    if array.size and (array.min() < 0 or array.max() > 1):
+        raise ArgumentError(
+            f"column 'p' must hold 0 (OFF) and 1 (ON) only, got {array.min()}..{array.max()}. "
+            "Map it first, as in (p > 0)"
+        )
+
+
 def _polarity(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.bool_:
         return array.view(np.uint8) if array.flags.c_contiguous else array.astype(np.uint8)
@@ -235,9 +244,5 @@ def _polarity(array: NDArray[Any]) -> NDArray[np.uint8]:
         if array.size == 0:
             return array.astype(np.uint8)
         raise ArgumentError(f"column 'p' must hold 0 and 1 (or bool), got {array.dtype}")
-    if array.size and (array.min() < 0 or array.max() > 1):
-        raise ArgumentError(
-            f"column 'p' must hold 0 (OFF) and 1 (ON) only, got {array.min()}..{array.max()}. "
-            "Map it first, as in (p > 0)"
-        )
+    check_polarity(array)
     return array if array.dtype == np.uint8 else array.astype(np.uint8)

@@ -10,6 +10,7 @@ quarter of the time that compiling takes; and they are not cached, since their c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -40,22 +41,29 @@ def _compile_for_python(compiled: Any, function: Any) -> None:
     it would be printed, and lost.
     """
     entry: Any = None
+    making = threading.Lock()
 
     def insert(cres: Any) -> None:
         for dispatcher in (entry, compiled):
             type(dispatcher).add_overload(dispatcher, cres)
+
+    def made() -> Any:
+        # Once: of two equal overloads numba would find none, and look for one at each call.
+        nonlocal entry
+        with making:
+            if entry is None:
+                new = _entry(function)
+                new.add_overload = insert
+                entry = new
+        return entry
 
     def keep(cres: Any) -> None:
         # There is nothing in it that Python could call.
         compiled.overloads[tuple(cres.signature.args)] = cres
 
     def compile_for_args(*args: Any, **kwargs: Any) -> Any:
-        nonlocal entry
         with interrupts_held():
-            if entry is None:
-                entry = _entry(function)
-                entry.add_overload = insert
-            return entry._compile_for_args(*args, **kwargs)
+            return made()._compile_for_args(*args, **kwargs)
 
     compiled.add_overload = keep
     compiled._compile_for_args = compile_for_args

@@ -141,3 +141,39 @@ def test_a_processor_without_byte_shuffles_gets_the_plain_steps() -> None:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CPU_NAME": "generic"}
     ran = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
     assert ran.stdout == "False True\n", ran.stderr
+
+
+TOGETHER = """
+import threading
+import numpy as np
+import probe_kernels
+fold, values = probe_kernels.fold, np.arange(10, dtype=np.int64)
+ready = threading.Barrier(4)
+
+def call():
+    ready.wait()
+    fold(values)
+
+threads = [threading.Thread(target=call) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+looked_for = fold._compile_for_args
+fold._compile_for_args = lambda *args: print("looked for again") or looked_for(*args)
+fold(values)
+print(int(fold(values)) == int(fold.py_func(values)))
+"""
+
+
+def test_threads_that_call_first_leave_one_way_in(tmp_path: Path) -> None:
+    install(tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", TOGETHER],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "True\n"

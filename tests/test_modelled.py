@@ -327,3 +327,15 @@ def test_bins_of_the_reference_are_those_of_the_codec() -> None:
     assert [*times] == [*tables.TIME_BINS, (0, 0)]
     steps = zip(model_format.STEP_BASE.tolist(), model_format.STEP_RAW.tolist(), strict=True)
     assert [*steps] == tables.STEP_BINS
+
+
+@pytest.mark.parametrize("places", [500, 2000])
+def test_many_places_that_are_hot(places: int, seed: int) -> None:
+    """A leaf each: the tables hold them, and pay."""
+    r = np.random.default_rng(seed)
+    k = r.integers(0, places, 16_384)
+    x, y = r.integers(0, 1280, places)[k], r.integers(0, 720, places)[k]
+    events = Events(np.cumsum(r.integers(0, 99, len(k))), x, y, r.integers(0, 2, len(k)))
+    words = encode_chunk(events, MODELLED)
+    assert decode_chunk(words, len(events), MODELLED) == events
+    assert len(words) < 0.9 * len(encode_chunk(events))

@@ -64,7 +64,7 @@ def test_the_small_shard_of_other_tests_is_of_codec_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [64, 1000, 16_384, 65_536])
 def test_chunks_leaves_and_measures(step: int, seed: int) -> None:
-    """As the plain way makes them, but that a leaf's first chunk decides the form of all."""
+    """As the plain way makes them, each chunk in a form of its own."""
     events = Events.concatenate([walk(LEAF_EVENTS, seed), camera(LEAF_EVENTS, seed, "jitter")])
     made = encode(events, step, 3, MODELLED, 70, room(step, 2, MODELLED))
     cuts = [k for leaf in (0, LEAF_EVENTS) for k in range(leaf, leaf + LEAF_EVENTS, step)]
@@ -80,7 +80,7 @@ def test_chunks_leaves_and_measures(step: int, seed: int) -> None:
         words = payload_of(raw).copy()
         assert decode_chunk(words, len(chunk), info.codec) == chunk
         assert len(words) <= len(encode_chunk(chunk, PACKED))
-        if start % LEAF_EVENTS == 0 and info.codec == MODELLED:
+        if info.codec == MODELLED:
             assert words.tolist() == encode_chunk(chunk, MODELLED).tolist()
         at += len(record)
     leaves = [events[:LEAF_EVENTS], events[LEAF_EVENTS:]]
@@ -139,8 +139,8 @@ def test_long_chunks_of_places_far_apart(tmp_path: Path, kinds: tuple[str, str])
     expect_back(tmp_path / "a.evs", events, chunk_events=MOST_EVENTS)
 
 
-def test_a_form_chosen_for_a_chunk_holds_what_follows(tmp_path: Path, seed: int) -> None:
-    """The first chunk of a leaf decides for the others, however unlike it they are."""
+def test_chunks_of_a_leaf_that_are_unlike_each_other(tmp_path: Path, seed: int) -> None:
+    """Whole leaves and single chunks: the file does not depend on how events came."""
     rng = np.random.default_rng(seed)
     parts = [walk(1000, int(rng.integers(1 << 30)))]
     for kind in COORDINATES:
@@ -156,6 +156,19 @@ def test_a_form_chosen_for_a_chunk_holds_what_follows(tmp_path: Path, seed: int)
         others = rng.integers(0, len(parts), LEAF_EVENTS // 1000)
         events = Events.concatenate([first, *parts[-3:], *(parts[i] for i in others)])
         assert MODELLED in expect_back(tmp_path / "a.evs", events, chunk_events=1000)
+        with (
+            ShardWriter(
+                tmp_path / "b.evs",
+                preset="balanced",
+                flush_s=None,
+                overwrite=True,
+                chunk_events=1000,
+            ) as shard,
+            shard.recording("") as out,
+        ):
+            for at in range(0, len(events), 777):
+                out.write(events[at : at + 777])
+        assert (tmp_path / "b.evs").read_bytes() == (tmp_path / "a.evs").read_bytes()
 
 
 # ------------------------------------------------------------------------------- what is read
@@ -290,3 +303,23 @@ def test_public_names_take_the_preset(tmp_path: Path) -> None:
         assert set(codecs(tmp_path / name)) == {MODELLED}
     with pytest.raises(evstore.ArgumentError, match="preset must be one of fast, balanced"):
         evstore.save(tmp_path / "c.evs", events, preset="best")
+
+
+@pytest.mark.parametrize("used", ["fast", "balanced"])
+def test_a_recovered_shard_keeps_its_preset(used: str, tmp_path: Path, seed: int) -> None:
+    path, out = tmp_path / "a.evs", tmp_path / "b.evs"
+    with ShardWriter(path, preset=used, flush_s=None) as shard, shard.recording("") as one:
+        one.write(walk(40_000, seed))
+    recover_shard(path, out)
+    assert codecs(out) == codecs(path)
+
+
+def test_a_polarity_written_into_events_is_refused(preset: str, tmp_path: Path) -> None:
+    events = walk(3000)
+    events.p[7] = 2
+    with ShardWriter(tmp_path / "a.evs", preset=preset, flush_s=None) as shard:
+        out = shard.recording("")
+        with pytest.raises(evstore.ArgumentError, match="must hold 0"):
+            out.write(events)
+    with pytest.raises(evstore.ArgumentError, match="must hold 0"):
+        encode_chunk(events, MODELLED)

@@ -87,7 +87,7 @@ def vector(features: str, *recordings: Said, step: int = 1 << 30, **options: Any
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, list(recordings), step, **options)
+    write(path, list(recordings), step, **{"preset": "fast", **options})
     expected = {
         "format": "evs",
         "recordings": [

@@ -29,7 +29,7 @@ SHOWN = 10  # names of files that are left out
     type=click.Choice(list(PRESETS)),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="Size against speed.",
+    help="Small, or larger and faster to read.",
 )
 @click.option(
     "--output-format", metavar="NAME", help="evs, evt3, csv or npz; else by DST's suffix."

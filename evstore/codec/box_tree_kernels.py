@@ -1,8 +1,7 @@
 """The tree of boxes that holds events most cheaply: a box is halved where that saves bits.
 
 Events come as sorted keys, whose bits say at which side of each cut they lie, and below PLACE_BITS
-which event it is. Costs are in 1024ths
-of a bit.
+which event it is. Costs are in 1024ths of a bit.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from evstore.codec.packed_decode_kernels import (
 from evstore.codec.packed_encode_kernels import DESCRIPTOR, MEASURES, encode, worst_words
 from evstore.codec.presets import CODECS, MODELLED, PACKED, PRESETS
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
-from evstore.events import COLUMN_DTYPES, COLUMNS, Events
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, check_polarity
 
 BLOCK_EVENTS = 1024
 
@@ -78,6 +78,7 @@ def encode_chunk(events: Events, codec: int = PACKED) -> NDArray[np.uint16]:
         raise UnsupportedError(f"codec {codec} is not known", expected=PACKED, got=codec)
     if not len(events):
         raise ArgumentError("a chunk holds one event or more, got none")
+    check_polarity(events.p)
     t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
     if codec == MODELLED:
         return _encode_modelled(t, x, y, p)

@@ -88,7 +88,7 @@ def grow_band(
     """The tree of the keys from ``a`` to ``b``, to ``ws.nodes``. Returns its cost.
 
     The keys are one in ``share`` of all: a leaf of so many fewer costs as much less, but fits them
-    the better, by about 0.72 bits.
+    the better, by FITTING.
     """
     bits, side = bits_in_band(about, band)
     most = most_bits_of(side, bits - side)

@@ -68,7 +68,10 @@ def encode_modelled(
     ``extents``: least and greatest x, then y. ``form``: as decide takes it.
     """
     n = t.size
-    if n > MOST_EVENTS:
+    greatest = np.uint8(0)
+    for i in range(n):
+        greatest |= p[i]
+    if n > MOST_EVENTS or greatest > 1:
         return NO_CODE
     unit = common_unit(t)
     exceptions = find_gaps(t, ws.gaps, ws.time_bins, unit)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from evstore.codec.box_tree_kernels import MOST_DIGIT
 from evstore.codec.model_format import (
-    HEAD,
     LANES,
     LARGE_CELLS,
+    MOST_BANDS,
     MOST_LEAVES,
     NIBBLE_BITS,
     SLOTS,
@@ -23,8 +23,10 @@ from evstore.codec.model_table_kernels import DEEPEST
 
 #: Words of the stream that no event exceeds: two symbols and four numbers of raw bits.
 EVENT_WORDS = 6
-#: Bits of tables: of each token 20 at most, of each leaf 8 and a cut.
-MOST_TABLE_WORDS = HEAD + (2 * TOKENS * 20 + MOST_LEAVES * 24) // 16
+#: Leaves of all bands, those without events too: more make the chunk one of codec 1.
+LEAVES = 4 * MOST_LEAVES
+#: A token takes 22 bits at most (12 of zeros left out, 10 of a class), a leaf less than a word.
+MOST_TABLE_WORDS = 2 * TOKENS * 22 // 16 + LEAVES + 64 * (MOST_BANDS + 1)
 NODES = 4  # of trees, an event: more are not looked at
 
 
@@ -132,13 +134,13 @@ def encode_room(events: int) -> Workspace:
         nodes=empty(5 * nodes, np.int32),
         costs=empty(nodes, np.int64),
         stack=empty(256, np.int32),
-        left=empty(MOST_LEAVES, np.uint8),
-        counts=empty(MOST_LEAVES, np.uint32),
-        classes=empty(MOST_LEAVES, np.uint8),
-        slots=empty(MOST_LEAVES, np.uint32),
-        leaf_entries=empty(MOST_LEAVES, np.uint32),
+        left=empty(LEAVES, np.uint8),
+        counts=empty(LEAVES, np.uint32),
+        classes=empty(LEAVES, np.uint8),
+        slots=empty(LEAVES, np.uint32),
+        leaf_entries=empty(LEAVES, np.uint32),
         token_counts=empty(2 * TOKENS, np.uint32),
-        token_classes=empty(2 * TOKENS, np.uint8),
+        token_classes=empty(TOKENS, np.uint8),
         token_entries=empty(2 * TOKENS, np.uint32),
         cells=empty(events, np.uint32),
         contexts=empty(events, np.uint8),

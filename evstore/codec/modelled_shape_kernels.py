@@ -37,7 +37,10 @@ MANY_EVENTS = 8192  # that pay for as many bands as there may be
 
 @kernel
 def common_unit(t: NDArray[np.int64]) -> np.uint64:
-    """The greatest number up to 65,535 that divides all differences of time; 1 where none is."""
+    """The greatest divisor of all differences of time, 1 where that is more than 65,535.
+
+    But for those that are exceptions whatever the unit is: backwards, or of 2^31 and more.
+    """
     unit = U(0)
     for i in range(1, t.size):
         gap = U(t[i]) - U(t[i - 1])

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from evstore.codec.bit_kernels import put_bits, put_golomb, zigzag
 from evstore.codec.box_tree_kernels import PLACE_BITS, collect, most_bits_of, write_leaves
 from evstore.codec.frequency_kernels import class_of, share_slots
-from evstore.codec.model_format import NIBBLE_BITS, STEP_BINS, STEP_RAW, TIME_RAW, TOKENS
+from evstore.codec.model_format import (
+    MOST_LEAVES,
+    NIBBLE_BITS,
+    STEP_BINS,
+    STEP_RAW,
+    TIME_RAW,
+    TOKENS,
+)
 from evstore.codec.model_table_kernels import FIRST_CLASS
 from evstore.codec.modelled_cost_kernels import band_stop, bits_in_band, grow_band, sort_bands
 from evstore.codec.modelled_room import Workspace
@@ -16,6 +23,7 @@ from evstore.codec.modelled_shape_kernels import Shape
 from evstore.jit import kernel
 
 U = np.uint64
+BESIDE_LEAVES = 64  # words of what comes with a tree, behind it, and of nibbles
 
 
 @kernel
@@ -24,7 +32,7 @@ def write_tokens(about: Shape, bits: int, at: np.uint64, ws: Workspace) -> np.ui
     for table in range(2 if about.in_tokens else 1):
         base = table * TOKENS
         counts = ws.token_counts[base : base + TOKENS]
-        classes = ws.token_classes[base : base + TOKENS]
+        classes = ws.token_classes
         slots = ws.slots[:TOKENS]
         total = U(0)
         present = 0
@@ -52,12 +60,12 @@ def write_tokens(about: Shape, bits: int, at: np.uint64, ws: Workspace) -> np.ui
         place_slots(slots, entries)
         for k in range(TOKENS):
             if slots[k] != 0:
-                entries[k] |= token_pair(about, U(k))
+                entries[k] |= raw_bits_of_token(about, U(k))
     return at
 
 
 @kernel
-def token_pair(about: Shape, token: np.uint64) -> np.uint32:
+def raw_bits_of_token(about: Shape, token: np.uint64) -> np.uint32:
     """How many raw bits follow a token, as an entry says it."""
     if not about.steps:
         return np.uint32(TIME_RAW[token >> U(1)] << U(24))
@@ -102,7 +110,7 @@ def write_trees(
         most = most_bits_of(side, bits - side)
         grow_band(about, keys, a, b, band, 1, ws)
         leaves = collect(ws.nodes, most, ws.left[first:], ws.counts[first:], ws.stack)
-        if leaves < 0 or U(at >> U(4)) + U(4 * leaves + 64) > U(ws.table.size):
+        if leaves < 0 or (at >> U(4)) + U(leaves + BESIDE_LEAVES) > U(ws.table.size):
             return U(0)
         stop = first + leaves
         present = 0
@@ -112,7 +120,7 @@ def write_trees(
                 klass = class_of(U(ws.counts[k]), U(b - a), U(1) << U(slot_bits))
                 ws.classes[k] = np.uint8(klass)
                 present += 1
-        if present > 1 << slot_bits:
+        if present > min(1 << slot_bits, MOST_LEAVES):
             return U(0)
         at = write_leaves(ws.table, at, bits, most, ws.left[first:stop], ws.classes[first:stop])
         share_slots(ws.classes[first:stop], U(slot_bits), ws.slots[first:stop])

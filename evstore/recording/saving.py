@@ -116,7 +116,8 @@ def create(
 ) -> Output:
     """Create a shard and write to it as events come; at most ``flush_s`` seconds can be lost.
 
-    A reader may `follow` it meanwhile. An error inside the ``with`` block keeps ``path.part``,
+    ``preset``: ``balanced`` is small, ``fast`` is larger and faster to read and write. A reader
+    may `follow` it meanwhile. An error inside the ``with`` block keeps ``path.part``,
     from which `recover` saves what was written. Raises ArgumentError where ``path`` exists.
 
     >>> with create("live.evs", resolution=(640, 480)) as out:       # doctest: +SKIP
@@ -139,7 +140,7 @@ def save(
     preset: str = DEFAULT_PRESET,
     overwrite: bool = False,
 ) -> None:
-    """Write events (or a structured array) as a shard of one recording.
+    """Write events (or a structured array) as a shard of one recording; ``preset`` as in `create`.
 
     >>> save("one.evs", Events([1], [2], [3], [1], resolution=(4, 4)))   # doctest: +SKIP
     """

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import Events
+from evstore.events import Events, check_polarity
 from evstore.interrupts import interrupts_held
 from evstore.shard.chunks import COLUMN
 from evstore.shard.encoding import Encoded, Room, encode
@@ -94,6 +94,7 @@ class RecordingWriter:
             events = Events.from_structured(events)
         with self.shard.lock:
             self._check_open()
+            check_polarity(events.p)  # arrays may have been written to since they were checked
             if not checked:
                 self._check_coordinates(events)
             at = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evstore.codec.chunk import decode_chunk
+from evstore.codec.presets import DEFAULT_PRESET, PRESETS
 from evstore.errors import CorruptError, FormatError, UnsupportedError
 from evstore.shard.chunks import parse_chunk
 from evstore.shard.layout import (
@@ -28,6 +29,8 @@ from evstore.shard.scan import scan
 from evstore.shard.side import parse_side
 from evstore.shard.source import FileSource
 from evstore.shard.writer import ShardWriter
+
+CHUNKS_LOOKED_AT = 100
 
 
 @dataclass
@@ -62,7 +65,8 @@ def recover_shard(
         part = os.fspath(out) + ".recovered.part"
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)  # of a recovery that was killed
-        shard = ShardWriter(out, overwrite=overwrite, flush_s=None, part=part)
+        preset = _preset_of(source)
+        shard = ShardWriter(out, preset=preset, overwrite=overwrite, flush_s=None, part=part)
         try:
             report = _rescue(source, shard)
             shard.close()
@@ -74,6 +78,19 @@ def recover_shard(
         raise error.at(source.name) from None
     finally:
         source.close()
+
+
+def _preset_of(source: FileSource) -> str:
+    """The preset that a shard was written with, by its first chunks: the new one is as it was."""
+    codecs = []
+    for record in scan(source, on_damage=lambda _: None):
+        if record.kind == CHUNK:
+            with contextlib.suppress(FormatError):
+                codecs.append(parse_chunk(record)[0].codec)
+        if len(codecs) == CHUNKS_LOOKED_AT:
+            break
+    # `balanced` has chunks of codec 1 too, where they are smaller.
+    return "fast" if set(codecs) == {PRESETS["fast"]} else DEFAULT_PRESET
 
 
 def _rescue(source: FileSource, shard: ShardWriter) -> Recovery:
