@@ -10,12 +10,16 @@ quarter of the time that compiling takes; and they are not cached, since their c
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
 
+from evstore import __version__
 from evstore.interrupts import interrupts_held
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,7 +74,25 @@ def _compile_for_python(compiled: Any, function: Any) -> None:
 
 
 def _entry(function: Any) -> Any:
+    """The kernel as Python calls it, from the cache if all of evstore is as it was then.
+
+    numba looks at the kernel's own file only. But the kernels that it calls are compiled into it:
+    from an older evstore they would write to arrays of other sizes.
+    """
     try:
-        return njit(nogil=True, cache=True, _nrt=False, no_cfunc_wrapper=True)(function)
-    except RuntimeError:
+        entry = njit(nogil=True, cache=True, _nrt=False, no_cfunc_wrapper=True)(function)
+        file = entry._cache._cache_file
+        file._source_stamp = (file._source_stamp, _stamp())
+        return entry
+    except (RuntimeError, AttributeError):  # the latter of another numba
         return njit(nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
+
+
+@cache
+def _stamp() -> str:
+    """Changes with evstore's version, and with any of its files."""
+    found = hashlib.sha256(__version__.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        about = path.stat()
+        found.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return found.hexdigest()

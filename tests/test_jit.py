@@ -45,7 +45,7 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
 def install(folder: Path) -> None:
     """A package of the kernels' decorator alone, and a module of kernels that uses it."""
     (folder / "evstore").mkdir(parents=True)
-    (folder / "evstore" / "__init__.py").touch()
+    (folder / "evstore" / "__init__.py").write_text('__version__ = "0"\n')
     for name in ("jit.py", "interrupts.py"):
         (folder / "evstore" / name).write_bytes((ROOT / "evstore" / name).read_bytes())
     (folder / "probe_kernels.py").write_text(KERNELS)
@@ -177,3 +177,42 @@ def test_threads_that_call_first_leave_one_way_in(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout == "True\n"
+
+
+INNER = """
+from evstore.jit import kernel
+
+@kernel
+def step(value):
+    return value + {number}
+"""
+
+OUTER = """
+from evstore.inner import step
+from evstore.jit import kernel
+
+@kernel
+def fold(values):
+    total = 0
+    for i in range(values.size):
+        total += step(values[i])
+    return total
+"""
+
+
+def test_a_kernel_is_compiled_anew_where_one_that_it_calls_has_changed(tmp_path: Path) -> None:
+    """Even by another evstore, which leaves the file of the caller as it is."""
+    install(tmp_path)
+    (tmp_path / "probe_kernels.py").write_text(OUTER)
+    for number in (1, 2):
+        (tmp_path / "evstore" / "inner.py").write_text(INNER.format(number=number))
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", CALL],
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.split() == [str(499_500 + 1000 * number)] * 2
+    assert list(tmp_path.rglob("*.nbc"))
