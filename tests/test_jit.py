@@ -208,6 +208,7 @@ def test_a_kernel_is_compiled_anew_where_one_that_it_calls_has_changed(tmp_path:
         (tmp_path / "evstore" / "inner.py").write_text(INNER.format(number=number))
         run = subprocess.run(
             [sys.executable, "-W", "error", "-c", CALL],
+            cwd=tmp_path,
             env=environment(tmp_path),
             capture_output=True,
             text=True,
