@@ -117,7 +117,8 @@ def first_decode(shard: Path, rounds: int) -> list[Bar]:
             "s", "less", 8, 4, exact(cold[1])),
         Bar("`balanced`: first decode of a process, kernels cached, against importing numba",
             "x", "less", 1.5, 1.2, Spread.of(after / numba for numba, after in cached),
-            note="numba's import comes before it, and is not part of it"),
+            note="numba's import comes before it, and is not part of it; where scipy is installed, "
+            "numba imports that too with its first kernel"),
     ]  # fmt: skip
 
 
