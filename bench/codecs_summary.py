@@ -24,7 +24,6 @@ SENSOR_FAMILIES = {
     "DVS128": "DAVIS and DVS128",
     "DVXplorer": "DVXplorer",
 }
-MISSING = ("missing",)
 
 
 def sensor_family(data: Data, recording: str) -> str:
