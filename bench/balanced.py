@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -15,7 +14,8 @@ from bench.bars import Bar, Settings, over_recordings, worst
 from bench.child import run
 from bench.codecs_summary import Data, all_beaten, measured, rows_of, window
 from bench.recordings import ROOT, data_folder, recordings
-from bench.timing import Spread
+from bench.size import bits
+from bench.timing import Spread, exact
 
 CODECS = ROOT / "bench" / "results" / "codecs.json"
 OURS, FAST, PCODEC = "evstore, balanced", "evstore, fast", "pcodec 8, in memory"
@@ -33,10 +33,6 @@ with evstore.open(sys.argv[1]) as rec:
     rec[:200_000]
 print(imported - began, time.perf_counter() - imported)
 """
-
-
-def exact(value: float) -> Spread:
-    return Spread(value, value, value)
 
 
 def by_recording(data: Data, of: Callable[[Any, Any], float]) -> dict[str, Spread]:
@@ -101,17 +97,8 @@ def windows(data: Data) -> list[Bar]:
 def first_decode(shard: Path, rounds: int) -> list[Bar]:
     """A fresh process with no compiled kernels, then with all."""
     with tempfile.TemporaryDirectory() as cache:
-        changed = os.environ.get("NUMBA_CACHE_DIR")
-        os.environ["NUMBA_CACHE_DIR"] = cache
-        try:
-            cold, *cached = (
-                tuple(map(float, run("-c", FIRST, str(shard)).stdout.split()))
-                for _ in range(rounds + 1)
-            )
-        finally:
-            os.environ.pop("NUMBA_CACHE_DIR")
-            if changed is not None:
-                os.environ["NUMBA_CACHE_DIR"] = changed
+        runs = (run("-c", FIRST, str(shard), NUMBA_CACHE_DIR=cache) for _ in range(rounds + 1))
+        cold, *cached = (tuple(map(float, ran.stdout.split())) for ran in runs)
     return [
         Bar("`balanced`: first decode of a process, never compiled",
             "s", "less", 8, 4, exact(cold[1])),
@@ -132,9 +119,8 @@ def tiny(folder: Path, files: Path) -> Bar:
             events += len(one)
             with out.recording(str(file.relative_to(files)), resolution=one.resolution) as to:
                 to.write(one)
-    bits = path.stat().st_size * 8 / events
     return Bar("`balanced`: size of 1,100 recordings of N-MNIST in one shard",
-               "bits", "less", 20, 18, exact(bits))  # fmt: skip
+               "bits", "less", 20, 18, bits(path.stat().st_size, events))  # fmt: skip
 
 
 def measure(settings: Settings) -> list[Bar]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import evstore
 from bench.bars import Bar, Settings
-from bench.startup import exact
+from bench.timing import exact
 from evstore import Events
 from evstore.shard.chunks import parse_chunk
 from evstore.shard.index import RECORDING_COLUMNS

@@ -5,12 +5,11 @@ from __future__ import annotations
 import evstore
 from bench.bars import Bar, Settings, worst
 from bench.recordings import DENSE, INPUT_FORMATS, recordings
-from bench.timing import Spread
+from bench.timing import Spread, exact
 
 
 def bits(size: int, events: int) -> Spread:
-    found = size * 8 / events
-    return Spread(found, found, found)
+    return exact(size * 8 / events)
 
 
 def measure(settings: Settings) -> list[Bar]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.bars import Bar, Settings
 from bench.child import run
 from bench.recordings import recordings
-from bench.timing import Spread, times_longer
+from bench.timing import exact, times_longer
 from evstore.shard.shard import Shard
 from evstore.shard.source import FileSource
 
@@ -37,10 +37,6 @@ def imported(*arguments: str) -> list[str]:
         f"    print('IMPORTED', *(m for m in {HEAVY} if m in sys.modules))"
     )
     return run("-c", code, *arguments).stdout.rsplit("IMPORTED", 1)[1].split()
-
-
-def exact(value: float) -> Spread:
-    return Spread(value, value, value)
 
 
 def opening(path: Path) -> tuple[int, int]:

@@ -24,6 +24,11 @@ class Spread:
         return cls(statistics.median(found), found[0], found[-1])
 
 
+def exact(value: float) -> Spread:
+    """Of what is the same each time."""
+    return Spread(value, value, value)
+
+
 def seconds(run: Callable[[], Any]) -> float:
     """How long it takes; what it returns is let go of after the clock has stopped."""
     started = time.perf_counter()
