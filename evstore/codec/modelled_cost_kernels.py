@@ -23,7 +23,7 @@ from evstore.codec.packed_encode_kernels import bit_length
 from evstore.jit import kernel
 
 U = np.uint64
-LEAST_FEW = 6
+LEAST_FEW = 6  # of a sample: what fewer say is mostly chance
 TOKEN_COST = 6 * BIT  # of its class and place in the table
 FITTING = BIT * 72 // 100  # by which counts of a sample know it too well, each
 

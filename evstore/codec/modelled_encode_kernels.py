@@ -167,7 +167,8 @@ def add_nibbles(
     unsure: NDArray[np.uint8], sure: NDArray[np.uint8], at: np.uint64, to: np.uint64, ws: Workspace
 ) -> tuple[np.uint64, np.uint64]:
     """Tables and stream of both strings of bits, of those that are not empty."""
-    # Tables in order, the streams in reverse: the second string's table is kept behind the first's.
+    # Tables in order, the streams in reverse: the second string's table is kept behind the first's,
+    # both where those of leaves were, whose stream is written.
     if unsure.size:
         at = write_nibbles(
             unsure, at, ws.table, ws.counts[:16], ws.classes[:16], ws.slots[:16],

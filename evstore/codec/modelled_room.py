@@ -25,8 +25,9 @@ from evstore.codec.model_table_kernels import DEEPEST
 EVENT_WORDS = 6
 #: Leaves of all bands, those without events too: more make the chunk one of codec 1.
 LEAVES = 4 * MOST_LEAVES
+BESIDE_LEAVES = 64  # words: what comes with a tree, and, behind the last one, of nibbles
 #: A token takes 22 bits at most (12 of zeros left out, 10 of a class), a leaf less than a word.
-MOST_TABLE_WORDS = 2 * TOKENS * 22 // 16 + LEAVES + 64 * (MOST_BANDS + 1)
+MOST_TABLE_WORDS = 2 * TOKENS * 22 // 16 + LEAVES + BESIDE_LEAVES * (MOST_BANDS + 1)
 NODES = 4  # of trees, an event: more are not looked at
 
 

@@ -18,12 +18,11 @@ from evstore.codec.model_format import (
 )
 from evstore.codec.model_table_kernels import FIRST_CLASS
 from evstore.codec.modelled_cost_kernels import band_stop, bits_in_band, grow_band, sort_bands
-from evstore.codec.modelled_room import Workspace
+from evstore.codec.modelled_room import BESIDE_LEAVES, Workspace
 from evstore.codec.modelled_shape_kernels import Shape
 from evstore.jit import kernel
 
 U = np.uint64
-BESIDE_LEAVES = 64  # words of what comes with a tree, behind it, and of nibbles
 
 
 @kernel

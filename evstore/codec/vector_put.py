@@ -21,6 +21,7 @@ from evstore.codec.vector_stream import (
     REGISTERS,
     WIDE,
     WORDS,
+    compress,
     intrinsic_of,
     low_bits,
     narrow,
@@ -222,13 +223,6 @@ def gather_entries(builder: Any, table: Any, places: Any) -> Any:
     pointer = builder.bitcast(table, I8.as_pointer())
     every = ir.Constant(mask, [1] * WIDE)
     return builder.call(function, [words_of(0), pointer, places, every, I32(4)])
-
-
-def compress(builder: Any, values: Any, mask: Any) -> Any:
-    """The values of the mask's lanes first, in order, then zeros."""
-    kinds = [WORDS, WORDS, ir.VectorType(I1, WIDE)]
-    function = intrinsic_of(builder, "llvm.x86.avx512.mask.compress.v16i32", WORDS, kinds)
-    return builder.call(function, [values, words_of(0), mask])
 
 
 def permute(builder: Any, values: Any, picks: Any) -> Any:

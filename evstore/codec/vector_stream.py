@@ -136,8 +136,17 @@ def intrinsic_of(builder: Any, name: str, result: Any, arguments: list[Any]) -> 
 
 def expand(builder: Any, values: Any, mask: Any) -> Any:
     """The first values to the lanes of the mask, in order; 0 to the others."""
+    return _moved(builder, "expand", values, mask)
+
+
+def compress(builder: Any, values: Any, mask: Any) -> Any:
+    """The inverse of expand: the values of the mask's lanes first, in order, then zeros."""
+    return _moved(builder, "compress", values, mask)
+
+
+def _moved(builder: Any, way: str, values: Any, mask: Any) -> Any:
     kinds = [WORDS, WORDS, ir.VectorType(I1, WIDE)]
-    function = intrinsic_of(builder, "llvm.x86.avx512.mask.expand.v16i32", WORDS, kinds)
+    function = intrinsic_of(builder, f"llvm.x86.avx512.mask.{way}.v16i32", WORDS, kinds)
     return builder.call(function, [values, words_of(0), mask])
 
 
