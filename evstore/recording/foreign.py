@@ -240,8 +240,8 @@ class ForeignRecording(Recording):
         polarity: int | None,
         partial: bool,
     ) -> Iterator[Events]:
-        def choose(events: Events, start: int, stop: int) -> Events:
-            return select(events, Selection(start, stop, False, roi, polarity))
+        def choose(events: Events) -> Events:
+            return select(events, Selection(roi=roi, polarity=polarity))
 
         self._scan()
         windows = self._window_times(length, step, partial)

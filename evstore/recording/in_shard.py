@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
+from evstore.recording import streamed
 from evstore.recording.base import Recording
 from evstore.selection import Selection
 from evstore.shard.index import INFERRED, RecordingInfo
-from evstore.shard.reader import RecordingReader
+from evstore.shard.reader import BATCH_EVENTS, RecordingReader
 from evstore.shard.shard import Shard
 
 FOREVER = 1 << 63
@@ -139,6 +140,28 @@ class ShardRecording(Recording):
         if relative:
             start, stop = start + self.t_first, stop + self.t_first
         return self.reader.between(start, stop, roi, polarity)
+
+    def _windows_by_count(self, count: int, step: int, partial: bool) -> Iterator[Events]:
+        if step > count:
+            yield from super()._windows_by_count(count, step, partial)
+        else:
+            yield from streamed.by_count(self.batches(), count, step, partial)
+
+    def _windows_by_time(
+        self,
+        length: int,
+        step: int,
+        roi: tuple[int, int, int, int] | None,
+        polarity: int | None,
+        partial: bool,
+    ) -> Iterator[Events]:
+        skips = step > length or roi is not None or polarity is not None  # some chunks, perhaps
+        events = self.n_events * step // max(1, self.t_stop - self.t_start)
+        if skips or events > BATCH_EVENTS:  # then few are decoded twice
+            yield from super()._windows_by_time(length, step, roi, polarity, partial)
+        else:
+            windows = self._window_times(length, step, partial)
+            yield from streamed.by_time(self.batches(), self.reader.extents(), windows)
 
     def close(self) -> None:
         self._users.discard(self.info.number)

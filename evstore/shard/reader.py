@@ -24,7 +24,7 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.groups import together
-from evstore.shard.index import CODEC, RecordingInfo
+from evstore.shard.index import CODEC, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
@@ -180,6 +180,11 @@ class RecordingReader:
                 out = buffers if n == most else buffers[:n]
             self._decode(words, pieces, group, {"t": out.t, "x": out.x, "y": out.y, "p": out.p})
             yield group, out
+
+    def extents(self) -> list[tuple[int, int]]:
+        """Least and greatest time of each of the `batches`, from the index alone."""
+        groups = together(self.index.all(), BATCH_EVENTS)
+        return [(min(map(T_MIN, group)), max(map(T_MAX, group))) for group in groups]
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         """The columns of a side stream; None where the recording has none of that name."""
