@@ -41,6 +41,11 @@ def expect_events(case: Case, decoded: vectors.Decoded) -> None:
             assert digest == expected["sha256"][DIGESTS[name]], name
     for k, name in enumerate(("t", "id", "p")):
         assert decoded.triggers[k].tolist() == expected.get("triggers", {}).get(name, [])
+    side = {
+        stream: {name: column.tolist() for name, column in columns.items()}
+        for stream, columns in decoded.side.items()
+    }
+    assert side == expected.get("side", {})
 
 
 def test_folders_and_modules_are_the_same() -> None:
@@ -105,6 +110,7 @@ def test_vector_decodes(path: Path, batch_events: int) -> None:
     assert reading.resolution == (None if resolution is None else tuple(resolution))
     assert reading.dropped == vector.expected.get("dropped", {})
     assert reading.format == vector.module.NAME
+    assert reading.label == vector.expected.get("label")
     json.dumps(reading.metadata)
 
 

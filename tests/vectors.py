@@ -84,6 +84,7 @@ class Decoded:
 
     columns: list[Any] = field(default_factory=list)
     triggers: list[Any] = field(default_factory=list)
+    side: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def join(batches: list[Batch]) -> Decoded:
@@ -91,7 +92,23 @@ def join(batches: list[Batch]) -> Decoded:
     return Decoded(
         [np.concatenate([batch[k] for batch in batches] or [[]]) for k in range(4)],
         [np.concatenate([edge[k] for edge in edges] or [[]]) for k in range(3)],
+        join_side(batches),
     )
+
+
+def join_side(batches: list[Batch]) -> dict[str, dict[str, Any]]:
+    """All rows of each side stream, by column."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    for batch in batches:
+        for stream, columns in (batch.side or {}).items():
+            rows = {len(column) for column in columns.values()}
+            assert len(rows) == 1, f"columns of {stream} are not of one length"
+            for name, column in columns.items():
+                found.setdefault(stream, {}).setdefault(name, []).append(column)
+    return {
+        stream: {name: np.concatenate(parts) for name, parts in columns.items()}
+        for stream, columns in found.items()
+    }
 
 
 def consume(batches: Iterator[Batch]) -> tuple[list[Batch], BaseException | None]:
