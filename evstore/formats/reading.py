@@ -75,5 +75,5 @@ class Reading:
     batches: Iterator[Batch]
     metadata: dict[str, Any] = field(default_factory=dict)
     header: bytes = b""
-    label: Any = None
     dropped: dict[str, int] = field(default_factory=dict)
+    label: Any = None
