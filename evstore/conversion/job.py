@@ -80,6 +80,8 @@ class Receipt:
     events: int = 0
     recordings: int = 1
     triggers: int = 0
+    side_streams: dict[str, int] = field(default_factory=dict)  # rows of each, triggers among them
+    restored: str | None = None  # "byte for byte" or "event for event", of a source's own format
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0

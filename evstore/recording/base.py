@@ -75,6 +75,20 @@ class Recording(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def side_streams(self) -> list[str]:
+        """The names of the streams beside events: triggers, imu, images, exposure, labels ..."""
+
+    @abc.abstractmethod
+    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
+        """The columns of a side stream; None where the recording has none of that name."""
+
+    @property
+    def imu(self) -> dict[str, NDArray[Any]] | None:
+        """Samples of the inertial sensor: ``t`` and a column an axis; None where there are none."""
+        return self.side("imu")
+
+    @property
+    @abc.abstractmethod
     def position(self) -> int:
         """Bytes of the file that `batches` has read so far."""
 

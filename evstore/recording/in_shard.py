@@ -87,13 +87,20 @@ class ShardRecording(Recording):
         return self.info.root
 
     @property
+    def side_streams(self) -> list[str]:
+        return list(self.info.side)
+
+    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
+        return self.reader.side(stream)
+
+    @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:
-        return self.reader.side("triggers")
+        return self.side("triggers")
 
     @property
     def labels(self) -> dict[str, NDArray[Any]] | None:
         """Labelled times ``t_start``, ``t_stop``, ``class_id`` (int64); None without any."""
-        return self.reader.side("labels")
+        return self.side("labels")
 
     def batches(
         self, selection: Selection | None = None, buffers: Events | None = None
