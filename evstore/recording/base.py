@@ -6,10 +6,12 @@ import abc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events, one_event
+from evstore.recording.images import Images
 from evstore.selection import Selection
 
 
@@ -86,6 +88,16 @@ class Recording(abc.ABC):
     def imu(self) -> dict[str, NDArray[Any]] | None:
         """Samples of the inertial sensor: ``t`` and a column an axis; None where there are none."""
         return self.side("imu")
+
+    @property
+    def images(self) -> Images | None:
+        """Pictures of the camera, each read when it is asked for; None where there are none."""
+        table = self.side("images")
+        return None if table is None else Images(table, self.image_bytes)
+
+    @abc.abstractmethod
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes of the images' pixels, which lie one image after the other."""
 
     @property
     @abc.abstractmethod

@@ -49,6 +49,7 @@ class ForeignRecording(Recording):
         self._extents: list[tuple[int, int]] = []  # of each batch: least and greatest time
         self._side_streams: list[str] | None = None  # None before the first pass
         self._triggers: dict[str, NDArray[Any]] | None = None
+        self._image_bytes: NDArray[np.uint8] | None = None
         self._geometry: Geometry | None = None
         self._consumed = False
         self._opened()  # so that a wrong file is refused here
@@ -121,6 +122,12 @@ class ForeignRecording(Recording):
             return None
         met = (with_triggers(batch.triggers, batch.side) for batch in self.raw_batches())
         return joined({stream: part[stream]} for part in met if stream in part).get(stream)
+
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        if self._image_bytes is None:  # held: a foreign file is not read again for each image
+            found = self.side("image_bytes")
+            self._image_bytes = np.empty(0, np.uint8) if found is None else found["value"]
+        return self._image_bytes[start:stop]
 
     @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
@@ -92,6 +93,10 @@ class ShardRecording(Recording):
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         return self.reader.side(stream)
+
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        found = self.reader.side("image_bytes", start, stop)
+        return np.empty(0, np.uint8) if found is None else found["value"]
 
     @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:
