@@ -65,9 +65,12 @@ def write_shard(
                 if len(recordings) > 1:
                     writer.metadata["group"] = os.path.basename(job.source)
                 writer.close()
+                add_dropped(receipt, recording)
+                recording.close()  # a file may hold thousands
             else:
                 assert isinstance(recording, ShardRecording)
                 writer = _copy_shard(shard, recording, job, options, told)
+                add_dropped(receipt, recording)
             receipt.events += writer.n_events
             receipt.triggers += writer.rows("triggers")
             for stream in writer.side_streams:
@@ -88,6 +91,12 @@ def write_shard(
             pool.shutdown()  # of what it has yet to do, nothing takes long
         if source_hash is not None:
             source_hash.close()
+
+
+def add_dropped(receipt: Receipt, recording: Recording) -> None:
+    """Count what of a recording was not kept."""
+    for what, count in recording.dropped.items():
+        receipt.dropped[what] = receipt.dropped.get(what, 0) + count
 
 
 def _copy_foreign(

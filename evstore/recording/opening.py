@@ -94,6 +94,7 @@ def _each(path: str, names: list[str], said: dict[str, object]) -> list[Recordin
     try:
         for name in names:
             found.append(open(path, recording=name, **said))  # type: ignore[arg-type]
+            found[-1].close()  # until it is read: there may be thousands
     except BaseException:
         for recording in found:
             recording.close()
