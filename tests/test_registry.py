@@ -162,7 +162,7 @@ def test_one_that_cannot_be_is_left_out_with_a_warning(
     half = other("half")
     del half.probe
     others({"a": ImportError("no celex"), "b": half, "c": other("evt3")})
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="format") as warned:
         names = [module.NAME for module in registry.all_formats()]
     assert names == [name for name in registry.NAMES if name in names]
     said = [str(one.message) for one in warned]
