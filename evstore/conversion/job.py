@@ -13,7 +13,7 @@ from evstore.selection import Selection
 #: Options that say how a source is to be read.
 SAID = (
     *("recording", "input_format", "columns", "time_unit"),
-    *("resolution", "sensor", "grow", "drop_outside"),
+    *("resolution", "sensor", "grow", "drop_outside", "untrusted"),
 )
 
 
@@ -30,6 +30,7 @@ class Options:
     sensor: str | None = None
     grow: bool = False
     drop_outside: bool = False
+    untrusted: bool = False
     overwrite: bool = False
     resume: bool = False
     verify: bool = False
@@ -56,6 +57,7 @@ class Options:
         """What makes a conversion give other events, as JSON; what was not asked is left out."""
         chosen = {"selection": asdict(self.selection), **self.said()}
         usual = {"selection": asdict(Selection()), **dict.fromkeys(SAID)}
+        del chosen["untrusted"]  # gives the same events
         asked = {k: v for k, v in chosen.items() if v != usual[k] and v is not False}
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found

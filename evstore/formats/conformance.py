@@ -78,9 +78,9 @@ def case(path: Path, module: ModuleType | None = None) -> Case:
     expected = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
     options = dict(expected.get("options", {}))
     module = module or registry.by_name(path.parent.parent.name)
-    input_format = expected.get("input_format", options.pop("input_format", module.NAME))
+    named = expected.get("input_format", options.pop("input_format", module.NAME))
     lists = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
-    return Case(path, module, input_format, lists, expected)
+    return Case(path, module, str(named), lists, expected)
 
 
 def files(folder: Path, kind: str) -> list[Path]:

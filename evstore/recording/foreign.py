@@ -35,6 +35,7 @@ class ForeignRecording(Recording):
         input_format: str | None,
         grow: bool,
         drop_outside: bool,
+        untrusted: bool = False,
     ) -> None:
         self.path = path
         self.id = options.stream or ""
@@ -43,6 +44,7 @@ class ForeignRecording(Recording):
         self.is_pipe = is_pipe(path)
         self.grows = grow
         self._drops = drop_outside
+        self._untrusted = untrusted
         self._stream: BinaryIO | None = None
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
@@ -147,7 +149,7 @@ class ForeignRecording(Recording):
         if self._reading is None:
             try:
                 self._stream, self._reading = open_stream(
-                    self.path, self._options, self._input_format
+                    self.path, self._options, self._input_format, self._untrusted
                 )
             except FormatError as error:
                 raise error.at(self.path) from None

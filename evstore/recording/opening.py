@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 from dataclasses import fields
+from typing import Any
 
 from evstore.errors import ArgumentError, FormatError
 from evstore.formats.reading import BATCH_EVENTS, ReadOptions
@@ -29,6 +30,7 @@ def open(
     sensor: str | None = None,
     grow: bool = False,
     drop_outside: bool = False,
+    untrusted: bool = False,
     batch_events: int = BATCH_EVENTS,
 ) -> Recording:
     """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file's.
@@ -37,7 +39,9 @@ def open(
 
     The format is told by content, or forced with ``input_format``; ``columns``, ``time_unit``,
     ``resolution`` and ``sensor`` say what a file cannot. ``-`` reads standard input.
-    ``batch_events``: how many events of a foreign file are decoded at once, at most.
+    ``untrusted``: where a library in C parses the format (HDF5, Parquet ...), it does so in a
+    process of its own, with bounded memory. ``batch_events``: how many events of a foreign file
+    are decoded at once, at most.
 
     Raises FormatError (damaged, cut, of an unknown kind), ArgumentError, OSError.
 
@@ -56,7 +60,7 @@ def open(
             shard.close()
             raise
     options = ReadOptions(resolution, columns, time_unit, sensor, recording or None, batch_events)
-    return ForeignRecording(name, options, input_format, grow, drop_outside)
+    return ForeignRecording(name, options, input_format, grow, drop_outside, untrusted)
 
 
 def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
@@ -79,9 +83,11 @@ def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
             shard.close()
         return found
     if wanted is None:
-        options = ReadOptions(**{k: v for k, v in said.items() if k in _READ})  # type: ignore[arg-type]
+        given: dict[str, Any] = said
+        options = ReadOptions(**{k: v for k, v in given.items() if k in _READ})
+        untrusted = bool(given.get("untrusted"))
         try:
-            names = stream_names(name, options, said.get("input_format"))  # type: ignore[arg-type]
+            names = stream_names(name, options, given.get("input_format"), untrusted)
         except FormatError as error:
             raise error.at(name) from None
         if len(names) > 1:

@@ -23,9 +23,12 @@ def is_pipe(path: str) -> bool:
 
 
 def open_stream(
-    path: str, options: ReadOptions, input_format: str | None
+    path: str, options: ReadOptions, input_format: str | None, untrusted: bool = False
 ) -> tuple[BinaryIO, Reading]:
-    """Open a foreign file, or standard input for ``-``, by its content or as ``input_format``."""
+    """Open a foreign file, or standard input for ``-``, by its content or as ``input_format``.
+
+    ``untrusted``: what a C library parses is read in a process of its own.
+    """
     if path != "-" and os.path.isdir(path):
         raise ArgumentError(f"{path}: is a folder, not a file")
     pipe = is_pipe(path)
@@ -44,6 +47,10 @@ def open_stream(
         else:
             stream = io.BufferedReader(_Replayed(head, stream, owned=path != "-"), HEAD)
         name = input_format or module.INPUT_FORMATS[0]
+        if untrusted and getattr(module, "C_PARSED", False):
+            from evstore.formats.untrusted import parent
+
+            return stream, parent.read(name, stream, options)
         return stream, module.read(stream, options, name)
     except BaseException:
         if stream is not sys.stdin.buffer:
@@ -51,7 +58,9 @@ def open_stream(
         raise
 
 
-def stream_names(path: str, options: ReadOptions, input_format: str | None) -> list[str]:
+def stream_names(
+    path: str, options: ReadOptions, input_format: str | None, untrusted: bool = False
+) -> list[str]:
     """The event streams of a file, none where its format has only one, without a name."""
     if is_pipe(path) or os.path.isdir(path):
         return []
@@ -60,6 +69,10 @@ def stream_names(path: str, options: ReadOptions, input_format: str | None) -> l
         if not hasattr(module, "streams"):
             return []
         stream.seek(0)
+        if untrusted and getattr(module, "C_PARSED", False):
+            from evstore.formats.untrusted import parent
+
+            return parent.streams(input_format or module.INPUT_FORMATS[0], stream, options)
         names: list[str] = module.streams(stream, options)
         return names
 
