@@ -231,15 +231,16 @@ class _Decoder:
 
     def take(self) -> Batch:
         """What was decoded since the last call."""
-        taken, filled, exposed = self._into, self._filled, self._exposed
-        self.events += filled
+        t, x, y, p = self._into[:4]
+        n = self._filled
+        taken = Batch(t[:n], x[:n], y[:n], p[:n])
+        if self._exposed:
+            # Copies, so that a few rows do not keep alive the room for many.
+            rows = (column[: self._exposed].copy() for column in self._exposure[:4])
+            taken = taken._replace(side={"exposure": dict(zip("txyp", rows, strict=True))})
+        self.events += n
         self._into, self._filled, self._exposed = _columns(self._limit), 0, 0
-        if filled < self._limit:
-            taken = Batch(*(column[:filled] for column in taken[:4]))
-        if exposed == 0:
-            return taken
-        rows = (column[:exposed].copy() for column in self._exposure[:4])
-        return taken._replace(side={"exposure": dict(zip("txyp", rows, strict=True))})
+        return taken
 
 
 def _columns(length: int) -> Batch:
