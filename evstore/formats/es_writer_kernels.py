@@ -68,7 +68,9 @@ def encode(
             state[FAULT] = fault
             break
         while now - before >= step and n < out.size:
-            steps = min((now - before) // step, most)
+            steps = most
+            if now - before < most * step:
+                steps = (now - before) // step
             out[n] = mark | steps
             before += steps * step
             n += 1
