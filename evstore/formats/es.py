@@ -134,6 +134,7 @@ def _header(head: bytes) -> _Header:
             field="major version",
             expected=MAJOR,
             got=head[12],
+            hint="evstore reads version 2 only: convert the file with the software that wrote it",
         )
     if kind not in STREAM_TYPES:
         raise UnsupportedError(
@@ -142,6 +143,7 @@ def _header(head: bytes) -> _Header:
             field="type",
             expected="1 (DVS) or 2 (ATIS)",
             got=kind,
+            hint="it holds no change events, and those are what evstore reads",
         )
     if len(head) < HEADER_BYTES:
         raise _cut(head)
