@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from evstore.conversion.feed import feed
@@ -23,6 +25,8 @@ from evstore.recording.sides import TRIGGERS, rows_of, without_triggers
 from evstore.recording.stream import is_pipe
 from evstore.shard.output import PartFile
 
+TOP, BOTTOM = "top-left", "bottom-left"
+
 
 def write_foreign(
     job: Job,
@@ -36,8 +40,9 @@ def write_foreign(
 
     The part is removed where this fails, or kept where the source cannot be read again.
     """
-    if options.rebase and kind != "evt3":
-        raise ArgumentError(f"{kind} holds any time as it is: --rebase is for evt3")
+    rebases = inspect.signature(registry.by_name(kind).writer).parameters
+    if options.rebase and "rebase" not in rebases:
+        raise ArgumentError(f"{kind} holds any time as it is: no --rebase")
     resolution = _resolution(job, options, recording)
     live = is_pipe(job.source)
     digest, told = Digest(), Teller(progress, recording)
@@ -61,6 +66,16 @@ def write_foreign(
     receipt.events = result["events"]
     receipt.digest = result["sha256"]
     receipt.restored = _restored(job, recording, receipt, kind)
+
+
+def _flips(recording: Recording, module: ModuleType) -> bool:
+    """Whether rows count from the bottom in the source, and from the top in the target.
+
+    Tables have no origin: they hold what they are given. A writer of a format whose rows count
+    from the bottom looks at the metadata itself.
+    """
+    bottom = recording.metadata.get("origin") == BOTTOM
+    return bottom and getattr(module, "ORIGIN", None) == TOP
 
 
 def _restored(job: Job, recording: Recording, receipt: Receipt, kind: str) -> str | None:
@@ -102,13 +117,15 @@ def _pour(
     said: dict[str, Any] = {"rebase": True} if options.rebase else {}
     module = registry.by_name(kind)
     writer = module.writer(stream, resolution, recording.metadata, **said)
-    taken: tuple[str, ...] = getattr(module, "TAKES", ())
+    taken: tuple[str, ...] = getattr(writer, "TAKES", getattr(module, "TAKES", ()))
+    flips = _flips(recording, module)
     met: dict[str, int] = {}
     try:
         for events, sides in feed(recording, options.selection):
             for name, table in sides.items():
                 met[name] = met.get(name, 0) + rows_of(table)
-            columns = (events.t, events.x, events.y, events.p)
+            y = (resolution[1] - 1 - events.y).astype(events.y.dtype) if flips else events.y
+            columns = (events.t, events.x, y, events.p)
             if taken:
                 kept = {name: table for name, table in sides.items() if name in taken}
                 triggers, side = without_triggers(kept)

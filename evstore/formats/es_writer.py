@@ -133,6 +133,8 @@ class Writer:
 class AtisWriter(Writer):
     """As `Writer`, but ATIS events; `write_batch` takes the side stream ``exposure``."""
 
+    TAKES = ("exposure",)
+
     kind = es.ATIS
 
     def write_batch(self, batch: Batch) -> None:
