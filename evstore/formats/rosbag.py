@@ -27,10 +27,26 @@ from evstore.formats.rosbag_messages import (
     plain_type,
     require_definition,
 )
-from evstore.formats.rosbag_source import Connection, Message, Survey
+from evstore.formats.rosbag_source import (
+    INFLATION,
+    MESSAGE_BYTES,
+    Connection,
+    Message,
+    Survey,
+)
 from evstore.formats.streams import choose
 
-__all__ = ["CDR_EVENT_BYTES", "EVENT_BYTES", "probe", "read", "refusal", "streams"]
+# The constants that SPEC.md names are found here.
+__all__ = [
+    "CDR_EVENT_BYTES",
+    "EVENT_BYTES",
+    "INFLATION",
+    "MESSAGE_BYTES",
+    "probe",
+    "read",
+    "refusal",
+    "streams",
+]
 
 NAME = "rosbag"
 TITLE = "ROS bag (ROS 1, ROS 2 SQLite, MCAP)"

@@ -32,78 +32,85 @@ COUNTS_SIZE = 19
 
 
 @kernel
+def u16(octets: Any, at: Any, big: Any) -> Any:
+    """Two bytes from ``at``, in either order; ``at`` is unsigned, so that no index counts back."""
+    first, second = np.uint16(octets[at]), np.uint16(octets[at + np.uint64(1)])
+    if big:
+        first, second = second, first
+    return first | second << np.uint16(8)
+
+
+@kernel
+def u32(octets: Any, at: Any, big: Any) -> Any:
+    """Four bytes from ``at``, in either order."""
+    first = np.uint32(u16(octets, at, big))
+    second = np.uint32(u16(octets, at + np.uint64(2), big))
+    if big:
+        first, second = second, first
+    return first | second << np.uint32(16)
+
+
+@kernel
+def fault_of(nanoseconds: Any, polarity: Any) -> Any:
+    """What is wrong with an event, 0 if nothing."""
+    if nanoseconds >= np.uint32(1_000_000_000):
+        return BAD_TIME
+    if polarity > np.uint8(1):
+        return BAD_POLARITY
+    return 0
+
+
+@kernel
 def packed(
     octets: Any, position: Any, t: Any, x: Any, y: Any, p: Any, filled: Any, state: Any
 ) -> Any:
     """Events of 13 bytes, as ROS 1 packs them; whole ones only."""
     n = filled
-    i = position
-    while n < t.size and i + 13 <= octets.size:
-        seconds = (
-            np.int64(octets[i + 4])
-            | np.int64(octets[i + 5]) << 8
-            | np.int64(octets[i + 6]) << 16
-            | np.int64(octets[i + 7]) << 24
-        )
-        nanoseconds = (
-            np.int64(octets[i + 8])
-            | np.int64(octets[i + 9]) << 8
-            | np.int64(octets[i + 10]) << 16
-            | np.int64(octets[i + 11]) << 24
-        )
-        polarity = octets[i + 12]
-        if nanoseconds >= 1_000_000_000:
-            state[FAULT] = BAD_TIME
+    at = np.uint64(position)
+    for _ in range(min(t.size - filled, (octets.size - position) // 13)):
+        nanoseconds = u32(octets, at + np.uint64(8), False)
+        polarity = octets[at + np.uint64(12)]
+        fault = fault_of(nanoseconds, polarity)
+        if fault != 0:
+            state[FAULT] = fault
             break
-        if polarity > 1:
-            state[FAULT] = BAD_POLARITY
-            break
-        t[n] = seconds * 1_000_000 + nanoseconds // 1000
-        x[n] = np.uint16(octets[i]) | np.uint16(octets[i + 1]) << np.uint16(8)
-        y[n] = np.uint16(octets[i + 2]) | np.uint16(octets[i + 3]) << np.uint16(8)
+        seconds = np.int64(u32(octets, at + np.uint64(4), False))
+        t[n] = seconds * 1_000_000 + np.int64(nanoseconds // np.uint32(1000))
+        x[n] = u16(octets, at, False)
+        y[n] = u16(octets, at + np.uint64(2), False)
         p[n] = polarity
         n += 1
-        i += 13
-    return i, n
-
-
-@kernel
-def number(octets: Any, at: Any, size: Any, big: Any) -> Any:
-    """An unsigned integer of ``size`` bytes, in either order."""
-    value = np.int64(0)
-    for k in range(size):
-        octet = octets[at + k] if big else octets[at + size - 1 - k]
-        value = value << 8 | np.int64(octet)
-    return value
+        at += np.uint64(13)
+    return np.int64(at), n
 
 
 @kernel
 def aligned(
-    octets: Any, position: Any, t: Any, x: Any, y: Any, p: Any, filled: Any, state: Any, big: bool
+    octets: Any, position: Any, t: Any, x: Any, y: Any, p: Any, filled: Any, state: Any, big: Any
 ) -> Any:
-    """Events of CDR: x at -2 from each 16 bytes (the first at 0), y, and gaps to align the time."""
+    """Events of CDR: y at each 16 bytes, x before it, and gaps that align the time.
+
+    The first x is at 0 instead, and its y behind it.
+    """
     n = filled
-    i = position
-    while n < t.size and i + 13 <= octets.size:
-        first = i == 0
-        seconds = number(octets, i + 4, 4, big)
-        nanoseconds = number(octets, i + 8, 4, big)
-        polarity = octets[i + 12]
-        if nanoseconds >= 1_000_000_000:
-            state[FAULT] = BAD_TIME
+    at = np.uint64(position)
+    for _ in range(min(t.size - filled, (octets.size - position + 3) // 16)):
+        nanoseconds = u32(octets, at + np.uint64(8), big)
+        polarity = octets[at + np.uint64(12)]
+        fault = fault_of(nanoseconds, polarity)
+        if fault != 0:
+            state[FAULT] = fault
             break
-        if polarity > 1:
-            state[FAULT] = BAD_POLARITY
-            break
-        if seconds >= 1 << 31:  # signed in ROS 2
-            seconds -= 1 << 32
-        t[n] = seconds * 1_000_000 + nanoseconds // 1000
-        x[n] = number(octets, i if first else i - 2, 2, big)
-        y[n] = number(octets, i + 2 if first else i, 2, big)
+        # Signed in ROS 2.
+        seconds = np.int64(np.int32(u32(octets, at + np.uint64(4), big)))
+        t[n] = seconds * 1_000_000 + np.int64(nanoseconds // np.uint32(1000))
+        start = at if at == 0 else at - np.uint64(2)
+        x[n] = u16(octets, start, big)
+        y[n] = u16(octets, start + np.uint64(2), big)
         p[n] = polarity
         n += 1
-        i += 16
-    return i, n
+        at += np.uint64(16)
+    return np.int64(at), n
 
 
 @kernel

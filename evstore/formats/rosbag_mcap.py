@@ -10,6 +10,7 @@ from typing import BinaryIO
 from evstore.errors import CorruptError, FormatError, UnsupportedError
 from evstore.formats.rosbag_source import (
     CONNECTION_LIMIT,
+    PLAIN,
     Connection,
     Count,
     Item,
@@ -118,24 +119,23 @@ def _inside(
     unpacked, crc, name_bytes = head.u(8), head.u(4), head.u(4)
     if name_bytes + 8 > size - CHUNK_HEAD:
         raise CorruptError("a chunk is too short", offset=file.offset, got=size)
-    name = bytes(file.take(name_bytes, "a chunk")).decode("utf-8", "replace") or "none"
+    name = bytes(file.take(name_bytes, "a chunk")).decode("utf-8", "replace") or PLAIN
     stored = int.from_bytes(file.take(8, "a chunk"), "little")
     if stored > file.left - end:
         raise CorruptError("a chunk's data reach beyond it", offset=file.offset, got=stored)
     chunk = of_chunk(file, name, stored, unpacked)
     summed = _Summed(chunk)
-    jump = None if crc else lambda count: chunk.skip(count, "a chunk")
-    records = Source(summed.read, chunk.left, chunk.offset, chunk=name, jump=jump)
+    records = Source(summed.read, unpacked, chunk.offset, chunk=name) if crc else chunk
     while records.left:
         op, length = _record(records)
         if op == CHUNK:
             raise CorruptError("a chunk inside a chunk", offset=records.offset)
         yield from _item(op, length, records, schemas, wanted, limit)
-    if crc and crc != summed.crc:
+    if crc not in (0, summed.crc):
         raise CorruptError(
             "a chunk's checksum does not fit", offset=file.offset, expected=crc, got=summed.crc
         )
-    file.skip(file.left - end, "a chunk")
+    file.leave(chunk, end)
 
 
 class _Summed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,7 @@ class _Fields:
         self._cdr = cdr
         self._at = 0
         self.big = False
+        self._order: Literal["big", "little"] = "little"
         if cdr:
             head = body[:4]
             if len(head) < 4 or head[0] != 0 or head[1] > 1:
@@ -153,14 +154,15 @@ class _Fields:
                     expected="00 00 or 00 01",
                     got=bytes(head).hex(" "),
                 )
-            self.big = head[1] == 0
+            if head[1] == 0:
+                self.big, self._order = True, "big"
             self._at = 4
 
     def number(self, size: int) -> int:
         """An unsigned integer; CDR aligns it to its size, from behind its own four bytes."""
         if self._cdr:
             self._at += -(self._at - 4) % size
-        return int.from_bytes(self._take(size), "big" if self.big else "little")
+        return int.from_bytes(self._take(size), self._order)
 
     def text(self) -> str:
         """A string; in CDR a zero ends it."""
@@ -179,8 +181,8 @@ class _Fields:
         wanted = None if expected is None else f"{expected} bytes"
         return CorruptError(what, offset=self._offset, expected=wanted, got=got)
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytes | bytearray:
         if size > len(self._body) - self._at:
             raise self.wrong("a message ends before its events", f"{len(self._body)} bytes")
         self._at += size
-        return bytes(self._body[self._at - size : self._at])
+        return self._body[self._at - size : self._at]

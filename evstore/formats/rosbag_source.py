@@ -14,6 +14,9 @@ from evstore.errors import (
     UnsupportedError,
 )
 
+#: A chunk that is not compressed, and the file itself.
+PLAIN = "none"
+
 #: Bytes read or inflated at once.
 PIECE = 262_144
 
@@ -77,8 +80,9 @@ class Survey:
 class Source:
     """``left`` bytes that ``fetch`` gives; ``offset`` is where in the file the next one is.
 
-    In a compressed chunk ``offset`` stays at the chunk, since nothing in it has a place in the
-    file. ``jump`` passes over bytes where that is faster than reading them.
+    In a compressed ``chunk`` it stays at the chunk, since nothing in it has a place in the file.
+    ``cut`` says that what is beyond the end was there once. ``jump`` passes over bytes where that
+    is faster than reading them.
     """
 
     def __init__(
@@ -87,23 +91,25 @@ class Source:
         left: int,
         offset: int,
         *,
-        chunk: str = "",
+        chunk: str = PLAIN,
+        cut: bool = False,
         jump: Callable[[int], object] | None = None,
     ) -> None:
         self.left = left
         self.offset = offset
         self.chunk = chunk
+        self._cut = cut
         self._fetch = fetch
         self._jump = jump
-        self._step = 0 if chunk not in ("", "none") else 1
+        self._step = 1 if chunk == PLAIN else 0
 
     def take(self, size: int, what: str) -> bytes | bytearray:
         """The next ``size`` bytes; memory grows only with what is there."""
         if size > self.left:
             raise self._beyond(size, what)
-        data: bytes | bytearray = self._fetch(min(size, PIECE)) if size else b""
+        data: bytes | bytearray = self._fetch(size) if size else b""
         if len(data) < size:
-            data = self._rest(bytearray(data), size, what)
+            data = self._rest(bytearray(data), size)
         self.left -= size
         self.offset += size * self._step
         return data
@@ -115,26 +121,40 @@ class Source:
         if self._jump is None:
             while size > 0:
                 size -= len(self.take(min(size, PIECE), what))
-            return
-        self._jump(size)
+        else:
+            self._jump(size)
+            self._advance(size)
+
+    def part(self, size: int) -> Source:
+        """The next ``size`` bytes as they are, which `leave` then takes from this source."""
+        there = min(size, self.left)
+        return Source(self._fetch, there, self.offset, cut=there < size, jump=self._jump)
+
+    def leave(self, chunk: Source, left: int) -> None:
+        """Go to the end of a chunk that was read from here, behind which ``left`` bytes are."""
+        if chunk.chunk == PLAIN:
+            chunk.skip(chunk.left, "a chunk")
+            self._advance(self.left - left)
+        else:
+            self.skip(self.left - left, "a chunk")
+
+    def _advance(self, size: int) -> None:
         self.left -= size
         self.offset += size * self._step
 
-    def _rest(self, data: bytearray, size: int, what: str) -> bytearray:
+    def _rest(self, data: bytearray, size: int) -> bytearray:
         while len(data) < size:
-            more = self._fetch(min(size - len(data), PIECE))
+            more = self._fetch(size - len(data))
             if not more:
-                if self.chunk:
-                    raise CorruptError("a chunk inflates to less than it says", offset=self.offset)
-                raise TruncatedError(f"the file ends inside {what}", offset=self.offset)
+                raise CorruptError("a chunk inflates to less than it says", offset=self.offset)
             data += more
         return data
 
     def _beyond(self, size: int, what: str) -> FormatError:
         kind: type[CorruptError | TruncatedError]
-        kind, words = TruncatedError, f"the file ends inside {what}"
-        if self.chunk:
-            kind, words = CorruptError, f"{what} reaches beyond its chunk"
+        kind, words = CorruptError, f"{what} reaches beyond its chunk"
+        if self._cut:
+            kind, words = TruncatedError, f"the file ends inside {what}"
         return kind(
             words, offset=self.offset, expected=f"{size} bytes", got=f"{self.left} bytes left"
         )
@@ -144,7 +164,8 @@ def of_file(stream: BinaryIO, start: int) -> Source:
     """The file from ``start`` on."""
     size = stream.seek(0, 2)
     stream.seek(start)
-    return Source(stream.read, size - start, start, jump=lambda count: stream.seek(count, 1))
+    left = max(size - start, 0)
+    return Source(stream.read, left, start, cut=True, jump=lambda count: stream.seek(count, 1))
 
 
 def of_chunk(file: Source, compression: str, stored: int, size: int) -> Source:
@@ -153,7 +174,7 @@ def of_chunk(file: Source, compression: str, stored: int, size: int) -> Source:
     Raises UnsupportedError for an unknown compression and for one that inflates without bound.
     """
     where = file.offset
-    if compression == "none":
+    if compression == PLAIN:
         if size != stored:
             raise CorruptError(
                 "a chunk that is not compressed has two sizes",
@@ -161,13 +182,7 @@ def of_chunk(file: Source, compression: str, stored: int, size: int) -> Source:
                 expected=size,
                 got=stored,
             )
-        return Source(
-            lambda count: bytes(file.take(count, "a chunk")),
-            size,
-            where,
-            chunk="none",
-            jump=lambda count: file.skip(count, "a chunk"),
-        )
+        return file.part(size)
     if size > FREE_BYTES + INFLATION * stored:
         raise UnsupportedError(
             "a chunk inflates too much",

@@ -156,7 +156,7 @@ def _path(stream: BinaryIO) -> Iterator[Path]:
         if log.is_file() and log.stat().st_size:
             raise UnsupportedError(
                 f"messages are still in {log.name}: the bag was not closed",
-                hint=f"sqlite3 {named.name} 'PRAGMA wal_checkpoint' puts them in",
+                hint=f"put them in: sqlite3 {named.name} 'PRAGMA wal_checkpoint'",
             )
         yield named
         return

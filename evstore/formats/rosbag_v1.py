@@ -74,7 +74,7 @@ def _walk(stream: BinaryIO, wanted: _Wanted, inside: bool) -> Iterator[Item]:
             chunk = of_chunk(file, _text(fields, b"compression"), size, unpacked)
             for inner, length in _records(chunk):
                 yield from _item(inner, length, chunk, wanted, limit)
-            file.skip(file.left - end, "a chunk")
+            file.leave(chunk, end)
 
 
 def _records(source: Source) -> Iterator[tuple[dict[bytes, bytes], int]]:
