@@ -53,10 +53,13 @@ def survey(stream: BinaryIO) -> Survey:
 def messages(stream: BinaryIO, wanted: Callable[[int], bool]) -> Iterator[Message]:
     """The messages of the topics that are wanted, in the order in which they were written."""
     with _database(stream) as database:
-        ids = [topic.id for topic in _topics(database) if wanted(topic.id)]
-        chosen = ", ".join(map(str, ids)) or "NULL"
+        known = {topic.id for topic in _topics(database)}
+        ids = {number for number in known if wanted(number)}
+        chosen = ", ".join(map(str, sorted(ids))) or "NULL"
         body = f"CASE WHEN topic_id IN ({chosen}) THEN data END"
         for _, topic, data in _rows(database, f"topic_id, {body}", "messages"):
+            if topic not in known:
+                raise CorruptError("a message of no topic", got=f"{topic!r:.40}")
             if topic not in ids:
                 continue
             if not isinstance(data, bytes):
@@ -104,7 +107,11 @@ def _database(stream: BinaryIO) -> Iterator[sqlite3.Connection]:
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(HEADER_BYTES)
-    with _path(stream) as path:
+    whole = _whole_pages(head, size)
+    cut = None
+    if whole < size or size < HEADER_BYTES or _stated(head) > size:
+        cut = TruncatedError("the SQLite file is cut", expected=_stated(head) or None, got=size)
+    with _path(stream, whole) as path:
         try:
             uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as database:
@@ -112,7 +119,9 @@ def _database(stream: BinaryIO) -> Iterator[sqlite3.Connection]:
                 _require_tables(database)
                 yield database
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of its own messages
-            raise _explained(str(error), head, size) from None
+            raise cut or CorruptError(f"SQLite cannot read the file: {error}") from None
+    if cut is not None:  # in pages that were not asked for
+        raise cut
 
 
 def _distrust(database: sqlite3.Connection, size: int) -> None:
@@ -138,20 +147,27 @@ def _require_tables(database: sqlite3.Connection) -> None:
             raise UnsupportedError(f"the table {table} has computed columns")
 
 
-def _explained(what: str, head: bytes, size: int) -> FormatError:
-    """TruncatedError where the file is shorter than its header says."""
-    page = int.from_bytes(head[16:18], "big")
-    stated = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
-    # The number of pages holds only where it was written together with the rest.
-    if size < HEADER_BYTES or (head[24:28] == head[92:96] and size < stated):
-        return TruncatedError("the SQLite file is cut", expected=f"{stated} bytes", got=size)
-    return CorruptError(f"SQLite cannot read the file: {what}")
+def _page(head: bytes) -> int:
+    size = int.from_bytes(head[16:18], "big")
+    return 65_536 if size == 1 else size
+
+
+def _stated(head: bytes) -> int:
+    """The file's size as its header says it, 0 where that was not written with the rest."""
+    return int.from_bytes(head[28:32], "big") * _page(head) * (head[24:28] == head[92:96])
+
+
+def _whole_pages(head: bytes, size: int) -> int:
+    """The file's size, less a page that is cut: SQLite would take what is missing for zeros."""
+    if _page(head) == 0 or 0 < _stated(head) <= size:
+        return size
+    return size - size % _page(head)
 
 
 @contextmanager
-def _path(stream: BinaryIO) -> Iterator[Path]:
-    """Where the stream's file is; a copy, removed afterwards, where it has no path."""
-    if (named := _named(stream)) is not None:
+def _path(stream: BinaryIO, size: int) -> Iterator[Path]:
+    """A file of the stream's first ``size`` bytes: its own, or a copy that is removed again."""
+    if (named := _named(stream)) is not None and size == named.stat().st_size:
         log = named.with_name(named.name + "-wal")
         if log.is_file() and log.stat().st_size:
             raise UnsupportedError(
@@ -165,6 +181,7 @@ def _path(stream: BinaryIO) -> Iterator[Path]:
         with os.fdopen(handle, "wb") as copy:
             stream.seek(0)
             shutil.copyfileobj(stream, copy)
+            copy.truncate(size)
         yield Path(name)
     finally:
         os.unlink(name)
