@@ -386,8 +386,14 @@ def test_bz2_chunks_and_what_is_wrong_with_them() -> None:
     plain = inside(array(EVENTS, False, False))
     packed = bz2.compress(plain)
     assert columns(read(bag("bz2", packed, len(plain)))) == DECODED
-    batches, error = consume(read(bag("bz2", packed, len(plain) + 1)).batches)
-    assert (join(batches).columns[0].size, type(error)) == (2, CorruptError)
+    plain += inside(array([], False, False))
+    for size in (len(plain) - 100, len(plain) + 1):
+        batches, error = consume(read(bag("bz2", bz2.compress(plain), size)).batches)
+        assert (join(batches).columns[0].size, type(error)) == (2, CorruptError), size
+    damaged = bytearray(bz2.compress(plain))
+    damaged[-3] ^= 1  # in the checksum
+    with pytest.raises(CorruptError, match="no bz2 data"):
+        columns(read(bag("bz2", bytes(damaged), len(plain))))
 
 
 def test_lz4_chunks() -> None:

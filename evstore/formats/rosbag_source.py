@@ -135,8 +135,11 @@ class Source:
         if chunk.chunk == PLAIN:
             chunk.skip(chunk.left, "a chunk")
             self._advance(self.left - left)
-        else:
-            self.skip(self.left - left, "a chunk")
+            return
+        # At its end a chunk that is not cut short is also checked by what compressed it.
+        if chunk._fetch(1):
+            raise CorruptError("a chunk inflates to more than it says", offset=self.offset)
+        self.skip(self.left - left, "a chunk")
 
     def _advance(self, size: int) -> None:
         self.left -= size

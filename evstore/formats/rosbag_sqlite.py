@@ -32,6 +32,7 @@ MAGIC = b"SQLite format 3\x00"
 TITLE = "ROS 2 SQLite bag"
 
 HEADER_BYTES = 100
+PAGES_AT = 28  # u32, big-endian
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 #: Steps of SQLite's virtual machine: some, and some for each byte; a row takes about twenty.
@@ -107,11 +108,8 @@ def _database(stream: BinaryIO) -> Iterator[sqlite3.Connection]:
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(HEADER_BYTES)
-    whole = _whole_pages(head, size)
-    cut = None
-    if whole < size or size < HEADER_BYTES or _stated(head) > size:
-        cut = TruncatedError("the SQLite file is cut", expected=_stated(head) or None, got=size)
-    with _path(stream, whole) as path:
+    cut, pages = _cut(head, size)
+    with _path(stream, pages, _page(head)) as path:
         try:
             uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as database:
@@ -154,20 +152,32 @@ def _page(head: bytes) -> int:
 
 def _stated(head: bytes) -> int:
     """The file's size as its header says it, 0 where that was not written with the rest."""
-    return int.from_bytes(head[28:32], "big") * _page(head) * (head[24:28] == head[92:96])
+    return (
+        int.from_bytes(head[PAGES_AT : PAGES_AT + 4], "big")
+        * _page(head)
+        * (head[24:28] == head[92:96])
+    )
 
 
-def _whole_pages(head: bytes, size: int) -> int:
-    """The file's size, less a page that is cut: SQLite would take what is missing for zeros."""
-    if _page(head) == 0 or 0 < _stated(head) <= size:
-        return size
-    return size - size % _page(head)
+def _cut(head: bytes, size: int) -> tuple[TruncatedError | None, int]:
+    """The error for a file that is shorter than it was, and the pages that are whole."""
+    page, stated = _page(head), _stated(head)
+    if size >= HEADER_BYTES and (size >= stated if stated else page == 0 or size % page == 0):
+        return None, 0
+    expected = f"{stated} bytes" if stated else "whole pages"
+    cut = TruncatedError("the SQLite file is cut", expected=expected, got=f"{size} bytes")
+    return cut, size // page if page else 0
 
 
 @contextmanager
-def _path(stream: BinaryIO, size: int) -> Iterator[Path]:
-    """A file of the stream's first ``size`` bytes: its own, or a copy that is removed again."""
-    if (named := _named(stream)) is not None and size == named.stat().st_size:
+def _path(stream: BinaryIO, pages: int, page: int) -> Iterator[Path]:
+    """The stream's file; or a copy, removed again, where it has none or is cut.
+
+    Of a cut file SQLite would read nothing, since it is shorter than it says, and half a page as
+    zeros: the copy has only the ``pages`` that are whole, and says so.
+    """
+    named = _named(stream)
+    if named is not None and not pages:
         log = named.with_name(named.name + "-wal")
         if log.is_file() and log.stat().st_size:
             raise UnsupportedError(
@@ -181,7 +191,10 @@ def _path(stream: BinaryIO, size: int) -> Iterator[Path]:
         with os.fdopen(handle, "wb") as copy:
             stream.seek(0)
             shutil.copyfileobj(stream, copy)
-            copy.truncate(size)
+            if pages:
+                copy.truncate(pages * page)
+                copy.seek(PAGES_AT)
+                copy.write(pages.to_bytes(4, "big"))
         yield Path(name)
     finally:
         os.unlink(name)
