@@ -29,6 +29,11 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     ".es v2 dvs": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
+    "ROS1 bag, event_camera_msgs evt3": (None, {}),
+    "ROS2 sqlite bag of the same": (None, {}),
+    "ROS2 sqlite bag, evt3 + external triggers": (None, {}),
+    "ROS2 sqlite bag, event_array_msgs mono": (None, {}),
+    "ROS1 bag, dvs_msgs/EventArray": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
 }
 

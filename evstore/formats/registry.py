@@ -11,7 +11,7 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40", "es")
+NAMES = ("evs", "evt2", "evt3", "dat", "es", "rosbag", "npz", "npy", "csv", "rpg", "bin40")
 
 #: What each format module has.
 ATTRIBUTES = (
@@ -26,9 +26,6 @@ SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
 KNOWN_ELSEWHERE = (
     (b"#!AER-DAT", "an AEDAT file"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"#ROSBAG", "a ROS bag"),
-    (b"SQLite format 3\x00", "an SQLite file (a ROS 2 bag?)"),
-    (b"\x89MCAP0\r\n", "an MCAP file"),
     (b"MATLAB 5.0 MAT-file", "a MAT file"),
 )
 
