@@ -26,6 +26,9 @@ from evstore.formats.records import fill
 #: The first bytes of every HDF5 file, here or behind a user block of 512, 1024, ... bytes.
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
+#: The largest chunk that is decoded: libhdf5 holds it twice.
+MAX_CHUNK_BYTES = 16 << 20
+
 #: Longest text of an attribute that is kept.
 MAX_TEXT = 4096
 
@@ -57,6 +60,11 @@ def open_hdf5(stream: BinaryIO, *, cut: bool = False) -> Any:
 def size_of(stream: BinaryIO) -> int:
     """The length of a seekable stream in bytes."""
     return stream.seek(0, os.SEEK_END)
+
+
+def is_cut(stream: BinaryIO) -> bool:
+    """Whether the file ends before the end it states. Raises FormatError for no HDF5 file."""
+    return _stated_size(stream) > size_of(stream)
 
 
 @contextlib.contextmanager
@@ -116,6 +124,61 @@ def attributes(node: Any, limit: int = 1000) -> dict[str, Any]:
             if value is not None:
                 found[name] = value
     return found
+
+
+def chunk_place(dataset: Any, row: int, size: int) -> tuple[int, int, int]:
+    """Offset, stored bytes and filter mask of the chunk that begins at ``row``.
+
+    Raises CorruptError where it is not there, or not within the ``size`` bytes of the file:
+    HDF5 gives zeros for missing chunks, as many as the shape promises.
+    """
+    with hdf5_errors("damaged HDF5 chunk index"):
+        about = dataset.id.get_chunk_info_by_coord((row,))
+    offset, stored = about.byte_offset, about.size
+    if offset is None or not stored:
+        raise CorruptError("a chunk is not in the file", field=dataset.name, got=f"row {row:,}")
+    if offset + stored > size:
+        raise CorruptError(
+            "a chunk lies behind the end of the file",
+            field=dataset.name,
+            expected=f"at most {size} bytes",
+            got=f"{stored} bytes at {offset}",
+        )
+    return offset, stored, about.filter_mask
+
+
+def row_pieces(dataset: Any, size: int, limit: int) -> Iterator[Any]:
+    """The rows of a dataset of one dimension, decoded by h5py, a chunk or ``limit`` at a time.
+
+    Rows that no byte of the file stands for raise CorruptError before they are asked for.
+    """
+    rows, item = dataset.shape[0], dataset.dtype.itemsize
+    if dataset.chunks is None:
+        with hdf5_errors("damaged HDF5 dataset"):
+            offset, stored = dataset.id.get_offset(), dataset.id.get_storage_size()
+        if stored != rows * item or (offset or 0) + stored > size:
+            raise CorruptError(
+                "the rows are not all in the file",
+                field=dataset.name,
+                expected=f"{rows * item} bytes",
+                got=min(stored, max(0, size - (offset or 0))),
+            )
+        step = limit
+    else:
+        step = dataset.chunks[0]
+        if step * item > MAX_CHUNK_BYTES:
+            raise UnsupportedError(
+                "a chunk is too large to be read at once",
+                field=dataset.name,
+                expected=f"at most {MAX_CHUNK_BYTES} bytes",
+                got=step * item,
+            )
+    for start in range(0, rows, step):
+        if dataset.chunks is not None:
+            chunk_place(dataset, start, size)
+        with hdf5_errors(f"{dataset.name} cannot be read"):
+            piece = dataset[start : min(start + step, rows)]
+        yield from (piece[at : at + limit] for at in range(0, len(piece), limit))
 
 
 def _json_value(attrs: Any, name: str) -> Any:

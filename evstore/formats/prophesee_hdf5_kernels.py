@@ -109,7 +109,9 @@ def packed(data: Any, count: Any, x: Any, y: Any, p: Any, state: Any) -> None:
         i = np.uint64(4) * np.uint64(g)
         a = word24(data, from_ + np.uint64(1))
         b = np.uint64(data[from_]) | word16(data, from_ + np.uint64(6)) << np.uint64(8)
-        c = word16(data, from_ + np.uint64(4)) | np.uint64(data[from_ + np.uint64(11)]) << np.uint64(16)
+        c = word16(data, from_ + np.uint64(4)) | np.uint64(
+            data[from_ + np.uint64(11)]
+        ) << np.uint64(16)
         d = word24(data, from_ + np.uint64(8))
         for k, v in enumerate((a, b, c, d)):
             y[i + np.uint64(k)] = (v >> np.uint64(12)) & np.uint64(2047)
