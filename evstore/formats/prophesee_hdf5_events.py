@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
 from evstore.formats import prophesee_hdf5_kernels as kernels
-from evstore.formats.hdf5_file import chunk_place, hdf5_errors, row_pieces
+from evstore.formats.hdf5_file import Chunks, hdf5_errors, row_pieces
 from evstore.formats.prophesee_hdf5 import BLOCK_EVENTS, ECF_FILTER
 from evstore.formats.reading import Batch, Triggers
 from evstore.formats.records import fill
@@ -49,7 +49,7 @@ def batches(
             first += len(rows)
         return
     _check_layout(dataset)
-    blocks = _Blocks(dataset, dataset.shape[0], dataset.chunks[0], stream, size)
+    blocks = _Blocks(Chunks(dataset, size), dataset.shape[0], dataset.chunks[0], stream)
     for first in range(0, blocks.events, blocks.length):
         t, x, y, p = _chunk(blocks, first, dropped)[:4]
         for at in range(0, t.size, limit):
@@ -100,20 +100,19 @@ def _check_layout(dataset: Any) -> None:
 
 
 class _Blocks(NamedTuple):
-    """Where the chunks of a dataset are. (Asking h5py anew for each would take as long as one.)"""
+    """What is asked of h5py once: asking for each chunk would take as long as decoding it."""
 
-    dataset: Any
+    chunks: Chunks
     events: int
     length: int
     stream: BinaryIO
-    size: int
 
 
 def _chunk(blocks: _Blocks, first: int, dropped: dict[str, int]) -> Batch:
     """The events of the chunk that begins with event ``first``."""
     length, stream = blocks.length, blocks.stream
     wanted = min(length, blocks.events - first)
-    offset, stored, mask = chunk_place(blocks.dataset, first, blocks.size)
+    offset, stored, mask = blocks.chunks.place(first)
     where = f"chunk of event {first:,}"
     if stored > length * MOST_BYTES + kernels.HEADER_BYTES:
         raise CorruptError("an ECF block is too long", offset=offset, field=where, got=stored)

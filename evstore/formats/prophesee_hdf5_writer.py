@@ -122,8 +122,8 @@ class Writer:
         times, channels, values = (np.atleast_1d(np.asarray(a, np.int64)) for a in (t, id, p))
         if times.size == 0:
             return
-        wrong = _out_of_span(times, self._first_trigger)
-        wrong |= (channels < 0) | (channels > MAX_CHANNEL)
+        low, high = _span(int(times[0]) if self._first_trigger is None else self._first_trigger)
+        wrong = (times < low) | (times > high) | (channels < 0) | (channels > MAX_CHANNEL)
         if wrong.any():
             k = int(np.argmax(wrong))
             raise UnsupportedError(
@@ -159,27 +159,28 @@ class Writer:
 
     def _check(self, events: Events) -> None:
         """Raise for the first event that cannot be held."""
+        low, high = _span(int(events.t[0]) if self._first is None else self._first)
+        widest = max(int(events.x.max()), int(events.y.max()))
+        if low <= events.t.min() and events.t.max() <= high and widest < SIDE:
+            return
         faults = {
-            "t": _out_of_span(events.t, self._first),
+            "t": (events.t < low) | (events.t > high),
             "x": events.x >= SIDE,
             "y": events.y >= SIDE,
         }
-        found = [(int(np.argmax(wrong)), field) for field, wrong in faults.items() if wrong.any()]
-        if found:
-            k, field = min(found)
-            t, x, y = (int(column[k]) for column in (events.t, events.x, events.y))
-            raise UnsupportedError(
-                f"Prophesee HDF5 cannot hold event {self.events + k:,} (t {t}, x {x}, y {y})",
-                field=field,
-                expected="at most a day after the first" if field == "t" else f"0..{SIDE - 1}",
-                got={"t": t, "x": x, "y": y}[field],
-            )
+        k, field = min((int(np.argmax(w)), field) for field, w in faults.items() if w.any())
+        t, x, y = (int(column[k]) for column in (events.t, events.x, events.y))
+        raise UnsupportedError(
+            f"Prophesee HDF5 cannot hold event {self.events + k:,} (t {t}, x {x}, y {y})",
+            field=field,
+            expected="at most a day after the first" if field == "t" else f"0..{SIDE - 1}",
+            got={"t": t, "x": x, "y": y}[field],
+        )
 
 
-def _out_of_span(t: NDArray[np.int64], first: int | None) -> NDArray[np.bool_]:
-    """Which times are more than a day after the first, or too large to count with."""
-    start = int(t[0]) if first is None else first
-    return (t < -MAX_TIME) | (t > min(start + MAX_SPAN, MAX_TIME))
+def _span(first: int) -> tuple[int, int]:
+    """The least and the most time that can be written behind the first."""
+    return -MAX_TIME, min(first + MAX_SPAN, MAX_TIME)
 
 
 def _dataset(file: Any, path: str, dtype: np.dtype[Any], filters: tuple[int, ...] = ()) -> Any:
