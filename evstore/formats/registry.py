@@ -11,7 +11,20 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "es", "rosbag", "npz", "npy", "csv", "rpg", "bin40")
+NAMES = (
+    "evs",
+    "evt2",
+    "evt3",
+    "dat",
+    "prophesee_hdf5",
+    "es",
+    "rosbag",
+    "npz",
+    "npy",
+    "csv",
+    "rpg",
+    "bin40",
+)
 
 #: What each format module has.
 ATTRIBUTES = (
