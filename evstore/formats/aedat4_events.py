@@ -1,0 +1,136 @@
+"""The packets of one AEDAT 4 recording as batches: its events, and what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
+from evstore.formats.aedat4_compression import Octets
+from evstore.formats.aedat4_header import EVENTS, FRAMES, IMU, TRIGGERS, Header, Stream, beside
+from evstore.formats.aedat4_packets import Packets
+from evstore.formats.aedat4_sides import Sides, locate
+from evstore.formats.reading import Batch
+
+#: Bytes of an event: i64 t, i16 x, i16 y, bool on, 3 bytes of nothing.
+EVENT_BYTES = 16
+
+_SIDES = (FRAMES, IMU, TRIGGERS)
+
+
+def batches(
+    packets: Packets,
+    unpack: Callable[[memoryview], Octets],
+    header: Header,
+    chosen: Stream,
+    limit: int,
+    dropped: dict[str, int],
+) -> Iterator[Batch]:
+    """Batches of at most ``limit`` events of the ``chosen`` stream.
+
+    Where a packet is damaged or cut, all that is whole before it is given first; then the error
+    is raised.
+    """
+    if limit < 1:
+        raise ArgumentError(f"batch_events must be at least 1, got {limit}")
+    together = {stream.id: stream.kind for stream in beside(header, chosen)}
+    kinds = list(together.values())
+    mixed = frozenset(kind for kind in kinds if kinds.count(kind) > 1)
+    filling = _Filling(limit, Sides(mixed, dropped))
+    elsewhere = {stream.id for stream in header.streams if stream.id not in together}
+    failure = None
+    try:
+        while (packet := packets.read()) is not None:
+            kind = EVENTS if packet.stream == chosen.id else together.get(packet.stream)
+            if kind is None and packet.stream in elsewhere:
+                continue  # of another recording
+            if kind != EVENTS and kind not in _SIDES:
+                what = f"packets_of_type_{kind}" if kind else "packets_of_unlisted_streams"
+                dropped[what] = dropped.get(what, 0) + 1
+                continue
+            octets = np.frombuffer(unpack(packet.octets), np.uint8)
+            octets.flags.writeable = False  # as of bytes: kernels are compiled once
+            if kind == EVENTS:
+                yield from filling.events(octets)
+            else:
+                yield from filling.others(kind, packet.stream, octets)
+    except FormatError as error:
+        failure = error
+        if error.offset is None:
+            error.offset = packet.offset
+    if (last := filling.take()) is not None:
+        yield last
+    if failure is not None:
+        if isinstance(failure, TruncatedError):
+            failure.safe_events = filling.given
+        raise failure
+
+
+class _Filling:
+    """The batch that is being filled. ``given`` counts the events of those before."""
+
+    def __init__(self, limit: int, sides: Sides) -> None:
+        from evstore.formats import aedat4_kernels as kernels
+
+        self._kernels = kernels
+        self._limit = limit
+        self._sides = sides
+        self._into = _fresh(limit)
+        self._filled = 0
+        self.given = 0
+
+    def events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
+        """Take a packet of events; gives the batches that it fills."""
+        start, count = locate(octets, EVENTS, EVENT_BYTES)
+        words = octets[start : start + EVENT_BYTES * count].view("<i8")
+        if not words.flags.aligned:
+            words = words.copy()
+            words.flags.writeable = False
+        first = 0
+        while first < count:
+            taken = min(count - first, self._limit - self._filled)
+            if self._kernels.split(words, first, taken, *self._into[:4], self._filled):
+                raise self._negative(taken)
+            self._filled += taken
+            first += taken
+            if self._filled == self._limit and (batch := self.take()) is not None:
+                yield batch
+
+    def others(self, kind: str, number: int, octets: NDArray[np.uint8]) -> Iterator[Batch]:
+        """Take a packet of another stream; gives the batches that it fills."""
+        for _ in self._sides.add(kind, number, octets):
+            if self._sides.full and (batch := self.take()) is not None:
+                yield batch
+
+    def take(self) -> Batch | None:
+        """The batch as it is, and begin another; None where there is nothing in it."""
+        triggers, side = self._sides.take()
+        if not self._filled and triggers is None and side is None:
+            return None
+        t, x, y, p = (column[: self._filled] for column in self._into[:4])
+        self.given += self._filled
+        self._into, self._filled = _fresh(self._limit), 0
+        return Batch(t, x, y, p, triggers, side)
+
+    def _negative(self, taken: int) -> CorruptError:
+        """Keep what is before the first event with a negative x or y, and say which it is."""
+        place = slice(self._filled, self._filled + taken)
+        x, y = (column[place].view(np.int16) for column in self._into[1:3])
+        at = int(np.argmax((x < 0) | (y < 0)))
+        self._filled += at
+        return CorruptError(
+            f"event {self.given + self._filled:,} has a negative coordinate",
+            expected="0..32767",
+            got=(int(x[at]), int(y[at])),
+        )
+
+
+def _fresh(limit: int) -> Batch:
+    return Batch(
+        np.empty(limit, np.int64),
+        np.empty(limit, np.uint16),
+        np.empty(limit, np.uint16),
+        np.empty(limit, np.uint8),
+    )
