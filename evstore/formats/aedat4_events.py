@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
+from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_compression import Octets
 from evstore.formats.aedat4_header import EVENTS, FRAMES, IMU, TRIGGERS, Header, Stream, beside
+from evstore.formats.aedat4_items import locate
 from evstore.formats.aedat4_packets import Packets
-from evstore.formats.aedat4_sides import Sides, locate
+from evstore.formats.aedat4_sides import Sides
 from evstore.formats.reading import Batch
 
 #: Bytes of an event: i64 t, i16 x, i16 y, bool on, 3 bytes of nothing.
@@ -72,9 +74,6 @@ class _Filling:
     """The batch that is being filled. ``given`` counts the events of those before."""
 
     def __init__(self, limit: int, sides: Sides) -> None:
-        from evstore.formats import aedat4_kernels as kernels
-
-        self._kernels = kernels
         self._limit = limit
         self._sides = sides
         self._into = _fresh(limit)
@@ -91,7 +90,7 @@ class _Filling:
         first = 0
         while first < count:
             taken = min(count - first, self._limit - self._filled)
-            if self._kernels.split(words, first, taken, *self._into[:4], self._filled):
+            if kernels.split(words, first, taken, *self._into[:4], self._filled):
                 raise self._negative(taken)
             self._filled += taken
             first += taken

@@ -79,14 +79,19 @@ def locate(octets: Any, size: int, identifier: int, item_bytes: int) -> Any:
 @kernel
 def split(words: Any, first: int, count: int, t: Any, x: Any, y: Any, p: Any, filled: int) -> Any:
     """``count`` events from the ``first`` on, two words each; not 0 if an x or y is negative."""
-    seen = 0
-    for k in range(count):
-        word = words[2 * (first + k) + 1]
-        t[filled + k] = words[2 * (first + k)]
-        x[filled + k] = word & 0xFFFF
-        y[filled + k] = word >> 16 & 0xFFFF
-        p[filled + k] = (word >> 32 & 0xFF) != 0
-        seen |= word
+    # Unsigned: of signed places numba asks whether they count from the end, and then the compiler
+    # makes no vectors of the loop.
+    word, event = np.uint64(2 * first), np.uint64(filled)
+    seen = np.int64(0)
+    for _ in range(count):
+        packed = words[word + np.uint64(1)]
+        t[event] = words[word]
+        x[event] = packed & 0xFFFF
+        y[event] = packed >> 16 & 0xFFFF
+        p[event] = (packed >> 32 & 0xFF) != 0
+        seen |= packed
+        word += np.uint64(2)
+        event += np.uint64(1)
     return seen & NEGATIVE
 
 

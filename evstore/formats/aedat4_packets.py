@@ -93,11 +93,11 @@ class Packets:
 
         It grows with what was read, not with what a size claims.
         """
-        left = bytes(self._view[self._at : self._end])
+        left = self._view[self._at : self._end]
         if len(left) == len(self._buffer):
             self._buffer = bytearray(min(wanted, 2 * len(left)))
             self._view = memoryview(self._buffer)
-        self._buffer[: len(left)] = left
+        self._view[: len(left)] = left
         self._at, self._end = 0, len(left)
 
     def _cut(self, where: str) -> TruncatedError:

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
+from evstore.formats import aedat4_kernels as kernels
 from evstore.formats import flatbuffer
+from evstore.formats.aedat4_header import FRAMES, IMU, TRIGGERS
+from evstore.formats.aedat4_items import locate
 from evstore.formats.reading import Triggers
 
 #: Trigger types that are not a rising edge or a beginning have polarity 0.
@@ -37,20 +40,20 @@ IMU_FIELDS = (
     ),
 )
 
-#: Fields of a frame: column, number in the schema, type there, type here.
+#: Fields of a frame: column, number in the schema, type there.
 FRAME_FIELDS = (
-    ("t", 0, "<q", "i8"),
-    ("begin", 1, "<q", "i8"),
-    ("end", 2, "<q", "i8"),
-    ("exposure_start", 3, "<q", "i8"),
-    ("exposure_end", 4, "<q", "i8"),
-    ("format", 5, "<b", "i1"),
-    ("width", 6, "<h", "u2"),
-    ("height", 7, "<h", "u2"),
-    ("offset_x", 8, "<h", "i2"),
-    ("offset_y", 9, "<h", "i2"),
-    ("exposure", 11, "<q", "i8"),
-    ("source", 12, "<b", "i1"),
+    ("t", 0, "<q"),
+    ("begin", 1, "<q"),
+    ("end", 2, "<q"),
+    ("exposure_start", 3, "<q"),
+    ("exposure_end", 4, "<q"),
+    ("format", 5, "<b"),
+    ("width", 6, "<h"),
+    ("height", 7, "<h"),
+    ("offset_x", 8, "<h"),
+    ("offset_y", 9, "<h"),
+    ("exposure", 11, "<q"),
+    ("source", 12, "<b"),
 )
 PIXELS = 10
 
@@ -61,12 +64,29 @@ FORMATS = {
     for channels in (1, 2, 3, 4)
 }
 
+#: Columns of `images`; the last only where there are several streams of them.
+IMAGE_COLUMNS = {
+    **dict.fromkeys(("t", "begin", "end", "exposure_start", "exposure_end", "exposure"), np.int64),
+    **dict.fromkeys(("width", "height"), np.uint16),
+    **dict.fromkeys(("offset_x", "offset_y"), np.int16),
+    **dict.fromkeys(("channels", "bits"), np.uint8),
+    **dict.fromkeys(("format", "source"), np.int8),
+    "size": np.int64,
+    "stream": np.int32,
+}
+
+#: What an image is counted as, beside its pixels: an empty one takes memory too.
+IMAGE_BYTES = 1000
+
 #: Rows of a packet that are decoded at once, and bytes after which a batch ends early.
 ROWS = 4096
 FULL_BYTES = 1_048_576
 
+#: Rows are tables, each found by an offset.
+OFFSET_BYTES = 4
+
 #: What differs between packets of rows: identifier, fields behind the time, bytes of each.
-_ROWS_OF = {"IMUS": (len(IMU_FIELDS), 4), "TRIG": (1, 1)}
+_ROWS_OF = {IMU: (len(IMU_FIELDS), 4), TRIGGERS: (1, 1)}
 
 _IS_RISING = np.zeros(256, np.uint8)
 _IS_RISING[list(RISING)] = 1
@@ -81,13 +101,12 @@ class Sides:
     """
 
     def __init__(self, mixed: frozenset[str], dropped: dict[str, int]) -> None:
-        from evstore.formats import aedat4_kernels as kernels
-
-        self._kernels = kernels
         self._mixed = mixed
         self._dropped = dropped
-        self._triggers: list[Triggers] = []
-        self._parts: dict[str, list[dict[str, NDArray[Any]]]] = {}
+        self._triggers: list[tuple[NDArray[np.int64], NDArray[np.uint32]]] = []
+        self._imu: list[tuple[int, NDArray[np.int64], NDArray[np.uint32]]] = []
+        self._images: list[dict[str, int]] = []
+        self._pixels: list[NDArray[np.uint8]] = []
         self._bytes = 0
 
     @property
@@ -97,7 +116,7 @@ class Sides:
 
     def add(self, kind: str, number: int, octets: NDArray[np.uint8]) -> Iterator[None]:
         """Take a packet; pauses where a batch may end."""
-        if kind == "FRME":
+        if kind == FRAMES:
             self._add_image(number, octets)
             yield
         else:
@@ -105,34 +124,53 @@ class Sides:
 
     def take(self) -> tuple[Triggers | None, Side | None]:
         """What was gathered, and begin anew."""
-        triggers, side = None, None
+        triggers = None
         if self._triggers:
-            t, id, p = (np.concatenate(parts) for parts in zip(*self._triggers, strict=True))
-            triggers = Triggers(t, id, p)
-        if self._parts:
-            side = {
-                stream: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-                for stream, parts in self._parts.items()
-            }
-        self._triggers, self._parts, self._bytes = [], {}, 0
-        return triggers, side
+            t, types = (np.concatenate(parts) for parts in zip(*self._triggers, strict=True))
+            id = types.astype(np.uint8)
+            triggers = Triggers(t, id, _IS_RISING[id])
+        side = {**self._imu_side(), **self._image_sides()}
+        self._triggers, self._imu, self._images, self._pixels = [], [], [], []
+        self._bytes = 0
+        return triggers, side or None
+
+    def _imu_side(self) -> Side:
+        if not self._imu:
+            return {}
+        numbers, t, values = zip(*self._imu, strict=True)
+        floats = np.concatenate(values).view(np.float32).reshape(-1, len(IMU_FIELDS))
+        columns: dict[str, NDArray[Any]] = {"t": np.concatenate(t)}
+        columns |= {name: floats[:, k].copy() for k, name in enumerate(IMU_FIELDS)}
+        if IMU in self._mixed:
+            columns["stream"] = np.repeat(np.array(numbers, np.int32), [part.size for part in t])
+        return {"imu": columns}
+
+    def _image_sides(self) -> Side:
+        if not self._images:
+            return {}
+        columns: dict[str, NDArray[Any]] = {
+            name: np.array([image[name] for image in self._images], dtype)
+            for name, dtype in IMAGE_COLUMNS.items()
+            if name != "stream" or FRAMES in self._mixed
+        }
+        return {"images": columns, "image_bytes": {"value": np.concatenate(self._pixels)}}
 
     def _add_rows(self, kind: str, number: int, octets: NDArray[np.uint8]) -> Iterator[None]:
         fields, width = _ROWS_OF[kind]
-        start, count = locate(octets, kind, 4)
+        start, count = locate(octets, kind, OFFSET_BYTES)
         for first in range(0, count, ROWS):
             wanted = min(ROWS, count - first)
             t = np.empty(wanted, np.int64)
             values = np.empty(wanted * fields, np.uint32)
-            got = self._kernels.rows(
+            got = kernels.rows(
                 octets, octets.size, start + 4 * first, wanted, fields, width, t, values
             )
-            if kind == "TRIG":
-                self._add_triggers(t[:got], values[:got])
+            if kind == TRIGGERS:
+                self._triggers.append((t[:got], values[:got]))
+                self._bytes += 12 * got
             else:
-                floats = values[: got * fields].view(np.float32).reshape(got, fields)
-                columns = {name: floats[:, k] for k, name in enumerate(IMU_FIELDS)}
-                self._append("imu", kind, number, {"t": t[:got], **columns})
+                self._imu.append((number, t[:got], values[: got * fields]))
+                self._bytes += 4 * (fields + 3) * got
             if got < wanted:
                 raise CorruptError(
                     f"row {first + got} of a packet {kind} points outside it",
@@ -140,17 +178,12 @@ class Sides:
                 )
             yield
 
-    def _add_triggers(self, t: NDArray[np.int64], types: NDArray[np.uint32]) -> None:
-        id = types.astype(np.uint8)
-        self._triggers.append(Triggers(t, id, _IS_RISING[id]))
-        self._bytes += t.nbytes + 2 * id.nbytes
-
     def _add_image(self, number: int, octets: NDArray[np.uint8]) -> None:
         view = octets.data
         if octets.size < 4 or int.from_bytes(view[:4], "little") != octets.size - 4:
             raise CorruptError("a packet FRME does not say its own size", got=octets.size)
         frame = flatbuffer.root(view, b"FRME", 4)
-        said = {name: frame.number(field, code) for name, field, code, _ in FRAME_FIELDS}
+        said = {name: frame.number(field, code) for name, field, code in FRAME_FIELDS}
         if said["format"] not in FORMATS:
             kind = f"images_of_format_{said['format']}"
             self._dropped[kind] = self._dropped.get(kind, 0) + 1
@@ -164,38 +197,8 @@ class Sides:
                 expected=f"{size} bytes",
                 got=len(pixels),
             )
-        columns = {name: np.array([said[name]], dtype) for name, _, _, dtype in FRAME_FIELDS}
-        columns["channels"] = np.array([channels], np.uint8)
-        columns["bits"] = np.array([bits], np.uint8)
-        columns["size"] = np.array([size], np.int64)
-        self._append("images", "FRME", number, columns)
-        self._append("image_bytes", "", number, {"value": np.frombuffer(pixels, np.uint8).copy()})
-
-    def _append(
-        self, stream: str, kind: str, number: int, columns: dict[str, NDArray[Any]]
-    ) -> None:
-        if kind in self._mixed:
-            columns["stream"] = np.full(columns["t"].size, number, np.int32)
-        self._parts.setdefault(stream, []).append(columns)
-        self._bytes += sum(column.nbytes for column in columns.values())
-
-
-def locate(octets: NDArray[np.uint8], kind: str, item_bytes: int) -> tuple[int, int]:
-    """Where the items of a packet begin, and how many there are.
-
-    Raises CorruptError where the packet is of another kind, or points outside itself.
-    """
-    from evstore.formats import aedat4_kernels as kernels
-
-    identifier = int.from_bytes(kind.encode("ascii"), "little")
-    start, count = kernels.locate(octets, octets.size, identifier, item_bytes)
-    if start >= 0:
-        return start, count
-    what = {
-        kernels.SHORT: f"a packet {kind} is too short to be one",
-        kernels.PREFIX: f"a packet {kind} does not say its own size",
-        kernels.KIND: f"a packet of another kind in a stream {kind}",
-        kernels.TABLE: f"the table of a packet {kind} lies outside it",
-        kernels.VECTOR: f"the items of a packet {kind} lie outside it",
-    }[-start]
-    raise CorruptError(what, got=f"{bytes(octets[:12].data).hex(' ', 4)} in {octets.size} bytes")
+        self._images.append(
+            {**said, "channels": channels, "bits": bits, "size": size, "stream": number}
+        )
+        self._pixels.append(np.frombuffer(pixels, np.uint8).copy())
+        self._bytes += size + IMAGE_BYTES
