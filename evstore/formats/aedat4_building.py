@@ -98,7 +98,7 @@ def imu(columns: dict[str, NDArray[Any]]) -> bytes:
 
 
 def table(packets: list[tuple[int, int, int, int, int, int]]) -> bytes:
-    """The table of packets: where each begins, its stream, bytes, items, least and last time."""
+    """The table of packets: where what is in each begins, its stream, bytes, items, least and last time."""
     values = np.array(packets, np.int64).reshape(-1, len(_TABLE_COLUMNS)).T
     columns = dict(zip(_TABLE_COLUMNS, values, strict=True))
     return _rows(TABLE_ID, _TABLE, ("offset", "stream", "items", "first", "last"), columns)

@@ -72,10 +72,18 @@ def read(stream: BinaryIO, head: bytes) -> tuple[Header, bytes]:
         head += bytes(rest[: fill(stream, memoryview(rest))])
         if len(head) < end:
             raise _cut(len(head))
-    table = flatbuffer.root(head[:end], HEADER_ID, HEADER_AT)
+    try:
+        return _parsed(head[:end]), head[end:]
+    except FormatError as error:
+        error.offset = HEADER_AT
+        raise
+
+
+def _parsed(raw: bytes) -> Header:
+    table = flatbuffer.root(raw, HEADER_ID, HEADER_AT)
     xml = table.octets(2)
     compression, table_at = table.number(0, "<i"), table.number(1, "<q", -1)
-    return Header(head[:end], compression, table_at, streams(bytes(xml or b""))), head[end:]
+    return Header(raw, compression, table_at, streams(bytes(xml or b"")))
 
 
 def streams(xml: bytes) -> tuple[Stream, ...]:

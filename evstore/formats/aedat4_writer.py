@@ -153,8 +153,9 @@ class Writer:
         self._stream.write(PACKET_HEADER.pack(number, len(packed)))
         self._stream.write(packed)
         row = (number, len(packed), len(times), int(times.min()), int(times.max()))
+        self._offset += PACKET_HEADER.size
         self._table.append((self._offset, *row))
-        self._offset += PACKET_HEADER.size + len(packed)
+        self._offset += len(packed)
 
     def _refuse(self, events: Events) -> None:
         """Raise for the first event that has no place, before any of them is taken."""
