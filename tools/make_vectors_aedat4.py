@@ -91,9 +91,7 @@ def tables(kind: bytes, rows: list[list[tuple[int, str, Any]]], fields: int) -> 
 
 def imus(rows: list[tuple[float, ...]]) -> bytes:
     """Time and ten floats each; a 0 is left out, as the FlatBuffers compiler does."""
-    listed = [
-        [(k, "q" if k == 0 else "f", v) for k, v in enumerate(row) if v != 0] for row in rows
-    ]
+    listed = [[(k, "q" if k == 0 else "f", v) for k, v in enumerate(row) if v != 0] for row in rows]
     return tables(b"IMUS", listed, 11)
 
 

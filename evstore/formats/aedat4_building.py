@@ -98,7 +98,7 @@ def imu(columns: dict[str, NDArray[Any]]) -> bytes:
 
 
 def table(packets: list[tuple[int, int, int, int, int, int]]) -> bytes:
-    """The table of packets: where what is in each begins, its stream, bytes, items, least and last time."""
+    """The table of packets: where their contents begin, stream, bytes, items, times from and to."""
     values = np.array(packets, np.int64).reshape(-1, len(_TABLE_COLUMNS)).T
     columns = dict(zip(_TABLE_COLUMNS, values, strict=True))
     return _rows(TABLE_ID, _TABLE, ("offset", "stream", "items", "first", "last"), columns)
@@ -141,9 +141,7 @@ def _rows(
     count = len(columns[fields[0]])
     at = 28  # of the fields of a row: behind the root
     places = [dtype.fields[name][1] for name in fields]  # type: ignore[index]
-    vtable = struct.pack(
-        f"<{2 + len(places)}H", 4 + 2 * len(places), dtype.itemsize, *places
-    )
+    vtable = struct.pack(f"<{2 + len(places)}H", 4 + 2 * len(places), dtype.itemsize, *places)
     vtable += bytes(-len(vtable) % 4)
     vector = at + len(vtable)
     start = vector + 4 + 4 * count

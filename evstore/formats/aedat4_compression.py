@@ -47,9 +47,7 @@ def unpacker(compression: int) -> Callable[[memoryview], Octets]:
 def packer(name: str) -> tuple[int, Callable[[bytes], bytes]]:
     """The number of a compression, and what packs with it. Frames carry a checksum."""
     if name.upper() not in NAMES:
-        raise ArgumentError(
-            f"compression must be one of {', '.join(NAMES).lower()}, got {name!r}"
-        )
+        raise ArgumentError(f"compression must be one of {', '.join(NAMES).lower()}, got {name!r}")
     compression = NAMES.index(name.upper())
     if compression == NONE:
         return compression, bytes
@@ -73,7 +71,7 @@ def _unpack_none(packed: memoryview) -> memoryview:
 
 def _lz4_frame() -> Any:
     try:
-        import lz4.frame
+        import lz4.frame  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise MissingDependencyError("lz4", "aedat4", "AEDAT 4 compressed with LZ4") from None
     return lz4.frame

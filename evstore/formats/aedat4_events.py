@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,16 +11,13 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_compression import Octets
-from evstore.formats.aedat4_header import EVENTS, FRAMES, IMU, TRIGGERS, Header, Stream, beside
+from evstore.formats.aedat4_header import EVENT_BYTES, EVENTS, FRAMES, IMU, TRIGGERS, Header, Stream, beside
 from evstore.formats.aedat4_items import locate
 from evstore.formats.aedat4_packets import Packets
 from evstore.formats.aedat4_sides import Sides
 from evstore.formats.reading import Batch
 
-#: Bytes of an event: i64 t, i16 x, i16 y, bool on, 3 bytes of nothing.
-EVENT_BYTES = 16
-
-_SIDES = (FRAMES, IMU, TRIGGERS)
+READ = (EVENTS, FRAMES, IMU, TRIGGERS)
 
 
 def batches(
@@ -37,31 +35,28 @@ def batches(
     """
     if limit < 1:
         raise ArgumentError(f"batch_events must be at least 1, got {limit}")
-    together = {stream.id: stream.kind for stream in beside(header, chosen)}
-    kinds = list(together.values())
-    mixed = frozenset(kind for kind in kinds if kinds.count(kind) > 1)
-    filling = _Filling(limit, Sides(mixed, dropped))
-    elsewhere = {stream.id for stream in header.streams if stream.id not in together}
+    kinds = {stream.id: stream.kind for stream in beside(header, chosen)}
+    kinds[chosen.id] = EVENTS
+    elsewhere = {stream.id for stream in header.streams} - set(kinds)
+    several = frozenset(kind for kind, count in Counter(kinds.values()).items() if count > 1)
+    filling = _Filling(limit, Sides(several, dropped))
     failure = None
+    offset = 0
     try:
         while (packet := packets.read()) is not None:
-            kind = EVENTS if packet.stream == chosen.id else together.get(packet.stream)
-            if kind is None and packet.stream in elsewhere:
+            offset, number, packed = packet
+            if number in elsewhere:
                 continue  # of another recording
-            if kind != EVENTS and kind not in _SIDES:
+            kind = kinds.get(number)
+            if kind in READ:
+                yield from filling.packet(kind, number, unpack(packed))
+            else:
                 what = f"packets_of_type_{kind}" if kind else "packets_of_unlisted_streams"
                 dropped[what] = dropped.get(what, 0) + 1
-                continue
-            octets = np.frombuffer(unpack(packet.octets), np.uint8)
-            octets.flags.writeable = False  # as of bytes: kernels are compiled once
-            if kind == EVENTS:
-                yield from filling.events(octets)
-            else:
-                yield from filling.others(kind, packet.stream, octets)
     except FormatError as error:
         failure = error
         if error.offset is None:
-            error.offset = packet.offset
+            error.offset = offset
     if (last := filling.take()) is not None:
         yield last
     if failure is not None:
@@ -80,8 +75,18 @@ class _Filling:
         self._filled = 0
         self.given = 0
 
-    def events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
-        """Take a packet of events; gives the batches that it fills."""
+    def packet(self, kind: str, number: int, unpacked: Octets) -> Iterator[Batch]:
+        """Take a packet of the stream ``number``; gives the batches that it fills."""
+        octets = np.frombuffer(unpacked, np.uint8)
+        octets.flags.writeable = False  # as of bytes: kernels are compiled for one kind of array
+        if kind == EVENTS:
+            yield from self._events(octets)
+            return
+        for _ in self._sides.add(kind, number, octets):
+            if self._sides.full and (batch := self.take()) is not None:
+                yield batch
+
+    def _events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
         start, count = locate(octets, EVENTS, EVENT_BYTES)
         words = octets[start : start + EVENT_BYTES * count].view("<i8")
         if not words.flags.aligned:
@@ -97,21 +102,15 @@ class _Filling:
             if self._filled == self._limit and (batch := self.take()) is not None:
                 yield batch
 
-    def others(self, kind: str, number: int, octets: NDArray[np.uint8]) -> Iterator[Batch]:
-        """Take a packet of another stream; gives the batches that it fills."""
-        for _ in self._sides.add(kind, number, octets):
-            if self._sides.full and (batch := self.take()) is not None:
-                yield batch
-
     def take(self) -> Batch | None:
         """The batch as it is, and begin another; None where there is nothing in it."""
         triggers, side = self._sides.take()
         if not self._filled and triggers is None and side is None:
             return None
-        t, x, y, p = (column[: self._filled] for column in self._into[:4])
-        self.given += self._filled
+        into, count = self._into, self._filled
+        self.given += count
         self._into, self._filled = _fresh(self._limit), 0
-        return Batch(t, x, y, p, triggers, side)
+        return Batch(into.t[:count], into.x[:count], into.y[:count], into.p[:count], triggers, side)
 
     def _negative(self, taken: int) -> CorruptError:
         """Keep what is before the first event with a negative x or y, and say which it is."""

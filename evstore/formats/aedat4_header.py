@@ -21,7 +21,10 @@ HEADER_ID = b"IOHE"
 HEADER_AT = 18
 
 #: The most a header may take. One of a camera has 3,000 bytes.
-MAX_HEADER_BYTES = 1_048_576
+MAX_HEADER_BYTES = 262_144
+
+#: Of an event: i64 t, i16 x, i16 y, bool on, 3 bytes of nothing.
+EVENT_BYTES = 16
 
 EVENTS, FRAMES, IMU, TRIGGERS = "EVTS", "FRME", "IMUS", "TRIG"
 _CALLED = {FRAMES: "frames", IMU: "IMU samples", TRIGGERS: "triggers"}
@@ -148,9 +151,7 @@ def _stream(node: Element) -> Stream:
             got=f"{kind!r:.40}",
         )
     name, source = says.get("originalOutputName", ""), info.get("source", "")
-    return Stream(
-        int(number), kind, name, source, _resolution(info), _integer(info, "tsOffset")
-    )
+    return Stream(int(number), kind, name, source, _resolution(info), _integer(info, "tsOffset"))
 
 
 def _attributes(node: Element | None) -> dict[str, str]:
@@ -175,9 +176,7 @@ def _integer(info: dict[str, str], key: str) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,18}", value):
-        raise CorruptError(
-            "not an integer in the header's XML", field=key, got=f"{value!r:.40}"
-        )
+        raise CorruptError("not an integer in the header's XML", field=key, got=f"{value!r:.40}")
     return int(value)
 
 

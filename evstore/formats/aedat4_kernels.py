@@ -113,8 +113,11 @@ def rows(
             slot = field(octets, size, table, 1 + number, width)
             if slot < 0:
                 return k
-            value = 0
-            if slot > 0:
-                value = np.int64(octets[slot]) if width == 1 else u32(octets, slot)
-            values[k * fields + number] = value
+            at = k * fields + number
+            if slot == 0:
+                values[at] = 0
+            elif width == 1:
+                values[at] = octets[slot]
+            else:
+                values[at] = u32(octets, slot)
     return count

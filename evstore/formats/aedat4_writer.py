@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evstore.errors import ArgumentError, UnsupportedError
-from evstore.events import Events
+from evstore.events import COLUMNS, Events
 from evstore.formats import aedat4_building as building
 from evstore.formats.aedat4_compression import NAMES, packer
 from evstore.formats.aedat4_packets import PACKET_HEADER
@@ -74,9 +74,9 @@ class Writer:
         done = 0
         while done < len(events):
             taken = min(len(events) - done, PACKET_EVENTS - self._filled)
-            into = self._waiting[self._filled : self._filled + taken]
-            for name, column in zip("txyp", (events.t, events.x, events.y, events.p), strict=True):
-                into[name] = column[done : done + taken]
+            place, part = slice(self._filled, self._filled + taken), slice(done, done + taken)
+            for name in COLUMNS:
+                self._waiting[name][place] = getattr(events, name)[part]
             self._filled += taken
             done += taken
             if self._filled == PACKET_EVENTS:
@@ -99,8 +99,8 @@ class Writer:
     def trigger(self, edges: Triggers) -> None:
         """Append trigger edges: of the source's types, or the two external edges."""
         for part in _parts(len(edges.t)):
-            times, types = edges.t[part], self._types(Triggers(*(c[part] for c in edges)))
-            self._packet(TRIGGERS_AT, building.triggers(times, types), times)
+            cut = Triggers(edges.t[part], edges.id[part], edges.p[part])
+            self._packet(TRIGGERS_AT, building.triggers(cut.t, self._types(cut)), cut.t)
 
     def imu(self, columns: dict[str, NDArray[Any]]) -> None:
         """Append IMU samples; what a column is missing for is 0."""
@@ -127,7 +127,9 @@ class Writer:
                     expected="a width and height of at most 32767",
                     got=(said["width"], said["height"]),
                 )
-            self._packet(FRAMES_AT, building.frame(said, pixels[start:end]), columns["t"][k : k + 1])
+            self._packet(
+                FRAMES_AT, building.frame(said, pixels[start:end]), columns["t"][k : k + 1]
+            )
             start = end
 
     def close(self) -> None:
