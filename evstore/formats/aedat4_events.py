@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_compression import Octets
-from evstore.formats.aedat4_header import EVENT_BYTES, EVENTS, FRAMES, IMU, TRIGGERS, Header, Stream, beside
+from evstore.formats.aedat4_header import (
+    EVENT_BYTES,
+    EVENTS,
+    FRAMES,
+    IMU,
+    TRIGGERS,
+    Header,
+    Stream,
+    beside,
+)
 from evstore.formats.aedat4_items import locate
 from evstore.formats.aedat4_packets import Packets
 from evstore.formats.aedat4_sides import Sides

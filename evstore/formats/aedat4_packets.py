@@ -28,8 +28,8 @@ class Packet(NamedTuple):
 class Packets:
     """Reads packets up to the table of packets, or to the end of the file where there is none.
 
-    The table is not read: it repeats what the packets say. ``table_at`` only tells where to stop,
-    and a wrong one does no harm, since a table is also known by its first bytes.
+    The table is not read: it repeats what the packets say. It is known by its first bytes, since
+    a wrong ``table_at`` would hide packets.
     """
 
     def __init__(self, stream: BinaryIO, start: bytes, offset: int, table_at: int) -> None:
@@ -47,9 +47,9 @@ class Packets:
         Raises TruncatedError where the file ends inside a packet, or before the table that its
         header promises; CorruptError for a size that cannot be.
         """
-        if self._offset == self._table_at:
-            return None
-        have = self._have(PACKET_HEADER.size)
+        have = self._have(PACKET_HEADER.size + len(TABLE_ID))
+        if have < PACKET_HEADER.size + len(TABLE_ID) and self._offset == self._table_at:
+            return None  # a cut table
         if have == 0:
             if self._table_at > self._offset:
                 raise self._cut(f"before its table of packets at byte {self._table_at}")
