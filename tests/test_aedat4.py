@@ -87,7 +87,11 @@ def beside() -> Batch:
     pixels = np.arange(49, dtype=np.uint8)
     types = np.arange(10, dtype=np.uint8)
     rising = np.array([0, 1, 0, 1, 1, 0, 1, 0, 1, 0], np.uint8)
-    side = {"imu": imu, "images": images, "image_bytes": {"value": pixels}}
+    side: dict[str, dict[str, Any]] = {
+        "imu": imu,
+        "images": images,
+        "image_bytes": {"value": pixels},
+    }
     return events(20_000)._replace(
         triggers=Triggers(EPOCH + types.astype(np.int64), types, rising), side=side
     )
@@ -357,8 +361,9 @@ def test_real_frames_without_events(data_dir: Path) -> None:
 # --------------------------------------------------------------------------------- peers
 
 
-def columns_of(array: Any, names: tuple[str, ...]) -> list[Any]:
-    return [array[name] for name in names]
+def assert_events(found: Any, batch: Batch, names: tuple[str, ...]) -> None:
+    for name, column in zip(names, batch[:4], strict=True):
+        assert np.array_equal(found[name], np.asarray(column))
 
 
 @pytest.fixture(params=COMPRESSIONS)
@@ -373,8 +378,7 @@ def test_aedat_reads_what_is_written(written: tuple[str, Batch]) -> None:
     aedat = pytest.importorskip("aedat")
     packets = list(aedat.Decoder(written[0]))
     found = np.concatenate([packet["events"] for packet in packets if "events" in packet])
-    for column, other in zip(columns_of(found, ("t", "x", "y", "on")), written[1][:4], strict=True):
-        assert np.array_equal(column, other)
+    assert_events(found, written[1], ("t", "x", "y", "on"))
     imus = np.concatenate([packet["imus"] for packet in packets if "imus" in packet])
     assert written[1].side is not None
     assert np.array_equal(imus["temperature"], written[1].side["imu"]["temperature"])
@@ -387,9 +391,7 @@ def test_dv_processing_reads_what_is_written(written: tuple[str, Batch]) -> None
     parts = []
     while (part := recording.getNextEventBatch()) is not None:
         parts.append(part.numpy())
-    found = np.concatenate(parts)
-    for name, other in zip(found.dtype.names, written[1][:4], strict=True):
-        assert np.array_equal(found[name], other)
+    assert_events(np.concatenate(parts), written[1], ("timestamp", "x", "y", "polarity"))
     assert tuple(recording.getEventResolution()) == (346, 260)
     samples = 0
     while (batch := recording.getNextImuBatch()) is not None:
@@ -400,5 +402,4 @@ def test_dv_processing_reads_what_is_written(written: tuple[str, Batch]) -> None
 def test_faery_reads_what_is_written(written: tuple[str, Batch]) -> None:
     faery = pytest.importorskip("faery")
     found = faery.events_stream_from_file(written[0]).to_array()
-    for column, other in zip(columns_of(found, ("t", "x", "y", "on")), written[1][:4], strict=True):
-        assert np.array_equal(column, other)
+    assert_events(found, written[1], ("t", "x", "y", "on"))
