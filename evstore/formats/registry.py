@@ -17,6 +17,7 @@ NAMES = (
     "evt3",
     "dat",
     "prophesee_hdf5",
+    "aedat4",
     "es",
     "rosbag",
     "npz",
