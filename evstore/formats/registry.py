@@ -9,7 +9,7 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40")
+NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "mat", "mat73", "bin40")
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
@@ -22,7 +22,6 @@ KNOWN_ELSEWHERE = (
     (b"#ROSBAG", "a ROS bag"),
     (b"SQLite format 3\x00", "an SQLite file (a ROS 2 bag?)"),
     (b"\x89MCAP0\r\n", "an MCAP file"),
-    (b"MATLAB 5.0 MAT-file", "a MAT file"),
 )
 
 
