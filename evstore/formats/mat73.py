@@ -47,7 +47,9 @@ CHUNK_LIMIT = 16_777_216
 #: No deflate stream grows by more, https://zlib.net/zlib_tech.html.
 DEFLATE_RATIO = 1032
 
-_NUMBERS = {"double", "single", "logical"} | {f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)}
+_NUMBERS = {"double", "single", "logical"} | {
+    f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)
+}
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 
@@ -196,9 +198,9 @@ def _require_plain(dataset: Any) -> None:
     if dataset.is_virtual or dataset.external:
         raise UnsupportedError("a variable whose values lie in another file", field=name)
     properties = dataset.id.get_create_plist()
-    for k in range(properties.get_nfilters()):
-        code = properties.get_filter(k)[0]
-        if code not in _FILTERS:
+    codes = [properties.get_filter(k)[0] for k in range(properties.get_nfilters())]
+    for code in codes:
+        if code not in _FILTERS or codes.count(code) > 1:
             raise UnsupportedError(
                 "a filter that MATLAB does not use",
                 field=name,
@@ -207,7 +209,9 @@ def _require_plain(dataset: Any) -> None:
             )
     chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
     if chunk > CHUNK_LIMIT:
-        raise UnsupportedError("too large chunks", field=name, expected=f"<= {CHUNK_LIMIT}", got=chunk)
+        raise UnsupportedError(
+            "too large chunks", field=name, expected=f"<= {CHUNK_LIMIT}", got=chunk
+        )
     stored = dataset.id.get_storage_size()
     if dataset.nbytes > stored * DEFLATE_RATIO + CHUNK_LIMIT:
         raise CorruptError(

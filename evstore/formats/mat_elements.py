@@ -53,12 +53,6 @@ class Region:
         self.order = order
         self._stream = stream
 
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing: the file is the caller's."""
-
     def array(self, at: int, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
         """``count`` values at ``at``; fewer where the region ends."""
         whole = max(0, min(count, (self.size - at) // dtype.itemsize))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -30,9 +31,16 @@ _OCTETS = np.dtype(np.uint8)
 class Spool(Region):
     """The inflated bytes of an element; its temporary file goes when this does."""
 
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self._stream.close()
+    def __init__(self, order: str) -> None:
+        self.file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115
+        super().__init__(self.file, 0, order)
+        weakref.finalize(self, self.file.close)  # which comes before a warning of the file's own
+
+    def append(self, data: bytes) -> None:
+        """Write behind what is there."""
+        self.file.seek(self.size)
+        self.file.write(data)
+        self.size += len(data)
 
 
 def head(region: Region, element: Tag) -> Region:
@@ -51,15 +59,12 @@ def inflate(region: Region, element: Tag) -> Spool:
 
     Raises CorruptError where it is damaged, and where it claims more than it can hold.
     """
-    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115
-    whole = Spool(spool, 0, region.order)  # which closes it if what follows fails
+    whole = Spool(region.order)
     inflater = zlib.decompressobj()
     limit = HEAD_BYTES
     try:
         for piece in _inflated(region, element, inflater):
-            spool.seek(whole.size)
-            spool.write(piece)
-            whole.size += len(piece)
+            whole.append(piece)
             if limit == HEAD_BYTES and whole.size >= TAG_BYTES:
                 limit = _promised(whole, element)
             if whole.size > limit:
