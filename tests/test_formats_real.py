@@ -27,6 +27,8 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "40-bit .bin": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
+    "MAT v5, Nx4 x y p t, p in {-1,1}": (None, {}),
+    "MAT struct TD, 1-based x and y": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
 }
 

@@ -7,21 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import (
-    CorruptError,
-    EvstoreError,
-    FormatError,
-    MissingDependencyError,
-    TruncatedError,
-    UnsupportedError,
-)
-from evstore.formats import mat_streams
+from evstore.errors import CorruptError, FormatError, UnsupportedError
+from evstore.formats import hdf5_file, mat_streams
+from evstore.formats.hdf5_file import MAX_CHUNK_BYTES, SIGNATURE, hdf5_errors
 from evstore.formats.mat_streams import Column, File, Variable
 from evstore.formats.reading import Reading, ReadOptions
 
@@ -36,31 +29,26 @@ SEEKS = True
 C_PARSED = True
 
 MAGIC = b"MATLAB 7.3 MAT-file"
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK_BYTES = 512
 TEXT_BYTES = 116
 VARIABLE_LIMIT = 1000
 
-#: A chunk is inflated whole; each column keeps one.
-CHUNK_LIMIT = 16_777_216
-
-#: No deflate stream grows by more, https://zlib.net/zlib_tech.html.
-DEFLATE_RATIO = 1032
-
 _NUMBERS = {"double", "single", "logical"} | {
     f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)
 }
+DAMAGED = "the HDF5 file is damaged"
+
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 
 def probe(head: bytes, size: int | None) -> bool:
     """Whether MATLAB's text and the HDF5 file behind it are there."""
-    return head.startswith(MAGIC) and head[USER_BLOCK_BYTES:].startswith(HDF5_MAGIC)
+    return head.startswith(MAGIC) and head[USER_BLOCK_BYTES:].startswith(SIGNATURE)
 
 
 def streams(stream: BinaryIO, options: ReadOptions) -> list[str]:
     """Names of the event streams, in the order of their names."""
-    with _hdf5_errors():
+    with hdf5_errors(DAMAGED):
         return mat_streams.names(_file(stream))
 
 
@@ -70,36 +58,34 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     Raises ArgumentError where the variable, its columns or the unit of time must be said,
     MissingDependencyError without h5py.
     """
-    with _hdf5_errors():
+    with hdf5_errors(DAMAGED):
         reading = mat_streams.read(NAME, _file(stream), options)
     reading.batches = _checked(reading.batches)
     return reading
 
 
 def _checked(batches: Iterator[Any]) -> Iterator[Any]:
-    with _hdf5_errors():
+    with hdf5_errors(DAMAGED):
         yield from batches
 
 
 def _file(stream: BinaryIO) -> File:
-    try:
-        import h5py
-    except ImportError:
-        raise MissingDependencyError("h5py", "hdf5", "reading MAT v7.3") from None
     if not stream.seekable():
         raise UnsupportedError("HDF5 cannot be read from a pipe", hint="read it from a file")
     stream.seek(0)
-    head = stream.read(USER_BLOCK_BYTES + len(HDF5_MAGIC))
+    head = stream.read(USER_BLOCK_BYTES + len(SIGNATURE))
     if not head:
         raise FormatError("the file is empty: there are no bytes to read")
     if not probe(head, None):
         raise FormatError(
             "no MAT v7.3 header",
             offset=0,
-            expected=f"{MAGIC!r}, and {HDF5_MAGIC!r} at byte {USER_BLOCK_BYTES}",
+            expected=f"{MAGIC!r}, and {SIGNATURE!r} at byte {USER_BLOCK_BYTES}",
             got=head[:20],
         )
-    opened = h5py.File(stream, "r", rdcc_nbytes=CHUNK_LIMIT)
+    opened = hdf5_file.open_hdf5(stream)
+    import h5py
+
     variables = []
     for name in _names(opened):
         member = opened[name]
@@ -115,9 +101,7 @@ def _names(group: Any) -> list[str]:
     """Members that lie in this file itself; MATLAB's own, such as #refs#, left out."""
     import h5py
 
-    if len(group) > VARIABLE_LIMIT:
-        raise UnsupportedError("too many variables", expected=f"<= {VARIABLE_LIMIT}")
-    links = ((name, group.get(name, getlink=True)) for name in group)
+    links = ((n, group.get(n, getlink=True)) for n in hdf5_file.names(group, VARIABLE_LIMIT))
     return [n for n, link in links if isinstance(link, h5py.HardLink) and not n.startswith("#")]
 
 
@@ -173,7 +157,7 @@ class _Slice:
     def __init__(self, dataset: Any, shape: tuple[int, ...], column: int | None = None) -> None:
         self.dtype: np.dtype[Any] = dataset.dtype
         self.count = shape[0] if column is not None else math.prod(shape)
-        self._dataset = dataset
+        self._dataset = _with_cache(dataset) if dataset.chunks else dataset
         self._row = [column] if column is not None else []
         if self.count:
             _require_plain(dataset)
@@ -207,36 +191,36 @@ def _require_plain(dataset: Any) -> None:
                 expected=", ".join(_FILTERS.values()),
                 got=code,
             )
-    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-    if chunk > CHUNK_LIMIT:
-        raise UnsupportedError(
-            "too large chunks", field=name, expected=f"<= {CHUNK_LIMIT}", got=chunk
-        )
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > stored * DEFLATE_RATIO + CHUNK_LIMIT:
+    if dataset.chunks is None:
+        promised, there = dataset.nbytes, dataset.id.get_storage_size()
+    else:
+        _require_bounded(dataset)
+        pairs = zip(dataset.shape, dataset.chunks, strict=True)
+        promised, there = math.prod(-(-s // c) for s, c in pairs), dataset.id.get_num_chunks()
+    if promised != there:  # HDF5 would give zeros
         raise CorruptError(
-            "a variable claims more values than its bytes can hold",
+            "values are not in the file",
             field=name,
-            expected=f"at most {stored * DEFLATE_RATIO:,} bytes",
-            got=f"{dataset.nbytes:,}",
+            expected=f"{promised:,} {'bytes' if dataset.chunks is None else 'chunks'}",
+            got=f"{there:,}",
         )
 
 
-@contextmanager
-def _hdf5_errors() -> Iterator[None]:
-    """What h5py raises for damaged files, as CorruptError or TruncatedError."""
-    try:
-        yield
-    except EvstoreError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the system's
-            raise
-        text = f"{error}"[:200]
-        if "truncated file" in text:
-            raise TruncatedError(
-                "the HDF5 file ends early",
-                safe_events=0,
-                hint="an HDF5 file is readable only when whole",
-            ) from error
-        raise CorruptError(f"the HDF5 file is damaged: {text}") from error
+def _require_bounded(dataset: Any) -> None:
+    chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    if chunk > MAX_CHUNK_BYTES:
+        raise UnsupportedError(
+            "too large chunks",
+            field=dataset.name,
+            expected=f"<= {MAX_CHUNK_BYTES}",
+            got=chunk,
+        )
+
+
+def _with_cache(dataset: Any) -> Any:
+    """The same dataset, keeping one chunk: a chunk that is not kept is inflated at every read."""
+    import h5py
+
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_chunk_cache(1009, MAX_CHUNK_BYTES, 1.0)
+    return h5py.Dataset(h5py.h5d.open(dataset.file.id, dataset.name.encode("utf-8"), access))
