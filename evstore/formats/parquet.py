@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
+from evstore.formats import parquet_pages
 from evstore.formats.array_table import Columns, piece_length
 from evstore.formats.arrow_table import Plan, arrow_errors, plan, require_pyarrow
 from evstore.formats.reading import Batch, Reading, ReadOptions
@@ -72,7 +73,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     _require_possible(about, size)
     dropped: dict[str, int] = {}
     metadata = {"created_by": f"{about.created_by or ''}"[:200], **how.metadata}
-    pieces = _pieces(file, how, piece_length(options.batch_events, 8))
+    pieces = _pieces(stream, file, how, size, piece_length(options.batch_events, 8))
     events = _events(pieces, how, about.num_rows, dropped)
     return Reading(NAME, how.resolution, events, metadata, b"", dropped)
 
@@ -138,14 +139,29 @@ def _require_possible(about: Any, size: int) -> None:
         )
 
 
-def _pieces(file: Any, how: Plan, length: int) -> Iterator[Columns]:
+def _pieces(stream: BinaryIO, file: Any, how: Plan, size: int, length: int) -> Iterator[Columns]:
     names = [how.layout.names[k] for k in how.indices]
-    with arrow_errors(_WHAT):
-        for batch in file.iter_batches(length, columns=names, use_threads=False):
-            batch = batch.select(names)
-            batch.validate(full=True)
-            for start in range(0, batch.num_rows, length):
-                yield how.columns(batch.slice(start, length))
+    for group in range(file.metadata.num_row_groups):
+        _check_group(stream, file.metadata.row_group(group), names, size)
+        with arrow_errors(_WHAT):
+            for batch in file.iter_batches(length, [group], names, use_threads=False):
+                batch = batch.select(names)
+                batch.validate(full=True)
+                for start in range(0, batch.num_rows, length):
+                    yield how.columns(batch.slice(start, length))
+
+
+def _check_group(stream: BinaryIO, group: Any, names: list[str], size: int) -> None:
+    if group.num_rows == 0:  # which has no pages, and no places of any
+        return
+    for k in range(group.num_columns):
+        with arrow_errors(_WHAT):
+            column = group.column(k)
+            needed = column.path_in_schema in names
+        if needed and column.file_path:
+            raise UnsupportedError("a column that lies in another file", got=column.file_path)
+        if needed:
+            parquet_pages.check_column(stream, column, size)
 
 
 def _events(
