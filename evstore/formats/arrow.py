@@ -68,7 +68,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if first is None:
         raise TruncatedError("the file ends before its schema", safe_events=0, offset=len(head))
     schema = _schema(first)
-    how = plan(schema, options)
+    with arrow_errors(_WHAT):
+        how = plan(schema, options)
     dropped: dict[str, int] = {}
     metadata = {"container": "file" if is_file else "stream", **how.metadata}
     pieces = _pieces(messages, schema, how, piece_length(options.batch_events, 8))

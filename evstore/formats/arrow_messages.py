@@ -143,7 +143,7 @@ class Messages:
 
     def _next(self) -> Message | None:
         begin, data = self.at, bytearray()
-        if not self._take(data, 4):
+        if not self._need(data, 4, begin):
             return None
         if data == struct.pack("<I", CONTINUATION):
             self._need(data, 4, begin)
@@ -180,43 +180,40 @@ class Messages:
             last = (last + data)[-16:]
         return count, last
 
-    def _need(self, data: bytearray, count: int, begin: int) -> None:
-        before = len(data)
-        if not self._take(data, count) and count:
+    def _need(self, data: bytearray, count: int, begin: int) -> bool:
+        """Append ``count`` bytes; False where the stream ends before a message's first."""
+        got = self._take(data, count)
+        if got < count and (data or got):
             raise TruncatedError(
                 "the file ends inside a message",
                 safe_events=0,
                 offset=begin,
-                expected=f"{count:,} bytes",
-                got=f"{len(data) - before:,}",
+                expected=f"{count:,} more bytes",
+                got=f"{got:,}",
             )
+        return got == count
 
-    def _take(self, data: bytearray, count: int) -> bool:
-        """Append ``count`` bytes; False where the stream has fewer, and none were appended."""
+    def _take(self, data: bytearray, count: int) -> int:
+        """Append ``count`` bytes and return their number; nothing if there are fewer."""
         if self._left is not None and count > len(self._start) + self._left:
-            return False
-        begin, wanted = len(data), count
-        while wanted:
-            if self._start:
-                piece = self._start[:wanted]
-                self._start = self._start[len(piece) :]
-                data += piece
-                wanted -= len(piece)
-                continue
+            return len(self._start) + self._left
+        begin, data_end = len(data), len(data) + count
+        data += self._start[:count]
+        self._start = self._start[count:]
+        while len(data) < data_end:
             # No more than is known to be there: a pipe's promise is not believed.
-            size = wanted if self._left is not None else min(wanted, READ_AT_ONCE)
-            at = len(data)
+            at, size = len(data), data_end - len(data)
+            size = size if self._left is not None else min(size, READ_AT_ONCE)
             data += bytes(size)
             with memoryview(data) as view:
                 got = fill(self._stream, view[at:])
             if self._left is not None:
                 self._left -= got
-            wanted -= got
             if got < size:
                 del data[begin:]
-                return False
+                return at + got - begin
         self.at += count
-        return True
+        return count
 
 
 def _body_length(metadata: bytes) -> int:

@@ -68,11 +68,12 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
             thrift_container_size_limit=LIST_LIMIT,
             page_checksum_verification=True,
         )
-        about, schema = file.metadata, file.schema_arrow
-    how = plan(schema, options)
+        about = file.metadata
+        made_by = f"{about.created_by or ''}"[:200]
+        how = plan(file.schema_arrow, options)
     _require_possible(about, size)
     dropped: dict[str, int] = {}
-    metadata = {"created_by": f"{about.created_by or ''}"[:200], **how.metadata}
+    metadata = {"created_by": made_by, **how.metadata}
     pieces = _pieces(stream, file, how, size, piece_length(options.batch_events, 8))
     events = _events(pieces, how, about.num_rows, dropped)
     return Reading(NAME, how.resolution, events, metadata, b"", dropped)
@@ -158,8 +159,9 @@ def _check_group(stream: BinaryIO, group: Any, names: list[str], size: int) -> N
         with arrow_errors(_WHAT):
             column = group.column(k)
             needed = column.path_in_schema in names
-        if needed and column.file_path:
-            raise UnsupportedError("a column that lies in another file", got=column.file_path)
+            elsewhere = column.file_path if needed else ""
+        if elsewhere:
+            raise UnsupportedError("a column that lies in another file", got=elsewhere)
         if needed:
             parquet_pages.check_column(stream, column, size)
 
