@@ -224,7 +224,8 @@ def parquet_bad() -> None:
     rows: Rows = [
         ("cut.parquet", whole[:-50], "TruncatedError", "before its footer", "", none),
         ("footer_length.parquet", whole[:-8] + struct.pack("<I", 2**31) + b"PAR1", "CorruptError", "longer than the file", "", none),
-        ("footer_zeros.parquet", whole[: -8 - length] + bytes(length) + whole[-8:], "CorruptError", "damaged", "", none),
+        ("footer_zeros.parquet", whole[: -8 - length] + bytes(length) + whole[-8:], "CorruptError", "do not hold the table's rows", "", none),
+        ("footer_ones.parquet", whole[: -8 - length] + b"\xff" * length + whole[-8:], "CorruptError", "the footer is damaged", "", none),
         ("checksum.parquet", bytes(damaged), "CorruptError", "damaged", "a bit of a page, found by its checksum", none),
         ("page_size.parquet", huge, "UnsupportedError", "too large once decompressed", "a page that claims 2 GiB", none),
         ("encrypted.parquet", b"PARE" + bytes(20) + b"PARE", "UnsupportedError", "encrypted", "", none),

@@ -55,7 +55,7 @@ def time_unit(column: Column) -> str | None:
 def _on_grid(values: NDArray[Any], steps: float) -> bool:
     """Whether every value is a multiple of 1/steps, as nearly as its dtype can say."""
     scaled = values.astype(np.float64) * steps
-    error = np.spacing(np.abs(values)).astype(np.float64) * steps + 1e-3
+    error = (np.spacing(np.abs(values)).astype(np.float64) + 1e-9) * steps
     return bool((np.abs(scaled - np.rint(scaled)) <= error).all())
 
 

@@ -285,8 +285,8 @@ def _events(table: Table, exposure: Table | None, options: ReadOptions) -> Itera
         side = next(beside, None)
         yield batch if side is None else batch._replace(side=_side(side))
     for side in beside:
-        t, x, y, p = (column[:0] for column in side[:4])
-        yield Batch(t.copy(), x.copy(), y.copy(), p.copy(), side=_side(side))
+        none = (side.t[:0].copy(), side.x[:0].copy(), side.y[:0].copy(), side.p[:0].copy())
+        yield Batch(*none, side=_side(side))
 
 
 def _side(batch: Batch) -> dict[str, dict[str, NDArray[Any]]]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
-from evstore.formats import parquet_pages
 from evstore.formats.array_table import Columns, piece_length
 from evstore.formats.arrow_table import Plan, arrow_errors, plan, require_pyarrow
+from evstore.formats.parquet_layout import Layout, check_pages, read_footer
 from evstore.formats.reading import Batch, Reading, ReadOptions
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ MAGIC = b"PAR1"
 ENCRYPTED_MAGIC = b"PARE"
 FOOTER_BYTES = 8
 
-#: Rows for each byte of the file, at most: run lengths can promise any number of equal rows.
-ROWS_PER_BYTE = 1032
+#: Bytes of a footer, at most: a million row groups need fewer.
+FOOTER_LIMIT = 67_108_864
 
 #: Bytes of a text and members of a list in the footer, at most.
 TEXT_LIMIT = 1_048_576
@@ -56,7 +56,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     without pyarrow.
     """
     require_pyarrow()
-    size = _require_whole(stream)
+    layout, size = _footer(stream)
     import pyarrow.parquet as pq
 
     with arrow_errors(_WHAT):
@@ -68,14 +68,15 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
             thrift_container_size_limit=LIST_LIMIT,
             page_checksum_verification=True,
         )
-        about = file.metadata
-        made_by = f"{about.created_by or ''}"[:200]
-        how = plan(file.schema_arrow, options)
-    _require_possible(about, size)
+        schema = file.schema_arrow
+        how = plan(schema, options)
+    if any(len(group.columns) != len(schema.names) for group in layout.groups):
+        raise UnsupportedError("a table with nested columns", got=f"{schema.names!r:.200}")
     dropped: dict[str, int] = {}
-    metadata = {"created_by": made_by, **how.metadata}
-    pieces = _pieces(stream, file, how, size, piece_length(options.batch_events, 8))
-    events = _events(pieces, how, about.num_rows, dropped)
+    metadata = {"created_by": layout.created_by, **how.metadata}
+    checked = _checked_groups(stream, layout, how, size)
+    pieces = _pieces(file, checked, how, piece_length(options.batch_events, 8))
+    events = _events(pieces, how, layout.rows, dropped)
     return Reading(NAME, how.resolution, events, metadata, b"", dropped)
 
 
@@ -88,8 +89,8 @@ def writer(
     return parquet_writer(stream, resolution)
 
 
-def _require_whole(stream: BinaryIO) -> int:
-    """The file's size, with a footer at its end that lies within it."""
+def _footer(stream: BinaryIO) -> tuple[Layout, int]:
+    """What the footer at the file's end says, and the file's size."""
     if not stream.seekable():
         raise UnsupportedError("Parquet cannot be read from a pipe", hint="read it from a file")
     size = stream.seek(0, 2)
@@ -111,59 +112,37 @@ def _require_whole(stream: BinaryIO) -> int:
             hint="a Parquet file is readable only when whole",
         )
     length = int.from_bytes(end[:4], "little")
-    if length > size - len(MAGIC) - FOOTER_BYTES:
+    if length > min(size - len(MAGIC) - FOOTER_BYTES, FOOTER_LIMIT):
         raise CorruptError(
-            "the footer is longer than the file",
+            "the footer is longer than the file, or than it may be",
             offset=size - FOOTER_BYTES,
-            expected=f"<= {size - len(MAGIC) - FOOTER_BYTES}",
-            got=length,
+            expected=f"<= {min(size - len(MAGIC) - FOOTER_BYTES, FOOTER_LIMIT):,}",
+            got=f"{length:,}",
         )
+    stream.seek(size - FOOTER_BYTES - length)
+    layout = read_footer(stream.read(length), size)
     stream.seek(0)
-    return size
+    return layout, size
 
 
-def _require_possible(about: Any, size: int) -> None:
-    """Raises for row counts that contradict each other, or that no such file can hold."""
-    with arrow_errors(_WHAT):
-        rows = [about.row_group(k).num_rows for k in range(about.num_row_groups)]
-    if any(count < 0 for count in rows) or sum(rows) != about.num_rows:
-        raise CorruptError(
-            "the row groups do not hold the table's rows",
-            expected=f"{about.num_rows:,}",
-            got=f"{sum(rows):,}",
-        )
-    if about.num_rows > size * ROWS_PER_BYTE:
-        raise CorruptError(
-            "the table claims more rows than the file can hold",
-            expected=f"at most {size * ROWS_PER_BYTE:,}",
-            got=f"{about.num_rows:,}",
-        )
+def _checked_groups(stream: BinaryIO, layout: Layout, how: Plan, size: int) -> Iterator[int]:
+    """The numbers of the row groups that have rows, each once its pages are known to be good."""
+    for k, group in enumerate(layout.groups):
+        if group.rows:  # else it has no pages, and no places of any
+            for column in how.indices:
+                check_pages(stream, *group.columns[column], size)
+            yield k
 
 
-def _pieces(stream: BinaryIO, file: Any, how: Plan, size: int, length: int) -> Iterator[Columns]:
+def _pieces(file: Any, groups: Iterator[int], how: Plan, length: int) -> Iterator[Columns]:
     names = [how.layout.names[k] for k in how.indices]
-    for group in range(file.metadata.num_row_groups):
-        _check_group(stream, file.metadata.row_group(group), names, size)
+    for group in groups:
         with arrow_errors(_WHAT):
             for batch in file.iter_batches(length, [group], names, use_threads=False):
                 batch = batch.select(names)
                 batch.validate(full=True)
                 for start in range(0, batch.num_rows, length):
                     yield how.columns(batch.slice(start, length))
-
-
-def _check_group(stream: BinaryIO, group: Any, names: list[str], size: int) -> None:
-    if group.num_rows == 0:  # which has no pages, and no places of any
-        return
-    for k in range(group.num_columns):
-        with arrow_errors(_WHAT):
-            column = group.column(k)
-            needed = column.path_in_schema in names
-            elsewhere = column.file_path if needed else ""
-        if elsewhere:
-            raise UnsupportedError("a column that lies in another file", got=elsewhere)
-        if needed:
-            parquet_pages.check_column(stream, column, size)
 
 
 def _events(
