@@ -231,7 +231,7 @@ def test_duckdb_queries_the_parquet(tmp_path: Any) -> None:
     path = tmp_path / "events.parquet"
     path.write_bytes(written(parquet, [(k, k % 10, 5, k & 1) for k in range(1000)]))
     query = f"select count(*), sum(t), max(x), sum(p) from '{path}' where t < 500"
-    assert duckdb.sql(query).fetchone() == (500, 124_750, 9, 250)
+    assert duckdb.sql(query).fetchall() == [(500, 124_750, 9, 250)]
 
 
 @BOTH

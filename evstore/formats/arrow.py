@@ -13,12 +13,16 @@ from evstore.formats.array_table import Columns, piece_length
 from evstore.formats.arrow_messages import (
     CONTINUATION,
     DICTIONARY,
+    MAGIC,
     RECORDS,
     SCHEMA,
     Message,
     Messages,
+    Placed,
     begins_with_schema,
+    footer_is_big_endian,
     is_big_endian,
+    read_footer,
 )
 from evstore.formats.arrow_table import Plan, arrow_errors, plan, require_pyarrow
 from evstore.formats.reading import Batch, Reading, ReadOptions
@@ -37,7 +41,6 @@ SEEKS = False
 #: pyarrow is a C++ library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True
 
-MAGIC = b"ARROW1"
 FILE_START = 8
 
 _WHAT = "the Arrow data"
@@ -49,7 +52,9 @@ def probe(head: bytes, size: int | None) -> bool:
 
 
 def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Reading:
-    """The schema now, record batches lazily; a file is read as the stream that it holds.
+    """The schema now, record batches lazily.
+
+    A file without its footer, or from a pipe, is read as the stream that it holds.
 
     Raises ArgumentError where the columns or the unit of time must be said,
     MissingDependencyError without pyarrow.
@@ -62,13 +67,19 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     marked = head.startswith(CONTINUATION.to_bytes(4, "little"))
     if not is_file and not marked and not begins_with_schema(head):
         raise FormatError("no Arrow IPC", offset=0, expected=MAGIC, got=head[:16])
-    at = FILE_START if is_file else 0
-    messages = Messages(stream, head[at:], min(at, len(head)))
-    first = next(iter(messages), None)
-    if first is None:
-        raise TruncatedError("the file ends before its schema", safe_events=0, offset=len(head))
-    schema = _schema(first)
+    footer = read_footer(stream) if is_file and stream.seekable() else None
+    messages: Messages | Placed
+    if footer is not None:
+        schema, messages = _schema_of_file(stream, footer), Placed(stream, footer)
+    else:
+        at = min(FILE_START, len(head)) if is_file else 0
+        messages = Messages(stream, head[at:], at)
+        first = next(iter(messages), None)
+        if first is None:
+            raise TruncatedError("the file ends before its schema", safe_events=0, offset=len(head))
+        schema = _schema(first)
     with arrow_errors(_WHAT):
+        _require_plain(schema)
         how = plan(schema, options)
     dropped: dict[str, int] = {}
     metadata = {"container": "file" if is_file else "stream", **how.metadata}
@@ -95,13 +106,27 @@ def _schema(message: Message) -> Any:
         raise UnsupportedError("big-endian Arrow data")
     with arrow_errors(_WHAT):
         schema = pa.ipc.read_schema(pa.py_buffer(message.data))
-    coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-    if coded:
-        raise UnsupportedError("columns that are coded by a dictionary", got=", ".join(coded)[:200])
     return schema
 
 
-def _pieces(messages: Messages, schema: Any, how: Plan, length: int) -> Iterator[Columns]:
+def _schema_of_file(stream: BinaryIO, footer: bytes) -> Any:
+    import pyarrow as pa
+
+    if footer_is_big_endian(footer):
+        raise UnsupportedError("big-endian Arrow data")
+    with arrow_errors(_WHAT):
+        return pa.ipc.open_file(stream).schema
+
+
+def _require_plain(schema: Any) -> None:
+    import pyarrow as pa
+
+    coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+    if coded:
+        raise UnsupportedError("columns that are coded by a dictionary", got=", ".join(coded)[:200])
+
+
+def _pieces(messages: Messages | Placed, schema: Any, how: Plan, length: int) -> Iterator[Columns]:
     import pyarrow as pa
 
     for message in messages:
@@ -121,7 +146,7 @@ def _pieces(messages: Messages, schema: Any, how: Plan, length: int) -> Iterator
 
 def _events(
     pieces: Iterator[Columns],
-    messages: Messages,
+    messages: Messages | Placed,
     how: Plan,
     is_file: bool,
     dropped: dict[str, int],
@@ -138,7 +163,8 @@ def _events(
     except TruncatedError as error:
         error.safe_events = events
         raise
-    _require_end(messages, is_file, events)
+    if isinstance(messages, Messages):
+        _require_end(messages, is_file, events)
 
 
 def _require_end(messages: Messages, is_file: bool, events: int) -> None:

@@ -15,6 +15,8 @@ from typing import BinaryIO
 from evstore.errors import CorruptError, TruncatedError, UnsupportedError
 from evstore.formats.records import fill
 
+MAGIC = b"ARROW1"
+FOOTER_END = 4 + len(MAGIC)
 CONTINUATION = 0xFFFFFFFF
 SCHEMA, DICTIONARY, RECORDS = 1, 2, 3
 LAST_VERSION = 4  # of metadata, 4 being V5
@@ -120,6 +122,56 @@ def begins_with_schema(head: bytes) -> bool:
         return False
     kind = message.number(1, "<B")
     return kind == SCHEMA and columns is not None and 0 <= version <= LAST_VERSION and body == 0
+
+
+def read_footer(stream: BinaryIO) -> bytes | None:
+    """The footer of an IPC file, None where the file does not end with one.
+
+    The stream must seek, and comes back to where it was.
+    """
+    here, size = stream.tell(), stream.seek(0, 2)
+    stream.seek(max(0, size - FOOTER_END))
+    end = stream.read(FOOTER_END)
+    length = int.from_bytes(end[:4], "little")
+    footer = None
+    if end[4:] == MAGIC and 0 < length <= min(size - FOOTER_END, METADATA_LIMIT):
+        stream.seek(size - FOOTER_END - length)
+        footer = stream.read(length)
+    stream.seek(here)
+    return footer
+
+
+def footer_is_big_endian(footer: bytes) -> bool:
+    """Whether a footer's schema says that the values are."""
+    schema = FlatTable.root(footer).table(1)
+    return schema is not None and schema.number(0, "<h") == 1
+
+
+class Placed:
+    """The record batches of a file, in the order and at the places that its footer says."""
+
+    def __init__(self, stream: BinaryIO, footer: bytes) -> None:
+        self._stream = stream
+        self._blocks = FlatTable.root(footer).structs(3, "<qi4xq")
+        size = stream.seek(0, 2)
+        good = all(at >= 0 and head > 0 and body >= 0 for at, head, body in self._blocks)
+        # Each byte belongs to one batch: else a small file could hold any number of events.
+        if not good or sum(head + body for _, head, body in self._blocks) > size:
+            raise CorruptError("the footer's record batches cannot be in the file", got=size)
+
+    def __iter__(self) -> Iterator[Message]:
+        """Raises CorruptError where there is no message."""
+        for at, head, body in self._blocks:
+            self._stream.seek(at)
+            message = next(iter(Messages(self._stream, b"", at)), None)
+            if message is None or len(message.data) != head + body:
+                raise CorruptError(
+                    "a message has not the length that the footer says",
+                    offset=at,
+                    expected=f"{head + body:,} bytes",
+                    got=0 if message is None else f"{len(message.data):,}",
+                )
+            yield message
 
 
 class Messages:
