@@ -183,13 +183,37 @@ class Events:
         }
         return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in wide.items()}
 
+    @classmethod
+    def from_arrow(cls, table: pyarrow.Table | pyarrow.RecordBatch) -> Events:
+        """From a pyarrow Table or RecordBatch with the columns t, x, y, p, of any integer types.
+
+        t may be timestamps or durations in microseconds. Columns in one piece that have the types
+        of `to_arrow` are not copied, and cannot be written to. The resolution is what the schema's
+        metadata says. Raises ArgumentError for nulls and for values that are no events.
+        """
+        missing = [n for n in COLUMNS if n not in table.schema.names]
+        if missing:
+            raise ArgumentError(f"a table needs the columns t, x, y, p; missing {missing}")
+        about = table.schema.metadata or {}
+        sides = [about.get(name, b"") for name in (b"width", b"height")]
+        resolution = (int(sides[0]), int(sides[1])) if all(map(bytes.isdigit, sides)) else None
+        t, x, y, p = (_from_arrow(name, table.column(name)) for name in COLUMNS)
+        return cls(t, x, y, p, resolution)
+
     def to_arrow(self) -> pyarrow.Table:
-        """A pyarrow Table with the columns t, x, y, p; no copy of the values."""
+        """A pyarrow Table with the columns t, x, y, p; no copy of the values.
+
+        The resolution goes into the schema's metadata: ``width`` and ``height``.
+        """
         try:
             import pyarrow
         except ImportError:
             raise MissingDependencyError("pyarrow", "arrow", "Events.to_arrow") from None
-        return pyarrow.table({name: pyarrow.array(getattr(self, name)) for name in COLUMNS})
+        columns = {name: pyarrow.array(getattr(self, name)) for name in COLUMNS}
+        if self.resolution is None:
+            return pyarrow.table(columns)
+        width, height = map(str, self.resolution)
+        return pyarrow.table(columns, metadata={"width": width, "height": height})
 
 
 def one_event(which: int | np.integer[Any], count: int) -> slice:
@@ -198,6 +222,19 @@ def one_event(which: int | np.integer[Any], count: int) -> slice:
     if not -count <= index < count:
         raise IndexError(f"event {index} of {count}")
     return slice(index, index + 1 or None)
+
+
+def _from_arrow(name: str, column: Any) -> NDArray[Any]:
+    """A pyarrow Array or ChunkedArray as numpy has it, without a copy if it is one piece."""
+    if column.null_count:
+        raise ArgumentError(f"column {name!r} has {column.null_count} nulls")
+    pieces = getattr(column, "chunks", [column])
+    arrays = [piece.to_numpy(zero_copy_only=False) for piece in pieces if len(piece)]
+    if not arrays:
+        return np.empty(0, COLUMN_DTYPES[name])
+    array: NDArray[Any] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    is_time = name == "t" and array.dtype in (np.dtype("M8[us]"), np.dtype("m8[us]"))
+    return array.view(np.int64) if is_time else array
 
 
 def _column(name: str, values: ArrayLike) -> NDArray[Any]:

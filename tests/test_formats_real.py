@@ -37,6 +37,8 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "ROS2 sqlite bag, evt3 + external triggers": (None, {}),
     "ROS2 sqlite bag, event_array_msgs mono": (None, {}),
     "ROS1 bag, dvs_msgs/EventArray": (None, {}),
+    "MAT v5, Nx4 x y p t, p in {-1,1}": (None, {}),
+    "MAT struct TD, 1-based x and y": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
 }
 

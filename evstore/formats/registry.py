@@ -20,11 +20,14 @@ NAMES = (
     "aedat4",
     "es",
     "rosbag",
+    "mat",
     "npz",
     "npy",
     "csv",
     "rpg",
     "bin40",
+    "arrow",
+    "parquet",
 )
 
 #: What each format module has.
@@ -40,7 +43,6 @@ SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
 KNOWN_ELSEWHERE = (
     (b"#!AER-DAT", "an AEDAT file"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"MATLAB 5.0 MAT-file", "a MAT file"),
 )
 
 
