@@ -23,7 +23,7 @@ MAX_BYTES = 65_536
 DTYPES = (np.int64, np.uint16, np.uint16, np.uint8)
 
 # Every record stands for itself, so what a cut file gives is the start of the whole.
-RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40"}
+RECORD_FORMATS = {"evt2", "evt21", "evt3", "dat", "bin40"}
 
 
 def parametrize(paths: list[Path]) -> Any:

@@ -5,7 +5,7 @@ https://docs.prophesee.ai/stable/data/file_formats/dat.html
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from evstore.formats.decoding import batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
+if TYPE_CHECKING:
+    from evstore.formats.records_writer import Writer
+
 NAME = "dat"
 TITLE = "Prophesee DAT"
 SUFFIXES = (".dat",)
 VERSION_1 = "dat-v1"
 INPUT_FORMATS = (NAME, VERSION_1)
-WRITES = False
+WRITES = True
 SEEKS = False
 
 RECORD_BYTES = 8
@@ -77,6 +80,21 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         metadata=prophesee_header.metadata(header, key),
         header=head[: start + 2],
     )
+
+
+def writer(
+    stream: BinaryIO,
+    resolution: tuple[int, int],
+    metadata: dict[str, Any],
+    rebase: bool = False,
+) -> Writer:
+    """Write the header and give back what takes events; ``rebase`` makes the first time 0.
+
+    Raises ArgumentError for a resolution that is no size.
+    """
+    from evstore.formats import dat_writer
+
+    return dat_writer.writer(stream, resolution, metadata, rebase)
 
 
 def _read_v1(stream: BinaryIO, head: bytes, options: ReadOptions) -> Reading:

@@ -1,0 +1,108 @@
+"""EVT2.1 words to events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evstore.jit import kernel
+
+# Indices into `state`.
+HIGH = 0  # time of the last TIME_HIGH in microseconds, wraps included; -1 before the first
+REST = 1  # pixels of the word at the returned position that found no room, 0 where all did
+TRIGGERS = 2  # edges in the trigger buffer
+STATE_SIZE = 3
+
+# Indices into `counts`: word kinds 0 to 15, then:
+EVENTS_BEFORE_TIME = 16
+TRIGGERS_BEFORE_TIME = 17
+COUNTS_SIZE = 18
+
+# Where 2**k leaves the remainder r when divided by 37, LOWEST_BIT[r] is k: all 32 differ.
+LOWEST_BIT = np.zeros(37, np.int64)
+LOWEST_BIT[[2**k % 37 for k in range(32)]] = range(32)
+
+
+@kernel
+def bits_set(mask: int) -> int:
+    """How many pixels a mask names."""
+    found = 0
+    while mask != 0:
+        mask &= mask - 1
+        found += 1
+    return found
+
+
+@kernel
+def decode(
+    words: Any,
+    position: int,
+    control: int,
+    t: Any,
+    x: Any,
+    y: Any,
+    p: Any,
+    filled: int,
+    state: Any,
+    counts: Any,
+    trigger_t: Any,
+    trigger_id: Any,
+    trigger_p: Any,
+) -> Any:
+    """Decode until the words end or the outputs are full; returns (position, filled).
+
+    ``words`` are the halves of 64-bit words; of each pair, the one at ``control`` (0 or 1) has
+    the kind, the other the mask. A word of 32 events may be taken in several calls.
+    """
+    high = state[HIGH]
+    rest = state[REST]
+    edges = state[TRIGGERS]
+    limit = t.size
+    n = filled
+    i = position
+    while i + 2 <= words.size:
+        w = np.int64(words[i + control])
+        kind = w >> 28
+        if kind <= 1:
+            mask = np.int64(words[i + 1 - control]) if rest == 0 else rest
+            if high < 0:
+                counts[EVENTS_BEFORE_TIME] += bits_set(mask)
+                mask = 0
+            now = high + ((w >> 22) & 63)
+            base = (w >> 11) & 2047
+            while mask != 0 and n < limit:
+                t[n] = now
+                x[n] = base + LOWEST_BIT[(mask & -mask) % 37]
+                y[n] = w & 2047
+                p[n] = kind
+                n += 1
+                mask &= mask - 1
+            rest = mask
+            if rest != 0:
+                break  # the batch is full
+        elif kind == 8:
+            # 34 bits of time; a step back of more than half of them is a wrap.
+            new = (w & 0x0FFFFFFF) << 6
+            if high >= 0:
+                new += high - (high & 0x3FFFFFFFF)
+                if high - new > 0x200000000:
+                    new += 0x400000000
+            high = new
+        elif kind == 10:
+            if high < 0:
+                counts[TRIGGERS_BEFORE_TIME] += 1
+            elif edges >= trigger_t.size:
+                break
+            else:
+                trigger_t[edges] = high + ((w >> 22) & 63)
+                trigger_id[edges] = (w >> 8) & 31
+                trigger_p[edges] = w & 1
+                edges += 1
+        else:
+            counts[kind] += 1
+        i += 2
+    state[HIGH] = high
+    state[REST] = rest
+    state[TRIGGERS] = edges
+    return i, n
