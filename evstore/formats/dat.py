@@ -72,7 +72,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if head[start] not in (EVENT_2D, EVENT_CD) or head[start + 1] != RECORD_BYTES:
         raise _unsupported(head[start], head[start + 1])
     size, key = prophesee_header.resolution(header)
-    records = Records(stream, "<u4", RECORD_BYTES, head[start + 2 :], offset=start + 2)
+    records = Records(stream, "<u8", RECORD_BYTES, head[start + 2 :], offset=start + 2)
     return Reading(
         NAME,
         size,
@@ -98,7 +98,7 @@ def writer(
 
 
 def _read_v1(stream: BinaryIO, head: bytes, options: ReadOptions) -> Reading:
-    records = Records(stream, "<u4", RECORD_BYTES, head)
+    records = Records(stream, "<u8", RECORD_BYTES, head)
     decoder = _Decoder(records, version_1=True)
     return Reading(NAME, None, batches(records, decoder, options.batch_events, {}))
 
@@ -147,12 +147,13 @@ class _Decoder:
         position, filled = self._decode(words, position, *into[:4], filled, self._state)
         fault = int(self._state[self._kernels.FAULT])
         if fault:
+            stored, word = int(words[position]) & 0xFFFFFFFF, int(words[position]) >> 32
             raise CorruptError(
                 "not a headerless DAT file of version 1",
-                offset=self._records.offset + position * 4,
+                offset=self._records.offset + position * RECORD_BYTES,
                 field="word" if fault == 1 else "t",
                 expected="bits 18 to 31 zero" if fault == 1 else "no step back",
-                got=hex(words[position + 1]) if fault == 1 else int(words[position]),
+                got=hex(word) if fault == 1 else stored,
             )
         return position, filled
 
