@@ -42,12 +42,8 @@ def slow(words: list[int]) -> tuple[list[Any], list[Any], Counter[str]]:
                 events += [(high + low, x + k, y, kind) for k in places]
         elif kind == 8:
             value = (word >> 32 & 0x0FFFFFFF) << 6
-            turns = 0 if high is None else high >> 34
-            turns += high is not None and (high - value) % (1 << 34) > 1 << 33 > value - high
-            if high is not None:
-                turns = high >> 34
-                turns += (high & (1 << 34) - 1) - value > 1 << 33
-            high = value + (turns << 34)
+            turns, before = (0, 0) if high is None else divmod(high, 1 << 34)
+            high = value + (turns + (before - value > 1 << 33) << 34)
         elif kind == 10 and high is None:
             dropped["triggers_before_time_high"] += 1
         elif kind == 10:
@@ -95,21 +91,17 @@ def scene(count: int = 3000) -> tuple[list[int], list[Any]]:
     return words, slow(words)[0]
 
 
-@pytest.mark.parametrize("order", ["legacy", "little"])
-@pytest.mark.parametrize("name", ["faery", "eventcv"])
-def test_others_agree(name: str, order: str, tmp_path: Path) -> None:
-    package = pytest.importorskip(name)
+def test_evlib_agrees(tmp_path: Path) -> None:
+    """It knows one order only; the other is the same words with their halves exchanged."""
+    package = pytest.importorskip("evlib")
     words, expected = scene()
     path = tmp_path / "made.raw"
-    text = f"% evt 2.1\n% format EVT21;endianness={order};height=320;width=320\n"
-    path.write_bytes(text.encode() + b"% geometry 320x320\n% end\n" + pack(words, order))
-    if name == "faery":
-        found = np.concatenate(list(package.events_stream_from_file(str(path))))
-    else:
-        found = package.load(str(path)).numpy()
-    given_events = [tuple(int(row[k]) for k in range(4)) for row in found.tolist()]
-    assert given_events == expected
-    assert list(zip(*(c.tolist() for c in read(path.read_bytes())), strict=True)) == expected
+    text = b"% evt 2.1\n% format EVT21;height=320;width=320\n% geometry 320x320\n% end\n"
+    path.write_bytes(text + pack(words, "little"))
+    found = package.load_events(str(path)).collect()
+    columns = (found["t"].dt.total_microseconds(), found["x"], found["y"], found["polarity"] > 0)
+    values = (np.asarray(column.to_list()).astype(np.int64).tolist() for column in columns)
+    assert list(zip(*values, strict=True)) == expected
 
 
 def read(content: bytes) -> list[Any]:
@@ -133,5 +125,5 @@ def test_a_stated_order_is_kept_where_an_unknown_kind_comes_with_it() -> None:
 
 def test_named_evt2_it_is_refused() -> None:
     content = (FORMATS / "evt21" / "vectors" / "legacy.raw").read_bytes()
-    with pytest.raises(FormatError, match="EVT2.1"):
+    with pytest.raises(FormatError, match=r"EVT2\.1"):
         registry.by_name("evt2").read(io.BytesIO(content), ReadOptions())

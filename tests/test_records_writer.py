@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,7 +53,7 @@ def read(module: ModuleType, content: bytes) -> list[Event]:
 
 
 def dat_can_hold(events: list[Event]) -> bool:
-    return all(a[0] - b[0] <= 2**31 for a, b in zip(events, events[1:], strict=False))
+    return all(a[0] - b[0] <= 2**31 for a, b in pairwise(events))
 
 
 @given(st.lists(st.lists(DAT, max_size=10), max_size=3))
@@ -168,3 +169,25 @@ def test_others_read_dat(name: str, tmp_path: Path) -> None:
         columns = [found[:, k] for k in (2, 0, 1, 3)]
     for column, other in zip(columns, (t, x, y, p), strict=True):
         assert np.array_equal(column.astype(np.int64), other)
+
+
+def test_tonic_reads_bin40(tmp_path: Path) -> None:
+    package = pytest.importorskip("tonic")
+    source = np.random.default_rng(4)
+    t = np.sort(source.integers(0, 2**23, 5000))
+    x, y, p = (source.integers(0, below, 5000) for below in (256, 240, 2))
+    path = tmp_path / "written.bin"
+    with path.open("wb") as stream:
+        bin40.writer(stream, None, {}).write(t, x, y, p)
+    dtype = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
+    found = package.io.read_mnist_file(str(path), dtype=dtype)
+    for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
+        assert np.array_equal(found[name].astype(np.int64), column), name
+
+
+@given(st.lists(BIN40, max_size=20))
+def test_bytes_of_bin40(events: list[Event]) -> None:
+    content = write(bin40, [events])
+    records = [content[k : k + 5] for k in range(0, len(content), 5)]
+    found = [(int.from_bytes(r[2:], "big") & (1 << 23) - 1, r[0], r[1], r[2] >> 7) for r in records]
+    assert found == events
