@@ -191,3 +191,20 @@ def test_faery_reads_it(tmp_path_factory: Any, batches: list[list[Event]]) -> No
     pieces = list(package.events_stream_from_file(str(path)))
     found = [tuple(int(v) for v in row) for piece in pieces for row in piece.tolist()]
     assert found == given_events
+
+
+@pytest.mark.parametrize("file", ["gen3_vga_a_evt2.raw", "gen3_vga_b_evt2.raw"])
+def test_real_recordings_come_back(file: str, data_dir: Path) -> None:
+    """Not a TIME_HIGH more than the sensor sent, and the same events and triggers."""
+    content = (data_dir / "prophesee" / file).read_bytes()
+    reading = evt2.read(io.BytesIO(content), ReadOptions())
+    stream = io.BytesIO()
+    writer = evt2.writer(stream, reading.resolution or (640, 480), reading.metadata)
+    for batch in reading.batches:
+        writer.write_batch(batch)
+    before, after = read(content), read(stream.getvalue())
+    for column, other in zip(
+        before.columns + before.triggers, after.columns + after.triggers, strict=True
+    ):
+        assert np.array_equal(column, other)
+    assert len(payload(stream.getvalue())) * 4 <= len(content) - len(reading.header)

@@ -191,3 +191,22 @@ def test_bytes_of_bin40(events: list[Event]) -> None:
     records = [content[k : k + 5] for k in range(0, len(content), 5)]
     found = [(int.from_bytes(r[2:], "big") & (1 << 23) - 1, r[0], r[1], r[2] >> 7) for r in records]
     assert found == events
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("dat", "prophesee/evk4_hd.dat"),
+        ("bin40", "atis/ncaltech101_faces_easy_0001.bin"),
+        ("bin40", "atis/nmnist_sample.bin"),
+    ],
+)
+def test_real_recordings_come_back_byte_for_byte(name: str, file: str, data_dir: Path) -> None:
+    module, content = MODULES[name], (data_dir / file).read_bytes()
+    reading = module.read(io.BytesIO(content), ReadOptions())
+    stream = io.BytesIO()
+    writer = module.writer(stream, reading.resolution or (304, 240), reading.metadata)
+    start = len(stream.getvalue())
+    for batch in reading.batches:
+        writer.write(*batch[:4])
+    assert stream.getvalue()[start:] == content[len(reading.header) :]

@@ -1,4 +1,4 @@
-"""DAT records to events."""
+"""DAT records to events, and back."""
 
 from __future__ import annotations
 
@@ -94,3 +94,12 @@ def decode_v1(
         p[filled + k] = (word >> 17) & 1
     state[LAST] = last
     return position + count, filled + count
+
+
+@kernel
+def pack(t: Any, x: Any, y: Any, p: Any, records: Any) -> None:
+    """Version 2 records of events that fit."""
+    for k in range(records.size):
+        word = np.uint32(p[k] != 0) << np.uint32(28) | np.uint32(y[k]) << np.uint32(14)
+        word |= np.uint32(x[k])
+        records[k] = np.uint64(word) << np.uint64(32) | np.uint64(t[k])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.events import Events
+from evstore.formats import dat_kernels as kernels
 from evstore.formats.prophesee_writer import check_resolution, header_value
 from evstore.formats.records_writer import Layout, Writer
 
@@ -15,17 +16,12 @@ from evstore.formats.records_writer import Layout, Writer
 CHANGE_EVENTS = b"\x0c\x08"
 
 
-def pack(events: Events) -> NDArray[np.uint8]:
+def pack(events: Events) -> NDArray[np.uint64]:
     """The records of events that fit."""
-    records = np.empty((len(events), 2), np.dtype("<u4"))
-    records[:, 0] = events.t
-    word = (events.p != 0).astype(np.uint32)
-    word <<= 14
-    word |= events.y
-    word <<= 14
-    word |= events.x
-    records[:, 1] = word
-    return records.view(np.uint8).reshape(-1)
+    records = np.empty(len(events), np.dtype("<u8"))
+    t, x, y, p = (np.ascontiguousarray(a) for a in (events.t, events.x, events.y, events.p))
+    kernels.pack(t, x, y, p, records)
+    return records
 
 
 #: A longer step back in time is read as a wrap of the 32-bit clock.

@@ -114,11 +114,9 @@ def _kinds_seen(payload: bytes) -> tuple[dict[str, bool], dict[str, bool]]:
     """By order: are all kinds of the first words known, and is a TIME_HIGH among them."""
     count = min(len(payload) // WORD_BYTES, ORDER_WORDS)
     kinds = np.frombuffer(payload, "<u4", 2 * count).reshape(-1, 2) >> 28
-    known = np.isin(kinds, KINDS).all(axis=0)
-    timed = np.isin(kinds, (TIME_HIGH,)).any(axis=0)
     return (
-        {order: bool(known[half]) for order, half in ORDERS.items()},
-        {order: bool(timed[half]) for order, half in ORDERS.items()},
+        {order: bool(np.isin(kinds[:, half], KINDS).all()) for order, half in ORDERS.items()},
+        {order: TIME_HIGH in kinds[:, half] for order, half in ORDERS.items()},
     )
 
 

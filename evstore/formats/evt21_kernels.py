@@ -20,8 +20,7 @@ TRIGGERS_BEFORE_TIME = 17
 COUNTS_SIZE = 18
 
 # Where 2**k leaves the remainder r when divided by 37, LOWEST_BIT[r] is k: all 32 differ.
-LOWEST_BIT = np.zeros(37, np.int64)
-LOWEST_BIT[[2**k % 37 for k in range(32)]] = range(32)
+LOWEST_BIT = np.array([next((k for k in range(32) if 2**k % 37 == r), 0) for r in range(37)])
 
 
 @kernel
@@ -71,14 +70,18 @@ def decode(
                 mask = 0
             now = high + ((w >> 22) & 63)
             base = (w >> 11) & 2047
-            while mask != 0 and n < limit:
-                t[n] = now
-                x[n] = base + LOWEST_BIT[(mask & -mask) % 37]
-                y[n] = w & 2047
-                p[n] = kind
-                n += 1
-                mask &= mask - 1
-            rest = mask
+            left = np.uint32(mask)
+            to = np.uint64(n)
+            while left != 0 and to < np.uint64(limit):
+                lowest = left & (~left + np.uint32(1))
+                t[to] = now
+                x[to] = base + LOWEST_BIT[lowest % np.uint32(37)]
+                y[to] = w & 2047
+                p[to] = kind
+                to += np.uint64(1)
+                left ^= lowest
+            n = np.int64(to)
+            rest = np.int64(left)
             if rest != 0:
                 break  # the batch is full
         elif kind == 8:

@@ -63,29 +63,30 @@ def encode(t: Any, x: Any, y: Any, p: Any, first: int, out: Any, state: Any) -> 
 
     Returns (events done, words written); state[FAULT] says why the next one cannot be held.
     """
-    i = first
-    n = 0
+    i = np.uint64(first)
+    n = np.uint64(0)
     high = state[TIME]
-    while i < t.size and n + ROOM <= out.size:
+    # Indices without a sign: a negative one would be counted from the end, at a cost.
+    while i < np.uint64(t.size) and n + np.uint64(ROOM) <= np.uint64(out.size):
         now = t[i]
-        fault = 0
-        if now >> 6 << 6 != high:
-            fault = time_fault(now, high)
-        if x[i] >= 2048:
-            fault = WIDE
-        elif y[i] >= 2048:
-            fault = TALL
-        if fault != 0:
-            state[FAULT] = fault
-            break
-        if now >> 6 << 6 != high:
-            n = set_high(now, out, n, state)
+        if now & ~63 != high or (x[i] | y[i]) >= 2048:
+            fault = 0
+            if x[i] >= 2048:
+                fault = WIDE
+            elif y[i] >= 2048:
+                fault = TALL
+            elif now & ~63 != high:
+                fault = time_fault(now, high)
+            if fault != 0:
+                state[FAULT] = fault
+                break
+            n = np.uint64(set_high(now, out, np.int64(n), state))
             high = state[TIME]
-        low = (now & 63) << 22
-        out[n] = np.uint32(int(p[i] != 0) << 28 | low | int(x[i]) << 11 | int(y[i]))
-        n += 1
-        i += 1
-    return i, n
+        low = np.uint32(now & 63) << np.uint32(22) | np.uint32(x[i]) << np.uint32(11)
+        out[n] = np.uint32(p[i] != 0) << np.uint32(28) | low | np.uint32(y[i])
+        n += np.uint64(1)
+        i += np.uint64(1)
+    return np.int64(i), np.int64(n)
 
 
 @kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,7 @@ class Layout(NamedTuple):
     x_below: int
     y_below: int
     step_back: int | None
-    pack: Callable[[Events], NDArray[np.uint8]]
+    pack: Callable[[Events], NDArray[Any]]
 
 
 class Writer:
@@ -53,7 +53,7 @@ class Writer:
         events.t = self._clock.shifted(events.t)
         self._check(events)
         for at in range(0, len(events), SLICE_EVENTS):
-            self._stream.write(self._layout.pack(events[at : at + SLICE_EVENTS]).tobytes())
+            self._stream.write(self._layout.pack(events[at : at + SLICE_EVENTS]).data)
         self._latest = int(events.t[-1])
         self.events += len(events)
 
@@ -68,34 +68,52 @@ class Writer:
 
     def _check(self, events: Events) -> None:
         layout = self._layout
-        faults = [
-            (events.x >= layout.x_below, "x", f"0..{layout.x_below - 1}", None),
-            (events.y >= layout.y_below, "y", f"0..{layout.y_below - 1}", None),
-            (
-                (events.t < 0) | (events.t >= layout.t_below),
-                "t",
-                f"0..{layout.t_below - 1}",
-                self._clock.hint,
-            ),
+        least, most = int(events.t.min()), int(events.t.max())
+        latest = most if self._latest is None else max(most, self._latest)
+        if (
+            least >= 0
+            and most < layout.t_below
+            and int(events.x.max()) < layout.x_below
+            and int(events.y.max()) < layout.y_below
+            and (layout.step_back is None or latest - least <= layout.step_back)
+        ):
+            return
+        found = [fault for fault in self._faults(events) if fault is not None]
+        if found:
+            first, field, expected, hint = min(found, key=lambda fault: fault[0])
+            raise UnsupportedError(
+                f"{layout.name} cannot hold event {self.events + first:,} "
+                f"(t {events.t[first]}, x {events.x[first]}, y {events.y[first]})",
+                field=field,
+                expected=expected,
+                got=int(getattr(events, field)[first]),
+                hint=hint,
+            )
+
+    def _faults(self, events: Events) -> list[_Fault | None]:
+        layout, t = self._layout, events.t
+        limits = (("t", layout.t_below), ("x", layout.x_below), ("y", layout.y_below))
+        found = [
+            _first(
+                (getattr(events, field) < 0) | (getattr(events, field) >= below),
+                field,
+                f"0..{below - 1}",
+                self._clock.hint if field == "t" else None,
+            )
+            for field, below in limits
         ]
         if layout.step_back is not None:
-            before = np.empty_like(events.t)
-            before[0] = events.t[0] if self._latest is None else self._latest
-            before[1:] = events.t[:-1]
+            before = np.concatenate(([t[0] if self._latest is None else self._latest], t[:-1]))
             # In unsigned arithmetic, so that no difference of times can overflow.
-            far = before.astype(np.uint64) - events.t.astype(np.uint64) > layout.step_back
+            far = before.astype(np.uint64) - t.astype(np.uint64) > layout.step_back
             expected = f"at most {layout.step_back} us before the last event's time"
-            faults.append(((events.t < before) & far, "t", expected, None))
-        found = [(int(np.argmax(mask)), k) for k, (mask, *_) in enumerate(faults) if mask.any()]
-        if not found:
-            return
-        first, kind = min(found)
-        _, field, expected, hint = faults[kind]
-        raise UnsupportedError(
-            f"{layout.name} cannot hold event {self.events + first:,} "
-            f"(t {events.t[first]}, x {events.x[first]}, y {events.y[first]})",
-            field=field,
-            expected=expected,
-            got=int(getattr(events, field)[first]),
-            hint=hint,
-        )
+            found.append(_first((t < before) & far, "t", expected, None))
+        return found
+
+
+_Fault = tuple[int, str, str, str | None]
+
+
+def _first(mask: NDArray[np.bool_], field: str, expected: str, hint: str | None) -> _Fault | None:
+    """What is wrong with the first event of the mask, None where there is none."""
+    return (int(np.argmax(mask)), field, expected, hint) if mask.any() else None
