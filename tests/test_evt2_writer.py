@@ -193,6 +193,19 @@ def test_faery_reads_it(tmp_path_factory: Any, batches: list[list[Event]]) -> No
     assert found == given_events
 
 
+def test_eventcv_reads_it(tmp_path: Path) -> None:
+    package = pytest.importorskip("eventcv")
+    source = np.random.default_rng(6)
+    t = np.sort(source.integers(0, TURN, 5000))
+    columns = (t, *(source.integers(0, below, t.size) for below in (640, 480, 2)))
+    path = tmp_path / "written.raw"
+    with path.open("wb") as stream:
+        evt2.writer(stream, (640, 480), {}).write(*columns)
+    found = package.load(str(path), time_unit="us").numpy()
+    for k, column in zip((2, 0, 1, 3), columns, strict=True):
+        assert np.array_equal(found[:, k].astype(np.int64), column)
+
+
 @pytest.mark.parametrize("file", ["gen3_vga_a_evt2.raw", "gen3_vga_b_evt2.raw"])
 def test_real_recordings_come_back(file: str, data_dir: Path) -> None:
     """Not a TIME_HIGH more than the sensor sent, and the same events and triggers."""
