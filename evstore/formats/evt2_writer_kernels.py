@@ -69,23 +69,29 @@ def encode(t: Any, x: Any, y: Any, p: Any, first: int, out: Any, state: Any) -> 
     # Indices without a sign: a negative one would be counted from the end, at a cost.
     while i < np.uint64(t.size) and n + np.uint64(ROOM) <= np.uint64(out.size):
         now = t[i]
-        if now & ~63 != high or (x[i] | y[i]) >= 2048:
-            fault = 0
+        outside = (x[i] | y[i]) >= 2048
+        if high < 0 or now >> 34 != high >> 34 or high - now >= 0x200000000 or outside:
+            fault = time_fault(now, high) if now & ~63 != high else 0
             if x[i] >= 2048:
                 fault = WIDE
             elif y[i] >= 2048:
                 fault = TALL
-            elif now & ~63 != high:
-                fault = time_fault(now, high)
             if fault != 0:
                 state[FAULT] = fault
                 break
+            state[TIME] = high
             n = np.uint64(set_high(now, out, np.int64(n), state))
             high = state[TIME]
+        # Written in any case, and written over where it has not changed: at low rates no branch
+        # predictor can know which.
+        out[n] = np.uint32(0x80000000) | np.uint32((now >> 6) & 0x0FFFFFFF)
+        n += np.uint64(now & ~63 != high)
+        high = now & ~63
         low = np.uint32(now & 63) << np.uint32(22) | np.uint32(x[i]) << np.uint32(11)
         out[n] = np.uint32(p[i] != 0) << np.uint32(28) | low | np.uint32(y[i])
         n += np.uint64(1)
         i += np.uint64(1)
+    state[TIME] = high
     return np.int64(i), np.int64(n)
 
 
