@@ -19,7 +19,7 @@ PIECE = 1024
 
 
 @kernel
-def wraps(records: Any, last: int) -> bool:
+def wraps(records: Any, last: int) -> Any:
     """Whether the 32-bit clock wraps: only a step back of over half its range is that."""
     found = np.int64(last - np.int64(records[0] & np.uint64(0xFFFFFFFF)) > 0x80000000)
     for k in range(1, records.size):

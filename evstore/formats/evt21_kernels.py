@@ -24,7 +24,7 @@ LOWEST_BIT = np.array([next((k for k in range(32) if 2**k % 37 == r), 0) for r i
 
 
 @kernel
-def bits_set(mask: int) -> int:
+def bits_set(mask: Any) -> int:
     """How many pixels a mask names."""
     found = 0
     while mask != 0:
@@ -42,7 +42,7 @@ def decode(
     x: Any,
     y: Any,
     p: Any,
-    filled: int,
+    filled: Any,
     state: Any,
     counts: Any,
     trigger_t: Any,

@@ -36,7 +36,7 @@ def time_fault(now: int, before: int) -> int:
 
 
 @kernel
-def set_high(now: int, out: Any, n: int, state: Any) -> int:
+def set_high(now: int, out: Any, n: Any, state: Any) -> Any:
     """TIME_HIGH of ``now``; returns the new length of ``out``, which has `ROOM`.
 
     A wrap is always written as the greatest TIME_HIGH and then 0: every reader that knows wraps
