@@ -25,6 +25,8 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "DAT v2, type 12": (None, {}),
     "DAT v1, no header": ("dat-v1", {}),
     "40-bit .bin": (None, {}),
+    ".es v2 atis": (None, {}),
+    ".es v2 dvs": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),

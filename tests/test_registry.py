@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -105,3 +108,63 @@ def test_order() -> None:
     names = [module.NAME for module in registry.all_formats()]
     assert names == [name for name in registry.NAMES if name in names]
     assert {"evt2", "evt3", "dat", "bin40"} <= set(names)
+
+
+# ------------------------------------------------------------------- formats of other packages
+
+
+class Point:
+    """An entry point, as far as the registry looks at it."""
+
+    def __init__(self, name: str, found: Any) -> None:
+        self.name = name
+        self._found = found
+
+    def load(self) -> Any:
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
+
+
+def other(name: str = "celex", **more: Any) -> ModuleType:
+    module = ModuleType(name)
+    module.__dict__.update(
+        NAME=name, TITLE="CeleX", SUFFIXES=(".clx",), INPUT_FORMATS=(name,), WRITES=False,
+        SEEKS=False, probe=lambda head, size: head.startswith(b"CLX"), read=None,
+    )  # fmt: skip
+    module.__dict__.update(more)
+    return module
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, Any]], None]]:
+    def install(found: dict[str, Any]) -> None:
+        points = [Point(name, module) for name, module in found.items()]
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+        registry._of_others.cache_clear()
+
+    yield install
+    registry._of_others.cache_clear()
+
+
+def test_a_format_of_another_package(others: Callable[[dict[str, Any]], None]) -> None:
+    module = other()
+    others({"celex": module})
+    assert registry.detect(b"CLX" + bytes(20), 23) is module
+    assert registry.by_name("celex") is module
+    assert registry.all_formats()[-1] is module
+
+
+def test_one_that_cannot_be_is_left_out_with_a_warning(
+    others: Callable[[dict[str, Any]], None],
+) -> None:
+    half = other("half")
+    del half.probe
+    others({"a": ImportError("no celex"), "b": half, "c": other("evt3")})
+    with pytest.warns(UserWarning, match="format") as warned:
+        names = [module.NAME for module in registry.all_formats()]
+    assert names == [name for name in registry.NAMES if name in names]
+    said = [str(one.message) for one in warned]
+    assert "cannot be loaded: ImportError('no celex')" in said[0]
+    assert "format 'b' lacks probe" in said[1]
+    assert "'evt3' is there already" in said[2]

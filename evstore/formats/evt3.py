@@ -21,6 +21,8 @@ TITLE = "Prophesee EVT3"
 SUFFIXES = (".raw",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"
+TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = False
 
 WORD_BYTES = 2
