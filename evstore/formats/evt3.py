@@ -14,7 +14,7 @@ from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
 if TYPE_CHECKING:
-    from evstore.formats.evt3_writer import Writer
+    from evstore.formats.prophesee_writer import Writer
 
 NAME = "evt3"
 TITLE = "Prophesee EVT3"
@@ -85,9 +85,9 @@ def writer(
 
     Raises ArgumentError for a resolution that is no size.
     """
-    from evstore.formats.evt3_writer import Writer
+    from evstore.formats import evt3_writer
 
-    return Writer(stream, resolution, metadata, rebase=rebase)
+    return evt3_writer.writer(stream, resolution, metadata, rebase=rebase)
 
 
 class Decoder:

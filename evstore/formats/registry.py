@@ -14,6 +14,7 @@ from evstore.errors import ArgumentError, FormatError, UnsupportedError
 NAMES = (
     "evs",
     "evt2",
+    "evt21",
     "evt3",
     "dat",
     "prophesee_hdf5",
