@@ -27,7 +27,6 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "40-bit .bin": (None, {}),
     "AEDAT 2.0 (DAVIS layout)": (None, {}),
     "AEDAT 2.0 (DVS128 layout)": (None, {}),
-    "AEDAT 2.0": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
