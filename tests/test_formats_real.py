@@ -30,6 +30,8 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "AEDAT4 LZ4": (None, {}),
     "AEDAT4 ZSTD": (None, {}),
     "AEDAT4 uncompressed": (None, {}),
+    "AEDAT 2.0 (DAVIS layout)": (None, {}),
+    "AEDAT 2.0 (DVS128 layout)": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
     "ROS1 bag, event_camera_msgs evt3": (None, {}),

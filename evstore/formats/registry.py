@@ -18,6 +18,8 @@ NAMES = (
     "evt3",
     "dat",
     "prophesee_hdf5",
+    "aedat2",
+    "aedat3",
     "aedat4",
     "es",
     "rosbag",
@@ -41,10 +43,7 @@ ATTRIBUTES = (
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
 
 #: Files of other kinds that people meet, so that the error can name them.
-KNOWN_ELSEWHERE = (
-    (b"#!AER-DAT", "an AEDAT file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-)
+KNOWN_ELSEWHERE = ((b"\x89HDF\r\n\x1a\n", "an HDF5 file"),)
 
 
 #: Where other packages name their format modules, as in
