@@ -9,7 +9,7 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40")
+NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40", "hdf5")
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
@@ -17,7 +17,6 @@ SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
 #: Files of other kinds that people meet, so that the error can name them.
 KNOWN_ELSEWHERE = (
     (b"#!AER-DAT", "an AEDAT file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"Event Stream", "an Event Stream (.es) file"),
     (b"#ROSBAG", "a ROS bag"),
     (b"SQLite format 3\x00", "an SQLite file (a ROS 2 bag?)"),
