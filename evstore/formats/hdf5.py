@@ -11,12 +11,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evstore.errors import CorruptError, FormatError, UnsupportedError
 from evstore.events import COLUMNS
 from evstore.formats.array_table import Columns, Converter, batches, piece_length
-from evstore.formats.columns import chosen_unit
-from evstore.formats.hdf5_data import CHUNK_ROOM, Rows, require_room
+from evstore.formats.columns import Layout, chosen_unit
+from evstore.formats.hdf5_data import CHUNK_ROOM as CHUNK_ROOM
+from evstore.formats.hdf5_data import Rows, require_room
+from evstore.formats.hdf5_facts import EPOCH_FIRST as EPOCH_FIRST
+from evstore.formats.hdf5_facts import EPOCH_LAST as EPOCH_LAST
+from evstore.formats.hdf5_facts import LONGEST_SECONDS as LONGEST_SECONDS
+from evstore.formats.hdf5_facts import TOO_LATE as TOO_LATE
 from evstore.formats.hdf5_facts import facts, offset_of, resolution_of, unit_of
 from evstore.formats.hdf5_file import SIGNATURE, find, open_hdf5, size_of
 from evstore.formats.hdf5_tree import Found, at_path, label_of, others, survey, with_columns
@@ -98,7 +104,9 @@ def writer(
 
 def _require_file(stream: BinaryIO) -> None:
     if not stream.seekable():
-        raise UnsupportedError("an HDF5 file cannot be read from a pipe", hint="read it from a file")
+        raise UnsupportedError(
+            "an HDF5 file cannot be read from a pipe", hint="read it from a file"
+        )
 
 
 def _is_prophesee(file: Any) -> bool:
@@ -113,23 +121,17 @@ def _closing(stack: ExitStack, events: Iterator[Batch]) -> Iterator[Batch]:
 def _read(stream: BinaryIO, file: Any, options: ReadOptions) -> Reading:
     found = _chosen(file, options)
     layout = with_columns(found, file, options)
-    columns = [Rows(stream, file, path) for path in found.paths()]
+    size = size_of(stream)
+    columns = [Rows(stream, size, file, path) for path in found.paths()]
     events = _length(columns)
-    require_room(columns, size_of(stream))
+    require_room(columns, size)
     table = _Table(found, columns, layout.roles)
-    said = facts(stream, file, found)
-    t, x, y, _ = table.read(0, min(events, FIRST_EVENTS))
-    unit, told = chosen_unit(layout, options), "its name"
-    if options.time_unit is not None:
-        told = "--time-unit"
-    elif unit is None:
-        last = table.read(events - 1, events)[0][0].item() if events else 0
-        unit, told = unit_of(t, last, said.get("timestamp_scale_ms"))
-    elif found.layout is not None and found.kind == "rows":
-        told = "MVSEC's layout"
+    said = facts(stream, size, file, found)
+    unit, told = _unit(found, layout, table, events, said, options)
     converter = Converter(replace(layout, time_unit=unit), table.dtypes, options)
-    offset = offset_of(said, unit or "us")
-    resolution, noted = resolution_of(said, x, y)
+    offset = offset_of(said, unit)
+    few = min(events, FIRST_EVENTS)
+    resolution, noted = resolution_of(said, lambda role: table.column(role, 0, few))
     metadata = {"stream": found.path, "time_unit": unit, "time_unit_told_by": told, **noted}
     metadata["dtypes"] = {r: str(d) for r, d in zip(COLUMNS, table.dtypes, strict=True)}
     if layout.renamed and found.kind != "rows":
@@ -150,11 +152,30 @@ def _chosen(file: Any, options: ReadOptions) -> Found:
     if not found:
         raise FormatError(
             "the HDF5 file holds no events that evstore finds",
-            expected="a group of t, x, y and p, a dataset with these fields, or one of shape (N, 4)",
+            expected="columns t, x, y and p, a dataset with these fields, or one of shape (N, 4)",
             hint="name a group or dataset with --recording, or as FILE#STREAM",
         )
     path = choose([one.path for one in found], None)
     return next(one for one in found if one.path == path)
+
+
+def _unit(
+    found: Found,
+    layout: Layout,
+    table: _Table,
+    events: int,
+    said: dict[str, Any],
+    options: ReadOptions,
+) -> tuple[str, str]:
+    """(the unit of time, what tells it)."""
+    unit = chosen_unit(layout, options)
+    if unit is not None:
+        if options.time_unit is not None:
+            return unit, "--time-unit"
+        return unit, "MVSEC's layout" if found.kind == "rows" else "its name"
+    first = table.column("t", 0, min(events, FIRST_EVENTS))
+    last = table.column("t", max(events - 1, 0), events)
+    return unit_of(first, last, said.get("timestamp_scale_ms"))
 
 
 def _length(columns: list[Rows]) -> int:
@@ -200,7 +221,17 @@ class _Table:
             first.only(tuple(self._places))
         for rows, dtype in zip(columns * len(COLUMNS), self.dtypes, strict=False):
             if dtype.kind not in "iufb":  # values of other kinds may lie anywhere in the file
-                raise UnsupportedError("a column that holds no plain numbers", field=rows.path, got=dtype)
+                raise UnsupportedError(
+                    "a column that holds no plain numbers", field=rows.path, got=dtype
+                )
+
+    def column(self, role: str, start: int, stop: int) -> NDArray[Any]:
+        """Raw values of one column."""
+        k = COLUMNS.index(role)
+        if self._kind == "columns":
+            values: NDArray[Any] = self._columns[k].read(start, stop)
+            return values
+        return self.read(start, stop)[k]
 
     def read(self, start: int, stop: int) -> Columns:
         """Raw values of some events."""

@@ -10,7 +10,7 @@ import math
 from typing import Any, BinaryIO
 
 from evstore.errors import CorruptError, UnsupportedError
-from evstore.formats.hdf5_file import find, hdf5_errors, size_of
+from evstore.formats.hdf5_file import find, hdf5_errors
 from evstore.formats.hdf5_filters import Pipeline
 
 #: Bytes that the chunks of one recording may take, beyond the file's own size: each column
@@ -28,10 +28,10 @@ class Rows:
     be checked or are not installed and for chunks that are too large for the file.
     """
 
-    def __init__(self, stream: BinaryIO, file: Any, path: str) -> None:
+    def __init__(self, stream: BinaryIO, size: int, file: Any, path: str) -> None:
         self.path = path
         self._stream = stream
-        self._size = size_of(stream)
+        self._size = size
         with hdf5_errors(f"the dataset {path!r} is damaged"):
             kept = _kept_bytes(find(file, path))  # must be let go of before it is opened anew
             self._dataset = _open(file, path, kept)
@@ -126,7 +126,7 @@ def _kept_bytes(dataset: Any) -> int:
         return 0
     across = dataset.chunks[1:]
     beside = math.prod(-(-n // c) for n, c in zip(dataset.shape[1:], across, strict=True))
-    return math.prod(dataset.chunks) * _item_bytes(dataset) * beside
+    return int(math.prod(dataset.chunks)) * _item_bytes(dataset) * beside
 
 
 def _item_bytes(dataset: Any) -> int:

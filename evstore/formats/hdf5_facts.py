@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,7 +29,7 @@ TOO_LATE = 100_000_000_000_000_000
 _SCALES = {1000.0: "s", 1.0: "ms", 0.001: "us", 0.000001: "ns"}
 
 
-def facts(stream: BinaryIO, file: Any, found: Found) -> dict[str, Any]:
+def facts(stream: BinaryIO, size: int, file: Any, found: Found) -> dict[str, Any]:
     """Numbers by name: attributes and scalar datasets at the events or above them."""
     known: dict[str, Any] = {}
     for path in _upwards(found):
@@ -38,7 +38,7 @@ def facts(stream: BinaryIO, file: Any, found: Found) -> dict[str, Any]:
         for name in ("width", "height", "t_offset"):
             place = path.strip("/") + f"/{name}"
             if name not in said and _is_scalar(file, place):
-                said[name] = Rows(stream, file, place).scalar()
+                said[name] = Rows(stream, size, file, place).scalar()
         known = {**said, **known}
     return known
 
@@ -72,22 +72,24 @@ def _pair(node: Any, name: str) -> dict[str, Any]:
         return {name: [int(side) for side in node.attrs[name]]}
 
 
-def unit_of(t: NDArray[Any], last: float, scale: Any) -> tuple[str, str]:
+def unit_of(t: NDArray[Any], end: NDArray[Any], scale: Any) -> tuple[str, str]:
     """(the unit of time, what tells it), by the file's first times and its last one.
 
     Raises FormatError where they do not tell: --time-unit must.
 
-    >>> unit_of(np.array([0.25, 0.5]), 7.0, None)
+    >>> unit_of(np.array([0.25, 0.5]), np.array([7.0]), None)
     ('s', 'float values in the range of seconds')
     """
     if scale is not None:
         for known, unit in _SCALES.items():
             if isinstance(scale, float) and math.isclose(scale, known, rel_tol=1e-6):
                 return unit, "timestamp_scale_ms"
-        raise UnsupportedError("a unit of time that is not read", field="timestamp_scale_ms", got=scale)
+        raise UnsupportedError(
+            "a unit of time that is not read", field="timestamp_scale_ms", got=scale
+        )
     if t.size == 0:
         return "us", "there are no events"
-    first = t[0].item()
+    first, last = t[0].item(), end[0].item()
     if t.dtype.kind != "f":
         if max(abs(first), abs(last)) >= TOO_LATE:
             raise _untold("whole numbers, too large for microseconds", first, last)
@@ -119,23 +121,29 @@ def offset_of(said: dict[str, Any], unit: str) -> int:
     if isinstance(offset, float) and offset.is_integer():
         offset = int(offset)
     if type(offset) is not int or not -(2**63) <= offset < 2**63:
-        raise CorruptError("an offset of time that is no whole number", field="t_offset", got=offset)
+        raise CorruptError(
+            "an offset of time that is no whole number", field="t_offset", got=offset
+        )
     if offset and unit != "us":
-        raise UnsupportedError("an offset of times that are not in microseconds", field="t_offset", got=unit)
+        raise UnsupportedError(
+            "an offset of times that are not in microseconds", field="t_offset", got=unit
+        )
     return offset
 
 
 def resolution_of(
-    said: dict[str, Any], x: NDArray[Any], y: NDArray[Any]
+    said: dict[str, Any], column: Callable[[str], NDArray[Any]]
 ) -> tuple[tuple[int, int] | None, dict[str, Any]]:
     """(the size, what to note of it): `sensor_resolution` does not say which side is which.
 
-    ``x`` and ``y`` are the first coordinates; where they allow both, the larger side is the width.
+    ``column`` gives the first x and y; where they allow both, the larger side is the width.
     """
     if "width" in said and "height" in said:
         size = (said["width"], said["height"])
         if not all(type(side) is int for side in size) or not is_size(size):
-            raise CorruptError("width and height cannot be a sensor's", expected="1..65536", got=size)
+            raise CorruptError(
+                "width and height cannot be a sensor's", expected="1..65536", got=size
+            )
         return size, {}
     pair = said.get("sensor_resolution")
     if pair is None:
@@ -143,7 +151,7 @@ def resolution_of(
     if not is_size((pair[0], pair[1])):
         raise CorruptError("sensor_resolution cannot be a sensor's", expected="1..65536", got=pair)
     wide, high = max(pair), min(pair)
-    right, down = (float(v.max()) if v.size else 0.0 for v in (x, y))
+    right, down = (float(v.max()) if v.size else 0.0 for v in map(column, "xy"))
     upright = (right >= wide or down >= high) and right < high and down < wide
     size = (high, wide) if upright else (wide, high)
     told = "the first coordinates" if upright or right >= high else "the larger side is the width"

@@ -91,7 +91,7 @@ class Pipeline:
         self._count = len(codes)
         self._at = packing[0] if packing else -1
         self._code = codes[self._at] if packing else 0
-        self._values = filters[self._at][2] if packing else ()
+        self._values: tuple[int, ...] = filters[self._at][2] if packing else ()
 
     def __bool__(self) -> bool:
         return self._count > 0
@@ -151,7 +151,7 @@ def _require(code: int, path: str) -> None:
             f"the dataset {path!r} is packed with a filter that is not read",
             expected=", ".join(NAMES[known] for known in sorted(_READ)),
             got=NAMES.get(code, code),
-            hint="h5repack -f GZIP=1 IN OUT makes it readable",
+            hint="make it readable: h5repack -f GZIP=1 IN OUT",
         )
     if h5py.h5z.filter_avail(code):
         return

@@ -60,7 +60,8 @@ def at_path(file: Any, path: str, options: ReadOptions) -> Found:
     node = file if path == "/" else find(file, path)
     if node is None:
         raise ArgumentError(f"the file has no group or dataset {path!r}")
-    found = _described(path, node, _members(node))
+    with hdf5_errors(f"damaged HDF5 at {path!r}"):
+        found = _described(path, node, _members(node))
     if found is None and options.columns is not None:
         found = _told(path, node, options)
     if found is None:
@@ -114,9 +115,7 @@ def label_of(file: Any, found: Found) -> str | None:
 
 def _told(path: str, node: Any, options: ReadOptions) -> Found | None:
     """A compound dataset whose fields do not name themselves, but the user does."""
-    import h5py
-
-    fields = node.dtype.names if isinstance(node, h5py.Dataset) else None
+    fields = node.dtype.names if _is_table(node) else None
     if not fields or node.ndim != 1:
         return None
     return Found(path, "compound", Layout(fields, told_layout(options, len(fields)).roles))
@@ -126,7 +125,7 @@ def _walk(file: Any) -> Iterator[Found]:
     """Every group and dataset once, in the file's order; a link may lead back up."""
     import h5py
 
-    seen, looked_at = {h5py.h5o.get_info(file.id).addr}, 0
+    seen, looked_at = {_address(file)}, 0
     waiting = [("", file, 0)]
     while waiting:
         path, group, depth = waiting.pop()
@@ -142,13 +141,17 @@ def _walk(file: Any) -> Iterator[Found]:
             if isinstance(node, h5py.Dataset):
                 if (found := _described(place, node, [])) is not None:
                     yield found
-            elif depth < DEPTH:
-                with hdf5_errors(f"damaged HDF5 at {place!r}"):
-                    address = h5py.h5o.get_info(node.id).addr
-                if address not in seen:
-                    seen.add(address)
-                    below.append((place, node, depth + 1))
+            elif depth < DEPTH and (address := _address(node)) not in seen:
+                seen.add(address)
+                below.append((place, node, depth + 1))
         waiting += reversed(below)
+
+
+def _address(group: Any) -> int:
+    import h5py
+
+    with hdf5_errors("damaged HDF5 group"):
+        return int(h5py.h5o.get_info(group.id).addr)
 
 
 def _members(node: Any) -> list[tuple[str, Any]]:
@@ -175,7 +178,7 @@ def _is_table(node: Any) -> bool:
         return False
     try:
         return node.dtype is not None
-    except TypeError:
+    except (TypeError, ValueError, RuntimeError):
         return False
 
 
@@ -185,6 +188,8 @@ def _described(path: str, node: Any, members: Sequence[tuple[str, Any]]) -> Foun
 
     if isinstance(node, h5py.Group):
         return _columns(path, members)
+    if not _is_table(node):
+        return None
     if node.ndim == 1 and node.dtype.names is not None:
         layout = _named(node.dtype.names)
         return None if layout is None else Found(path, "compound", layout)
@@ -199,10 +204,12 @@ def _columns(path: str, members: Sequence[tuple[str, Any]]) -> Found | None:
     import h5py
 
     datasets = [(name, node) for name, node in members if isinstance(node, h5py.Dataset)]
-    layout = _named([name for name, node in datasets if node.ndim == 1])
-    if layout is None:
-        return None
-    return Found(path, "columns", layout)
+    try:
+        layout = _named([name for name, node in datasets if node.ndim == 1])
+    except FormatError as error:
+        error.field, error.hint = path, None  # a group's datasets have no order for --columns
+        raise
+    return None if layout is None else Found(path, "columns", layout)
 
 
 def _named(given: Sequence[str]) -> Layout | None:

@@ -64,7 +64,8 @@ class Writer:
             self.origin = self._first if self.origin is None else 0
         times = self._after_first(events)
         self._index(times)
-        for name, column in zip(DTYPES, (times, events.x, events.y, events.p), strict=True):
+        columns = {"t": times, "x": events.x, "y": events.y, "p": events.p}
+        for name, column in columns.items():
             self._append(f"events/{name}", column)
         self.events += len(events)
 
