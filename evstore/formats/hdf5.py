@@ -195,9 +195,9 @@ def _not_kept(beside: list[str], metadata: dict[str, Any]) -> dict[str, int]:
 
 def _later(events: Iterator[Batch], offset: int) -> Iterator[Batch]:
     for batch in events:
-        if offset:
-            room = np.iinfo(np.int64).max - abs(offset)
-            if batch.t.size and max(-int(batch.t.min()), int(batch.t.max())) > room:
+        if offset and batch.t.size:
+            low, high = int(batch.t.min()) + offset, int(batch.t.max()) + offset
+            if low < np.iinfo(np.int64).min or high > np.iinfo(np.int64).max:
                 raise CorruptError("a time that its offset carries beyond int64", got=offset)
             batch.t[:] += offset
         yield batch

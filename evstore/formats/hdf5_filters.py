@@ -46,9 +46,9 @@ def _blosc(head: bytes) -> int:
     return int.from_bytes(head[4:8], "little")
 
 
-def _total_and_block(head: bytes) -> int:
-    """lz4 and bitshuffle: the whole's bytes in 8, a block's in 4, big-endian."""
-    return max(int.from_bytes(head[:8], "big"), int.from_bytes(head[8:12], "big"))
+def _total(head: bytes) -> int:
+    """lz4 and bitshuffle say the whole's bytes in 8, big-endian."""
+    return int.from_bytes(head[:8], "big")
 
 
 def _zstd(head: bytes) -> int:
@@ -64,7 +64,7 @@ def _zstd(head: bytes) -> int:
 
 _CLAIMS: dict[int, Callable[[bytes], int]] = {
     BLOSC: _blosc,
-    LZ4: _total_and_block,
+    LZ4: _total,
     ZSTD: _zstd,
 }
 _READ = {DEFLATE, SHUFFLE, FLETCHER32, LZF, BLOSC, LZ4, BITSHUFFLE, ZSTD}
@@ -123,7 +123,7 @@ class Pipeline:
             return int(self._values[2]) if len(self._values) > 2 else 0
         if self._code == BITSHUFFLE:
             packs = len(self._values) > 4 and self._values[4]
-            return _total_and_block(head) if packs else 0
+            return _total(head) if packs else 0
         return _CLAIMS[self._code](head)
 
 
