@@ -93,6 +93,32 @@ def test_a_lone_compound_dataset_in_a_group_has_no_label() -> None:
     assert read(made(fill))[0].label is None
 
 
+def test_a_lone_sample_of_its_class_has_a_label() -> None:
+    table = np.zeros(2, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
+
+    def fill(file: Any) -> None:
+        file["cat/1"], file["dog/7"], file["dog/8"] = table, table, table
+        file["ant"] = h5py.SoftLink("/nowhere")
+        file["bee"] = h5py.ExternalLink("elsewhere.h5", "/cat")
+
+    for name in ("cat/1", "dog/7"):
+        assert read(made(fill), stream=name)[0].label == name[:3]
+
+
+def test_a_sample_among_many_is_found_without_a_look_at_all() -> None:
+    table = np.zeros(2, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
+
+    def fill(file: Any) -> None:
+        for k in range(3000):
+            file[f"9/{k:05}"] = table
+
+    content = made(fill)
+    stream = Counted(content)
+    reading = hdf5.read(stream, ReadOptions(stream="9/02999"))
+    assert (reading.label, len(list(reading.batches))) == ("9", 1)
+    assert stream.total < len(content) // 20
+
+
 def test_stream_that_is_not_there_or_holds_no_events() -> None:
     content = (FILES / "two_cameras.h5").read_bytes()
     with pytest.raises(ArgumentError, match="no group or dataset 'front'"):

@@ -37,6 +37,7 @@ class Rows:
             self._dataset = _open(file, path, kept)
             self.shape: tuple[int, ...] = self._dataset.shape
             self.dtype = self._dataset.dtype
+            self._chunks = self._dataset.chunks
             self._row_bytes = _item_bytes(self._dataset)
             self.chunk_bytes = kept
             self._pipeline = Pipeline(self._dataset, path)
@@ -54,7 +55,7 @@ class Rows:
     def read(self, start: int, stop: int) -> Any:
         """The rows from ``start`` up to ``stop``, which must be there."""
         with hdf5_errors(f"the dataset {self.path!r} is damaged at row {start:,} or behind"):
-            if self._dataset.chunks is not None:
+            if self._chunks is not None:
                 self._look_at_chunks(start, stop)
             source = self._dataset
             return (source if self._fields is None else source.fields(self._fields))[start:stop]
@@ -63,7 +64,7 @@ class Rows:
         """The one value of a dataset of shape () or (1,)."""
         require_room([self], self._size)
         with hdf5_errors(f"the dataset {self.path!r} is damaged"):
-            if self._dataset.chunks is not None:
+            if self._chunks is not None:
                 self._look_at_chunks(0, 1)
             return self._dataset[()].reshape(-1)[0].item()
 
@@ -74,12 +75,12 @@ class Rows:
         place = "" if self._pipeline else f"{needed:,} bytes"
         if stored > self._size:
             raise self._not_stored("its chunks lie over each other", f"<= {self._size:,}", stored)
-        if dataset.chunks is None:
+        if self._chunks is None:
             end = (dataset.id.get_offset() or 0) + needed
             if events and (stored < needed or end > self._size):
                 raise self._not_stored("its values are not in the file", place, f"{stored:,}")
             return
-        wanted = math.prod(-(-n // c) for n, c in zip(self.shape, dataset.chunks, strict=True))
+        wanted = math.prod(-(-n // c) for n, c in zip(self.shape, self._chunks, strict=True))
         there = dataset.id.get_num_chunks() if wanted else 0
         if there < wanted:
             raise self._not_stored(
@@ -94,7 +95,7 @@ class Rows:
         )
 
     def _look_at_chunks(self, start: int, stop: int) -> None:
-        chunk, width = self._dataset.chunks, self.shape[1:]
+        chunk, width = self._chunks, self.shape[1:]
         first = max(start, self._checked) // chunk[0] * chunk[0]
         size = math.prod(chunk) * self._row_bytes
         across = [()] if not width else [(at,) for at in range(0, width[0], chunk[1])]
@@ -126,7 +127,7 @@ def _kept_bytes(dataset: Any) -> int:
         return 0
     across = dataset.chunks[1:]
     beside = math.prod(-(-n // c) for n, c in zip(dataset.shape[1:], across, strict=True))
-    return int(math.prod(dataset.chunks)) * _item_bytes(dataset) * beside
+    return int(math.prod(dataset.chunks) * _item_bytes(dataset) * beside)
 
 
 def _item_bytes(dataset: Any) -> int:

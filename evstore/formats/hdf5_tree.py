@@ -16,6 +16,9 @@ from evstore.formats.reading import ReadOptions
 DEPTH = 16
 OBJECTS = 1_000_000
 
+#: Names of a group that are looked at to tell a set of one dataset a sample.
+FEW = 8
+
 #: Columns of an (N, 4) dataset.
 ROW_COLUMNS = 4
 
@@ -104,13 +107,29 @@ def label_of(file: Any, found: Found) -> str | None:
     group, _, sample = found.path.partition("/")
     if found.kind != "compound" or not sample or "/" in sample:
         return None
-    for top in (group, *names(file, OBJECTS)):
-        node = find(file, top)
-        for name in names(node, OBJECTS) if hasattr(node, "keys") else ():
+    for top in (group, *_first_names(file)):
+        node = _hard(file, top)
+        for name in _first_names(node):
             if (place := f"{top}/{name}") != found.path:
-                other = _described(place, find(file, place), [])
+                other = _described(place, _hard(node, name), [])
                 return group if other is not None and other.kind == "compound" else None
     return None
+
+
+def _first_names(group: Any) -> list[str]:
+    """A few names of a group: a list of all would be made for each sample anew."""
+    import h5py
+
+    found: list[str] = []
+
+    def note(name: bytes) -> bool | None:
+        found.append(name.decode("utf-8", "surrogateescape"))
+        return True if len(found) == FEW else None  # anything but None ends the iteration
+
+    if isinstance(group, h5py.Group):
+        with hdf5_errors("damaged HDF5 group"):
+            group.id.links.iterate(note)
+    return found
 
 
 def _told(path: str, node: Any, options: ReadOptions) -> Found | None:
@@ -162,12 +181,19 @@ def _members(node: Any) -> list[tuple[str, Any]]:
         return []
     found = []
     for name in names(node, OBJECTS):
-        with hdf5_errors("damaged HDF5 group"):
-            hard = isinstance(node.get(name, getlink=True), h5py.HardLink)
-            member = node[name] if hard and name.isprintable() else None
-            if isinstance(member, h5py.Group) or _is_table(member):
-                found.append((name, member))
+        member = _hard(node, name)
+        if isinstance(member, h5py.Group) or _is_table(member):
+            found.append((name, member))
     return found
+
+
+def _hard(group: Any, name: str) -> Any:
+    """A member of a group; None for a link to elsewhere, and for what no terminal can show."""
+    import h5py
+
+    with hdf5_errors("damaged HDF5 group"):
+        hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+        return group[name] if hard and name.isprintable() else None
 
 
 def _is_table(node: Any) -> bool:

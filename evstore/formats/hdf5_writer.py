@@ -19,7 +19,13 @@ CHUNK_EVENTS = 65_536
 #: The largest time that uint32 holds, in microseconds after ``t_offset``.
 TIME_MAX = 4_294_967_295
 
-DTYPES = {"t": "<u4", "x": "<u2", "y": "<u2", "p": "|u1"}
+DTYPES = {
+    "events/t": "<u4",
+    "events/x": "<u2",
+    "events/y": "<u2",
+    "events/p": "|u1",
+    "ms_to_idx": "<u8",
+}
 ZSTD_LEVEL = 5
 
 _COPY_BYTES = 1 << 20
@@ -49,9 +55,13 @@ class Writer:
         self._file: Any = h5py.File(self._spool, "w", libver=("earliest", "v110"))
         for name, side in zip(("width", "height"), resolution or (), strict=False):
             self._file.attrs[name] = np.int64(side)
-        for name, dtype in DTYPES.items():
-            self._make(f"events/{name}", dtype, packing)
-        self._make("ms_to_idx", "<u8", packing)
+        # Kept open: a dataset that is closed packs its last chunk, full or not.
+        self._datasets = {
+            path: self._file.create_dataset(
+                path, (0,), dtype, maxshape=(None,), chunks=(CHUNK_EVENTS,), **packing
+            )
+            for path, dtype in DTYPES.items()
+        }
         self._append("ms_to_idx", np.zeros(1, np.uint64))
 
     def write(self, t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike) -> None:
@@ -64,7 +74,7 @@ class Writer:
             self.origin = self._first if self.origin is None else 0
         times = self._after_first(events)
         self._index(times)
-        columns = {"t": times, "x": events.x, "y": events.y, "p": events.p}
+        columns: dict[str, NDArray[Any]] = {"t": times, "x": events.x, "y": events.y, "p": events.p}
         for name, column in columns.items():
             self._append(f"events/{name}", column)
         self.events += len(events)
@@ -87,13 +97,8 @@ class Writer:
         self._file.close()
         self._spool.close()
 
-    def _make(self, path: str, dtype: str, packing: Any) -> None:
-        self._file.create_dataset(
-            path, (0,), dtype, maxshape=(None,), chunks=(CHUNK_EVENTS,), **packing
-        )
-
     def _append(self, path: str, values: NDArray[Any]) -> None:
-        dataset = self._file[path]
+        dataset = self._datasets[path]
         done = dataset.shape[0]
         dataset.resize(done + len(values), axis=0)
         dataset[done:] = values.astype(dataset.dtype, copy=False)
