@@ -388,6 +388,29 @@ def test_a_chunk_that_claims_too_much(code: int, at: int, claim: int) -> None:
         read(made(fill))
 
 
+def test_every_chunk_is_looked_at_before_it_is_unpacked() -> None:
+    """The last time is read before the others, which must not hide a chunk in between."""
+
+    def fill(file: Any) -> None:
+        simple(file, 300, chunks=(100,), **packed(32001))
+        mask, chunk = file["events/t"].id.read_direct_chunk((100,))
+        damaged = chunk[:4] + b"\xff\xff\xff\x7f" + chunk[8:]
+        file["events/t"].id.write_direct_chunk((100,), damaged, mask)
+
+    with pytest.raises(CorruptError, match="claims more bytes"):
+        read(made(fill), batch_events=50)
+
+
+def test_many_chunks_of_rows_apart_by_column() -> None:
+    data = np.arange(2000, dtype="<u4").reshape(500, 4)
+    data[:, 3] %= 2
+    content = made(
+        lambda f: f.create_dataset("events", data=data, chunks=(7, 1), compression="lzf")
+    )
+    columns = read(content, columns=("x", "y", "t", "p"), time_unit="us", batch_events=33)[1]
+    assert lists(columns) == [data[:, k].tolist() for k in (2, 0, 1, 3)]
+
+
 def test_lzf_that_claims_too_much() -> None:
     def fill(file: Any) -> None:
         simple(file, 300, chunks=(300,))

@@ -55,8 +55,13 @@ _SHOWN = 20
 
 
 def probe(head: bytes, size: int | None) -> bool:
-    """Whether the first bytes are HDF5's; Prophesee's files are told apart when they are open."""
-    return head.startswith(SIGNATURE)
+    """Whether it is HDF5, and not Prophesee's by the first names in it.
+
+    What only shows once it is open is handed over by `read` and `streams`.
+    """
+    from evstore.formats import prophesee_hdf5
+
+    return head.startswith(SIGNATURE) and not prophesee_hdf5.probe(head, size)
 
 
 def streams(stream: BinaryIO, options: ReadOptions) -> list[str]:

@@ -7,10 +7,11 @@ what a chunk claims to unpack to. So a dataset is refused here before it is aske
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from evstore.errors import CorruptError, UnsupportedError
-from evstore.formats.hdf5_file import find, hdf5_errors
+from evstore.formats.hdf5_file import Chunks, find, hdf5_errors
 from evstore.formats.hdf5_filters import Pipeline
 
 #: Bytes that the chunks of one recording may take, beyond the file's own size: each column
@@ -42,8 +43,10 @@ class Rows:
             self.chunk_bytes = kept
             self._pipeline = Pipeline(self._dataset, path)
             self._require_stored()
+            flat = self._dataset if len(self.shape) < 2 else _Flat(self._dataset)
+            self._places = None if self._chunks is None else Chunks(flat, size)
         self._fields: tuple[str, ...] | None = None
-        self._checked = 0  # rows whose chunks were looked at
+        self._checked = 0  # rows from the first on whose chunks were looked at
 
     def __len__(self) -> int:
         return self.shape[0] if self.shape else 1
@@ -95,17 +98,37 @@ class Rows:
         )
 
     def _look_at_chunks(self, start: int, stop: int) -> None:
-        chunk, width = self._chunks, self.shape[1:]
-        first = max(start, self._checked) // chunk[0] * chunk[0]
-        size = math.prod(chunk) * self._row_bytes
-        across = [()] if not width else [(at,) for at in range(0, width[0], chunk[1])]
+        assert self._places is not None
+        chunk, columns = self._chunks, math.prod(self.shape[1:])
+        in_order = start <= self._checked  # or the last rows are looked at before the others
+        first = (self._checked if in_order else start) // chunk[0] * chunk[0]
+        size, room = math.prod(chunk) * self._row_bytes, self._size + CHUNK_ROOM
+        across = range(0, columns, math.prod(chunk[1:]))
         for row in range(first, stop, chunk[0]):
-            for rest in across:
-                info = self._dataset.id.get_chunk_info_by_coord((row, *rest))
-                if info.byte_offset is None or info.byte_offset + info.size > self._size:
-                    raise self._not_stored("a chunk is not in the file", None, f"row {row:,}")
-                self._pipeline.check(self._stream, info, size, self._size + CHUNK_ROOM)
-            self._checked = row + chunk[0]
+            for column in across:
+                place, packed, mask = self._places.place(row * columns + column)
+                self._pipeline.check(self._stream, place, packed, mask, size, room)
+            if in_order:
+                self._checked = row + chunk[0]
+
+
+class _Flat:
+    """A dataset of two dimensions whose chunks are found by the place of their first value."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.name = dataset.name
+        self.id = self
+        self._chunk_iter = dataset.id.chunk_iter
+        self._columns = dataset.shape[1]
+
+    def chunk_iter(self, keep: Callable[[Any], Any]) -> None:
+        """As h5py's, for offsets of one number."""
+
+        def flat(about: Any) -> Any:
+            row, column = about.chunk_offset
+            return keep(about._replace(chunk_offset=(row * self._columns + column,)))
+
+        self._chunk_iter(flat)
 
 
 def require_room(columns: list[Rows], file_size: int) -> None:

@@ -96,24 +96,26 @@ class Pipeline:
     def __bool__(self) -> bool:
         return self._count > 0
 
-    def check(self, stream: BinaryIO, info: Any, size: int, room: int) -> None:
+    def check(
+        self, stream: BinaryIO, place: int, packed: int, mask: int, size: int, room: int
+    ) -> None:
         """Raises CorruptError where a packed chunk claims more than the ``size`` of a chunk.
 
-        ``info`` says where it is stored; ``room`` bytes may be unpacked without asking.
+        It stands at ``place``, ``packed`` bytes long; a bit of ``mask`` says that a filter was
+        left out. ``room`` bytes may be unpacked without asking.
         """
-        if self._at < 0 or info.filter_mask >> self._at & 1:
+        if self._at < 0 or mask >> self._at & 1:
             return
-        stream.seek(info.byte_offset)
+        stream.seek(place)
         if self._code == DEFLATE:
             # Twice the work is for large chunks only; small ones cannot grow beyond the room.
-            packed = info.size
             claim = _inflated(stream, packed, size) if packed * DEFLATE_RATIO > room else 0
         else:
-            claim = self._claim(stream.read(min(HEADER_BYTES, info.size)).ljust(HEADER_BYTES))
+            claim = self._claim(stream.read(min(HEADER_BYTES, packed)).ljust(HEADER_BYTES))
         if claim > size:
             raise CorruptError(
                 f"a {NAMES[self._code]} chunk of {self._path!r} claims more bytes than a chunk has",
-                offset=info.byte_offset,
+                offset=place,
                 expected=f"<= {size:,}",
                 got=f"{claim:,}",
             )

@@ -9,7 +9,19 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40", "hdf5")
+NAMES = (
+    "evs",
+    "evt2",
+    "evt3",
+    "dat",
+    "npz",
+    "npy",
+    "csv",
+    "rpg",
+    "bin40",
+    "hdf5",
+    "prophesee_hdf5",
+)
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
