@@ -33,6 +33,7 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "AEDAT 2.0 (DAVIS layout)": (None, {}),
     "AEDAT 2.0 (DVS128 layout)": (None, {}),
     "NPZ columns": (None, {}),
+    "HDF5 columns, gzip": (None, {}),
     "RPG text, seconds": (None, {}),
     "ROS1 bag, event_camera_msgs evt3": (None, {}),
     "ROS2 sqlite bag of the same": (None, {}),

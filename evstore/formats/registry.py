@@ -22,6 +22,7 @@ NAMES = (
     "aedat3",
     "aedat4",
     "es",
+    "hdf5",
     "rosbag",
     "mat",
     "npz",
