@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from evstore.errors import ArgumentError, MissingDependencyError, UnsupportedError
 from evstore.events import Events
 from evstore.formats import prophesee_hdf5_writer_kernels as kernels
-from evstore.formats.evt3_writer import HEADER_KEYS
 from evstore.formats.prophesee_hdf5 import (
     CHUNK_EVENTS,
     ECF_FILTER,
@@ -25,6 +24,7 @@ from evstore.formats.prophesee_hdf5 import (
     VERSION,
 )
 from evstore.formats.prophesee_hdf5_events import RECORD
+from evstore.formats.prophesee_writer import HEADER_KEYS
 from evstore.formats.reading import Batch
 
 #: A day: the index has 16 bytes for each 2 ms of it, whether there are events or not.
