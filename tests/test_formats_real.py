@@ -27,6 +27,8 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "40-bit .bin": (None, {}),
     ".es v2 atis": (None, {}),
     ".es v2 dvs": (None, {}),
+    "AEDAT 2.0 (DAVIS layout)": (None, {}),
+    "AEDAT 2.0 (DVS128 layout)": (None, {}),
     "NPZ columns": (None, {}),
     "RPG text, seconds": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
