@@ -6,7 +6,7 @@ https://docs.inivation.com/software/software-advanced-usage/file-formats/aedat-3
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -134,7 +134,7 @@ def _sources(header: Header, payload: Payload) -> list[int]:
     return found or list(seen)[:1] or list(_devices(header))[:1] or [0]
 
 
-def _names(sources: list[int]) -> list[str]:
+def _names(sources: Iterable[int | None]) -> list[str]:
     return [f"source{source}" for source in sources]
 
 
@@ -192,6 +192,8 @@ class _Walk:
         self._state = np.zeros(kernels.STATE_SIZE, np.int64)
         self._payload = payload
         self._source, self._sure = source, sure
+        self._named = options.stream
+        self._met: dict[int, None] = {}  # sources of polarity events
         self._out = Gathered(options.batch_events, dropped)
 
     def batches(self) -> Iterator[Batch]:
@@ -212,11 +214,15 @@ class _Walk:
             error.safe_events = events
         if error is not None:
             raise error
+        if self._named is not None and self._met and self._source not in self._met:
+            choose(_names(self._met), self._named)
 
     def _packet(self, packet: Packet) -> Iterator[None]:
         """Gather a packet's events; yields now and then, and always where the batch is full."""
         if self._source is None:
             self._source = packet.source
+        if packet.kind == POLARITY and packet.number:
+            self._met[packet.source] = None
         if packet.source != self._source:
             self._other_source(packet)
             return
@@ -243,7 +249,7 @@ class _Walk:
 
     def _other_source(self, packet: Packet) -> None:
         if packet.kind == POLARITY and packet.number and not self._sure:
-            choose(_names([self._source or 0, packet.source]), None)
+            choose(_names({self._source: None, **self._met}), None)
         self._payload.skip(packet.number * packet.event_bytes, "a packet")
         self._out.count("packets_of_other_sources", 1)
 
@@ -251,7 +257,8 @@ class _Walk:
         out, state, kernels = self._out, self._state, self._kernels
         base = packet.overflow << TIME_BITS
         for piece in rows(self._payload, packet, "a polarity event"):
-            words: Any = np.frombuffer(piece, "<u4")
+            # Where they are not aligned, a copy: for such arrays numba would compile once more.
+            words: Any = np.require(np.frombuffer(piece, "<u4"), requirements="A")
             begin, position = self._payload.offset - len(piece), 0
             while True:
                 state[kernels.INVALID] = 0

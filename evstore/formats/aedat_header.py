@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
-from evstore.formats.records import fill, read_head
+from evstore.formats.records import BUFFER_BYTES, fill, read_head
 
 #: jAER writes all its preferences into the header: 175 kB have been seen.
 HEADER_LIMIT = 4_194_304
+LINES_LIMIT = 65_536
 
 #: Versions that some module of evstore reads; the others are refused by name.
 VERSIONS = ("1.0", "2.0", "3.1", "4.0")
@@ -113,7 +114,7 @@ def read(stream: BinaryIO) -> Header:
     """The header, which may be missing altogether; the stream stands behind ``rest``.
 
     Raises FormatError for an empty file, TruncatedError where it ends inside the header and
-    CorruptError where the header does not end within 4 MiB.
+    CorruptError where the header does not end within 4 MiB and 65,536 lines.
     """
     data = bytearray(read_head(stream))
     if not data:
@@ -121,9 +122,12 @@ def read(stream: BinaryIO) -> Header:
     end, more, ended = _parse(data, 0)
     while more:
         size = len(data)
-        if size > HEADER_LIMIT:
-            raise CorruptError("the header is too long", expected=f"at most {HEADER_LIMIT} bytes")
-        data.extend(bytes(size))
+        if size >= HEADER_LIMIT or data.count(b"\n") > LINES_LIMIT:
+            raise CorruptError(
+                "the header is too long",
+                expected=f"at most {HEADER_LIMIT} bytes and {LINES_LIMIT} lines",
+            )
+        data.extend(bytes(BUFFER_BYTES))
         got = fill(stream, memoryview(data)[size:])
         del data[size + got :]
         if got == 0 and data[end : end + 1] == b"#":
