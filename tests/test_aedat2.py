@@ -201,6 +201,30 @@ def test_headers_longer_than_one_read(length: int, end: bytes) -> None:
         read(head[: -len(end) - 1])
 
 
+def slow_header(content: bytes) -> bytes:
+    """Line by line: those that begin with # and are text, up to one that says it is the last."""
+    at = 0
+    while content[at : at + 1] == b"#" and b"\n" in content[at:]:
+        stop = content.index(b"\n", at) + 1
+        line = content[at:stop].removesuffix(b"\n").removesuffix(b"\r")
+        if any((octet < 32 and octet != 9) or octet == 127 for octet in line):
+            break
+        at = stop
+        if line.lower().strip(b" ") in (b"#end of ascii header", b"# end of ascii header"):
+            break
+    return content[:at]
+
+
+def test_any_header_ends_where_the_slow_parser_says(seed: int) -> None:
+    source = random.Random(seed)
+    pieces = (b"#", b"\n", b"\r\n", b"\r", b"# a: b\r\n", b"#\n", b"x", b"\t", b"\x80", b"\x00")
+    pieces += (b"#End Of ASCII Header\r\n", b"# End of ASCII Header \n", b"\n#", b"#End\n")
+    for _ in range(3000):
+        tail = b"".join(source.choice(pieces) for _ in range(source.randrange(12)))
+        content = HEAD + tail + b"\x00\n"  # so that it never ends inside its header
+        assert aedat_header.read(io.BytesIO(content)).raw == slow_header(content), content
+
+
 @pytest.mark.parametrize("line", [b"#\n", b"#" + b"x" * 1000 + b"\n", b"#" + b"x" * 9_000_000])
 def test_headers_without_end(line: bytes) -> None:
     with pytest.raises(CorruptError, match="too long"):

@@ -116,7 +116,7 @@ def _named(header: Header, options: ReadOptions) -> tuple[Sensor, str, str]:
             )
         return known, options.sensor, "option"
     for key, spelling in _NAMED_BY.items():
-        names = header.values(key)
+        names = header.fields.get(key, [])
         if not names:
             continue
         if any(ear in name.lower() for name in names for ear in _EARS):

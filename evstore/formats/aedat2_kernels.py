@@ -24,6 +24,9 @@ APS = 2
 IMU = 3
 COUNTS_SIZE = 4
 
+# Unsigned indices: numba need not look whether they count from the end.
+ONE, TWO = np.uint64(1), np.uint64(2)
+
 
 @kernel
 def swapped(word: Any) -> Any:
@@ -50,12 +53,12 @@ def decode_dvs128(
     """
     last = state[LAST]
     loop = state[LOOP]
-    n = filled
-    i = position
+    n = np.uint64(filled)
+    i = np.uint64(position)
     on = np.int64(0)
-    while i + 1 < words.size and n < t.size:
+    while i + ONE < np.uint64(words.size) and n < np.uint64(t.size):
         address = swapped(words[i])
-        stored = swapped(words[i + 1])
+        stored = swapped(words[i + ONE])
         if address > 0xFFFF and inferred:
             state[FAULT] = 1
             break
@@ -63,7 +66,7 @@ def decode_dvs128(
         if last - stored > 0x80000000:
             loop += 0x100000000
         last = stored
-        i += 2
+        i += TWO
         if address > 0x7FFF:
             counts[SPECIAL if address <= 0xFFFF else WIDE] += 1
             continue
@@ -72,12 +75,12 @@ def decode_dvs128(
         y[n] = address >> 8
         p[n] = (address & 1) ^ 1
         on += (address & 1) ^ 1
-        n += 1
+        n += ONE
     state[LAST] = last
     state[LOOP] = loop
     state[ON] += on
-    state[EVENTS] += n - filled
-    return i, n
+    state[EVENTS] += np.int64(n) - filled
+    return np.int64(i), np.int64(n)
 
 
 @kernel
@@ -101,24 +104,24 @@ def decode_davis(
     last = state[LAST]
     loop = state[LOOP]
     edges = state[TRIGGERS]
-    n = filled
-    i = position
+    n = np.uint64(filled)
+    i = np.uint64(position)
     on = np.int64(0)
-    while i + 1 < words.size and n < t.size and edges < trigger_t.size:
+    while i + ONE < np.uint64(words.size) and n < np.uint64(t.size) and edges < trigger_t.size:
         address = swapped(words[i])
-        stored = swapped(words[i + 1])
+        stored = swapped(words[i + ONE])
         # Only a step back of more than half the range is a wrap; smaller ones are kept as they are.
         if last - stored > 0x80000000:
             loop += 0x100000000
         last = stored
-        i += 2
+        i += TWO
         if address & 0x80000400 == 0:
             t[n] = loop + stored
             x[n] = (address >> 12) & 1023
             y[n] = address >> 22
             p[n] = (address >> 11) & 1
             on += (address >> 11) & 1
-            n += 1
+            n += ONE
         elif address & 0x80000000:
             counts[IMU if address & 0x800 else APS] += 1
         elif address & 7 == 2 or address & 7 == 3:
@@ -132,8 +135,8 @@ def decode_davis(
     state[LOOP] = loop
     state[TRIGGERS] = edges
     state[ON] += on
-    state[EVENTS] += n - filled
-    return i, n
+    state[EVENTS] += np.int64(n) - filled
+    return np.int64(i), np.int64(n)
 
 
 @kernel

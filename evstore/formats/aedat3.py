@@ -54,6 +54,7 @@ _EVENT_BYTES = {
     IMU6: IMU6_BYTES,
     IMU9: IMU9_BYTES,
 }
+_SOURCE = re.compile(r"source ([0-9]{1,5})")
 _STREAM = re.compile(r"source([0-9]{1,5})")
 
 #: Why an AEDAT file of another version is not read; the registry asks.
@@ -110,7 +111,7 @@ def _header(stream: BinaryIO) -> Header:
         )
     if not header.ended:
         raise CorruptError("the header has no end", offset=len(header.raw), expected="#!END-HEADER")
-    kinds = {value.upper() for value in header.values("format")} - {"RAW"}
+    kinds = {value.upper() for value in header.fields.get("format", [])} - {"RAW"}
     if kinds:
         raise UnsupportedError(
             "the packets are not raw", field="Format", expected="RAW", got=", ".join(sorted(kinds))
@@ -159,11 +160,10 @@ def _chosen(stream: BinaryIO, header: Header, options: ReadOptions) -> tuple[int
 def _devices(header: Header) -> dict[int, str]:
     """What the header calls each source; older logs that went into this one begin with a minus."""
     found: dict[int, str] = {}
-    for line in header.lines:
-        key, _, value = line.partition(":")
-        number = re.fullmatch(r" *source ([0-9]{1,5}) *", key, re.IGNORECASE)
+    for key, values in header.fields.items():
+        number = _SOURCE.fullmatch(key)
         if number:
-            found.setdefault(int(number[1]), value.strip())
+            found[int(number[1])] = values[0]
     return found
 
 
@@ -193,7 +193,7 @@ class _Walk:
         self._payload = payload
         self._source, self._sure = source, sure
         self._named = options.stream
-        self._met: dict[int, None] = {}  # sources of polarity events
+        self._met: dict[int | None, None] = {}  # sources of polarity events
         self._out = Gathered(options.batch_events, dropped)
 
     def batches(self) -> Iterator[Batch]:
@@ -257,8 +257,9 @@ class _Walk:
         out, state, kernels = self._out, self._state, self._kernels
         base = packet.overflow << TIME_BITS
         for piece in rows(self._payload, packet, "a polarity event"):
-            # Where they are not aligned, a copy: for such arrays numba would compile once more.
-            words: Any = np.require(np.frombuffer(piece, "<u4"), requirements="A")
+            words: Any = np.frombuffer(piece, "<u4")
+            if not words.flags.aligned:
+                words = words.copy()  # numba would compile once more for such arrays
             begin, position = self._payload.offset - len(piece), 0
             while True:
                 state[kernels.INVALID] = 0

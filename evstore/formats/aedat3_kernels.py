@@ -13,6 +13,9 @@ INVALID = 0  # events so far whose valid bit is 0
 FAULT = 1  # 1 where a time is negative
 STATE_SIZE = 2
 
+# Unsigned indices: numba need not look whether they count from the end.
+ONE, TWO = np.uint64(1), np.uint64(2)
+
 
 @kernel
 def decode(
@@ -29,14 +32,14 @@ def decode(
     """Pairs of u32, until they end, the batch is full or a time is negative; ``base`` is what the
     packet adds to every time. Returns (position, filled).
     """
-    n = filled
-    i = position
-    while i + 1 < words.size and n < t.size:
+    n = np.uint64(filled)
+    i = np.uint64(position)
+    while i + ONE < np.uint64(words.size) and n < np.uint64(t.size):
         address = np.int64(words[i])
-        stored = np.int64(words[i + 1])
+        stored = np.int64(words[i + ONE])
         if address & 1 == 0:
             state[INVALID] += 1
-            i += 2
+            i += TWO
             continue
         if stored > 0x7FFFFFFF:
             state[FAULT] = 1
@@ -45,6 +48,6 @@ def decode(
         x[n] = address >> 17
         y[n] = (address >> 2) & 0x7FFF
         p[n] = (address >> 1) & 1
-        i += 2
-        n += 1
-    return i, n
+        i += TWO
+        n += ONE
+    return np.int64(i), np.int64(n)

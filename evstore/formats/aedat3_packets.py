@@ -96,15 +96,22 @@ class Payload:
 
 
 def _check(packet: Packet) -> None:
+    kind, source, size, time_at, overflow, capacity, number, valid, _ = packet
+    if (
+        min(kind, source, overflow, time_at, valid) >= 0
+        and time_at <= size - 4
+        and valid <= number <= capacity
+    ):
+        return
     limits = (
-        ("eventType", packet.kind, 0, 0x7FFF),
-        ("eventSource", packet.source, 0, 0x7FFF),
-        ("eventSize", packet.event_bytes, 4, 0x7FFFFFFF),
-        ("eventTSOffset", packet.time_at, 0, packet.event_bytes - 4),
-        ("eventTSOverflow", packet.overflow, 0, 0x7FFFFFFF),
-        ("eventCapacity", packet.capacity, 0, 0x7FFFFFFF),
-        ("eventNumber", packet.number, 0, packet.capacity),
-        ("eventValid", packet.valid, 0, packet.number),
+        ("eventType", kind, 0, 0x7FFF),
+        ("eventSource", source, 0, 0x7FFF),
+        ("eventSize", size, 4, 0x7FFFFFFF),
+        ("eventTSOffset", time_at, 0, size - 4),
+        ("eventTSOverflow", overflow, 0, 0x7FFFFFFF),
+        ("eventCapacity", capacity, 0, 0x7FFFFFFF),
+        ("eventNumber", number, 0, capacity),
+        ("eventValid", valid, 0, number),
     )
     for field, value, least, most in limits:
         if not least <= value <= most:

@@ -22,29 +22,32 @@ VERSIONS = ("1.0", "2.0", "3.1", "4.0")
 DVS128, DAVIS = "DVS128", "DAVIS"
 
 _VERSION = re.compile(rb"#!AER-DAT([0-9]{1,3}\.[0-9]{1,3})\r?\n")
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_FIELD = re.compile(rb"^# ?([A-Za-z][A-Za-z0-9 -]{0,40}): *([^\r\n]*)", re.MULTILINE)
+_CREATED = re.compile(rb"^# created ([^\r\n]+)", re.MULTILINE)
+_MILLISECONDS = re.compile(r"System\.currentTimeMillis\(\) *([0-9]{1,16})")
 _PACKAGE = re.compile(r"\w+\.(?=[A-Za-z_])")
-_END = re.compile(rb"#[! ]*end(?: of ascii header|-header) *", re.IGNORECASE)
+
+_NO_MORE = re.compile(rb"\n(?!#)")
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_TEXT = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})
+_END = re.compile(rb"^#[! ]*end(?: of ascii header|-header) *\r?\n", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header: its own bytes, its lines without ``#``, and payload bytes read behind it."""
+    """A header: its own bytes, what its lines ``# key: value`` say by lower-case key, payload
+    bytes that were read behind it, and whether a line says that it ends.
+    """
 
     raw: bytes
-    lines: tuple[str, ...]
+    fields: dict[str, list[str]]
     rest: bytes
-    ended: bool  # by a line that says so
+    ended: bool
 
     @property
     def version(self) -> str | None:
         """`2.0` of ``#!AER-DAT2.0``; None where there is no such line."""
         return version(self.raw)
-
-    def values(self, key: str) -> list[str]:
-        """What the lines ``# key: value`` say, in order; keys are taken as case-insensitive."""
-        pairs = (line.partition(":") for line in self.lines)
-        return [value.strip() for name, _, value in pairs if name.strip().lower() == key]
 
 
 class Sensor(NamedTuple):
@@ -135,10 +138,12 @@ def read(stream: BinaryIO) -> Header:
         if got == 0:
             break
         end, more, ended = _parse(data, end)
-    lines = data[:end].decode("latin-1").split("\n")[:-1]
-    return Header(
-        bytes(data[:end]), tuple(line[1:].rstrip("\r") for line in lines), bytes(data[end:]), ended
-    )
+    raw = bytes(data[:end])
+    fields: dict[str, list[str]] = {}
+    for found in _FIELD.finditer(raw):
+        key, value = (text.decode("latin-1").strip() for text in found.groups())
+        fields.setdefault(key.lower(), []).append(value)
+    return Header(raw, fields, bytes(data[end:]), ended)
 
 
 def _parse(data: bytearray, start: int) -> tuple[int, bool, bool]:
@@ -147,18 +152,23 @@ def _parse(data: bytearray, start: int) -> tuple[int, bool, bool]:
 
     A line is text: without a line that ends the header, the first record may begin with ``#``.
     """
-    position = start
-    while data[position : position + 1] == b"#":
-        stop = data.find(b"\n", position)
-        line = data[position : stop if stop >= 0 else len(data)].removesuffix(b"\r")
-        if _NO_TEXT.search(line):
-            return position, False, False
-        if stop < 0:
-            return position, True, False
-        position = stop + 1
-        if _END.fullmatch(line):
-            return position, False, True
-    return position, position == len(data), False
+    if data[start : start + 1] != b"#":
+        return start, start == len(data), False
+    behind = _NO_MORE.search(data, start)
+    end = behind.end() if behind else max(start, data.rfind(b"\n") + 1)
+    odd = None if _is_text(data[start:end]) else _NO_TEXT.search(data, start, end)
+    end = end if odd is None else max(start, data.rfind(b"\n", 0, odd.start()) + 1)
+    last = _END.search(data, start, end) if b"header" in data[start:end].lower() else None
+    if last:
+        return last.end(), False, True
+    cut_line = bytes(data[end:]).removesuffix(b"\r")
+    more = end == len(data) or (cut_line[:1] == b"#" and not _NO_TEXT.search(cut_line))
+    return end, odd is None and more, False
+
+
+def _is_text(data: bytearray) -> bool:
+    """What `_NO_TEXT` says, four times as fast where there is nothing to find."""
+    return not data.translate(None, _TEXT) and data.count(b"\r") == data.count(b"\r\n")
 
 
 def metadata(header: Header) -> dict[str, Any]:
@@ -167,18 +177,17 @@ def metadata(header: Header) -> dict[str, Any]:
     if header.version is not None:
         found["aedat_version"] = header.version
     for key, name in _KEPT.items():
-        if values := header.values(key):
-            found[name] = values[0]
-    for line in header.lines:
-        if line.startswith(" created "):
-            found.setdefault("created", line[9:].strip())
+        if key in header.fields:
+            found[name] = header.fields[key][0]
+    created = _CREATED.search(header.raw)
+    if created:
+        found.setdefault("created", created[1].decode("latin-1").strip())
     milliseconds = _MILLISECONDS.fullmatch(found.pop("creation_time", ""))
     if milliseconds:
         found["creation_time_ms"] = int(milliseconds[1])
     return found
 
 
-_MILLISECONDS = re.compile(r"System\.currentTimeMillis\(\) *([0-9]{1,16})")
 _KEPT = {
     "aechip": "aechip",
     "hardwareinterface": "hardware_interface",
