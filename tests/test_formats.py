@@ -19,7 +19,7 @@ BAD = vectors.files("bad")
 MAX_BYTES = 65_536
 
 # Every record stands for itself, so what a cut file gives is the start of the whole.
-RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40", "es"}
+RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40", "es", "aedat2", "aedat3"}
 
 
 def parametrize(paths: list[Path]) -> Any:

@@ -11,7 +11,20 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "bin40", "es", "aedat2", "aedat3")
+NAMES = (
+    "evs",
+    "evt2",
+    "evt3",
+    "dat",
+    "npz",
+    "npy",
+    "csv",
+    "rpg",
+    "bin40",
+    "es",
+    "aedat2",
+    "aedat3",
+)
 
 #: What each format module has.
 ATTRIBUTES = (
