@@ -410,7 +410,12 @@ def mat73_bad() -> None:
         "no MAT v7.3 header",
         "MAT v5 under the wrong name",
     )
-    add("damaged.mat", whole[:520] + bytes(90) + whole[610:], "CorruptError", "not a readable HDF5 file")
+    add(
+        "damaged.mat",
+        whole[:520] + bytes(90) + whole[610:],
+        "CorruptError",
+        "not a readable HDF5 file",
+    )
     made = Hdf5()
     made.array("K", "f8", np.eye(3))
     add("no_events.mat", made, "UnsupportedError", "no variable of events")

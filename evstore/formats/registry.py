@@ -9,7 +9,21 @@ from types import ModuleType
 from evstore.errors import ArgumentError, FormatError, UnsupportedError
 
 #: Module names, in the order they are listed to users.
-NAMES = ("evs", "evt2", "evt3", "dat", "npz", "npy", "csv", "rpg", "mat", "mat73", "arrow", "parquet", "bin40")
+NAMES = (
+    "evs",
+    "evt2",
+    "evt3",
+    "dat",
+    "npz",
+    "npy",
+    "csv",
+    "rpg",
+    "mat",
+    "mat73",
+    "arrow",
+    "parquet",
+    "bin40",
+)
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
