@@ -50,12 +50,18 @@ def describe(path: str, *, scan: bool = False, **said: Any) -> dict[str, Any]:
     """
     if said.get("input_format") in (None, "evs") and is_shard(path):
         return _of_shard(path, said.get("recording"))
-    from evstore.recording.opening import open
+    from evstore.recording.opening import open_all
 
-    with open(path, **said) as recording:
-        found = _of_foreign(recording, scan)
-    n_bytes = os.path.getsize(path) if path != "-" else None
-    return _totals(path, found.pop("format"), n_bytes, [found])
+    recordings = open_all(path, **said)
+    try:
+        found = [_of_foreign(recording, scan) for recording in recordings]
+    finally:
+        for recording in recordings:
+            recording.close()
+    name = path if os.path.exists(path) else _split(path)[0]
+    n_bytes = os.path.getsize(name) if path != "-" else None
+    formats = [one.pop("format") for one in found]
+    return _totals(path, formats[0], n_bytes, found)
 
 
 def is_shard(path: str) -> bool:
@@ -196,12 +202,14 @@ def _scanned(recording: Recording) -> dict[str, Any]:
         events += len(batch)
         on += int(np.count_nonzero(batch.p))
         _add_batch(times, batch.t)
-    triggers = recording.triggers
+    rows = {stream: recording.side(stream) or {} for stream in recording.side_streams}
     return {
         "events": events,
         **times.summary(),
         "on_events": on,
-        "side_streams": {"triggers": len(triggers["t"])} if triggers else {},
+        "side_streams": {
+            stream: len(next(iter(table.values()))) for stream, table in rows.items() if table
+        },
         "dropped": dict(recording.dropped),
     }
 

@@ -6,8 +6,10 @@ import os
 
 from evstore.errors import TruncatedError
 from evstore.events import Events
+from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
-from evstore.recording.opening import is_shard, open, split_address
+from evstore.recording.opening import is_shard, open_all, split_address
+from evstore.recording.sides import with_triggers
 from evstore.shard.recover import Recovery, recover_shard
 from evstore.shard.writer import ShardWriter
 
@@ -27,41 +29,51 @@ def recover(
     name, _ = split_address(os.fspath(path))
     if said.get("input_format") in (None, "evs") and is_shard(name):
         return recover_shard(name, out, overwrite)
-    recording = open(name, **said)  # type: ignore[arg-type]
-    assert isinstance(recording, ForeignRecording)
-    with recording:
-        return _recover_foreign(recording, out, overwrite)
+    recordings = open_all(path, **said)
+    try:
+        return _recover_foreign(recordings, out, overwrite)
+    finally:
+        for recording in recordings:
+            recording.close()
 
 
 def _recover_foreign(
-    recording: ForeignRecording, out: str | os.PathLike[str], overwrite: bool
+    recordings: list[Recording], out: str | os.PathLike[str], overwrite: bool
 ) -> Recovery:
-    report = Recovery(recordings=1)
+    report = Recovery(recordings=len(recordings))
     shard = ShardWriter(out, overwrite=overwrite, flush_s=None)
     try:
-        source = {"name": os.path.basename(recording.path), "format": recording.format}
-        writer = shard.recording(
-            "",
-            resolution=None if recording.grows else recording.stated_resolution,
-            metadata={**recording.metadata, "source": source},
-        )
-        try:
-            for batch in recording.raw_batches():
-                if batch.triggers is not None:
-                    writer.trigger(*batch.triggers)
-                writer.write(Events.of(*batch[:4]))
-        except TruncatedError as error:
-            report.problems.append(str(error))
-            writer.metadata["recovered"] = {"end": "lost"}
-        if recording.dropped:
-            writer.metadata["dropped"] = dict(recording.dropped)
-        if recording.grows and recording.resolution_so_far is not None:
-            writer.state_resolution(recording.resolution_so_far)
-        writer.close()
-        report.events = writer.n_events
-        report.chunks = shard.done[0].n_chunks
+        for recording in recordings:
+            assert isinstance(recording, ForeignRecording)
+            _copy(recording, shard, report)
+        report.chunks = sum(info.n_chunks for info in shard.done)
         shard.close()
     except BaseException:
         shard.abort()
         raise
     return report
+
+
+def _copy(recording: ForeignRecording, shard: ShardWriter, report: Recovery) -> None:
+    """What is whole of a recording."""
+    source = {"name": os.path.basename(recording.path), "format": recording.format}
+    writer = shard.recording(
+        recording.id,
+        resolution=None if recording.grows else recording.stated_resolution,
+        label=recording.label,
+        metadata={**recording.metadata, "source": source},
+    )
+    try:
+        for batch in recording.raw_batches():
+            for stream, table in with_triggers(batch.triggers, batch.side).items():
+                writer.append_rows(stream, table)
+            writer.write(Events.of(*batch[:4]))
+    except TruncatedError as error:
+        report.problems.append(str(error))
+        writer.metadata["recovered"] = {"end": "lost"}
+    if recording.dropped:
+        writer.metadata["dropped"] = dict(recording.dropped)
+    if recording.grows and recording.resolution_so_far is not None:
+        writer.state_resolution(recording.resolution_so_far)
+    writer.close()
+    report.events += writer.n_events

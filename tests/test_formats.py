@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import pytest
 
 import vectors
-from evstore.errors import EvstoreError, TruncatedError
-from evstore.formats import registry
-from vectors import COLUMNS, DIGESTS, FORMATS, Case, case, consume, join, name_of
+from evstore.formats import conformance, registry
+from vectors import FORMATS, case, name_of
 
 VECTORS = vectors.files("vectors")
 BAD = vectors.files("bad")
 MAX_BYTES = 65_536
-DTYPES = (np.int64, np.uint16, np.uint16, np.uint8)
 
 # Every record stands for itself, so what a cut file gives is the start of the whole.
-RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40"}
+RECORD_FORMATS = {"evt2", "evt21", "evt3", "dat", "bin40", "es"}
 
 
 def parametrize(paths: list[Path]) -> Any:
     return pytest.mark.parametrize("path", paths, ids=[name_of(path) for path in paths])
-
-
-def expect_events(case: Case, decoded: vectors.Decoded) -> None:
-    expected = case.expected
-    assert decoded.columns[0].size == expected["events"]
-    for name, column in zip(COLUMNS, decoded.columns, strict=True):
-        if name in expected:
-            assert column.tolist() == expected[name], name
-        else:
-            digest = hashlib.sha256(np.ascontiguousarray(column).tobytes()).hexdigest()
-            assert digest == expected["sha256"][DIGESTS[name]], name
-    for k, name in enumerate(("t", "id", "p")):
-        assert decoded.triggers[k].tolist() == expected.get("triggers", {}).get(name, [])
-    side = {
-        stream: {name: column.tolist() for name, column in columns.items()}
-        for stream, columns in decoded.side.items()
-    }
-    assert side == expected.get("side", {})
 
 
 def test_folders_and_modules_are_the_same() -> None:
@@ -62,12 +40,10 @@ def test_folder_is_whole(folder: Path) -> None:
 
 @pytest.mark.parametrize("module", registry.all_formats(), ids=lambda module: module.NAME)
 def test_module_says_what_it_is(module: Any) -> None:
+    conformance.check_module(module)
     assert module.NAME in registry.NAMES
     assert module.__name__.endswith(f".{module.NAME}")
-    assert module.TITLE
-    assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in module.SUFFIXES)
     assert all(registry.by_name(name) is module for name in module.INPUT_FORMATS)
-    assert hasattr(module, "writer") is module.WRITES
 
 
 @pytest.mark.parametrize(
@@ -96,63 +72,17 @@ def test_vector_is_small_and_says_where_it_comes_from(path: Path) -> None:
 @parametrize(VECTORS)
 @pytest.mark.parametrize("batch_events", [1, 7, 65_536])
 def test_vector_decodes(path: Path, batch_events: int) -> None:
-    vector = case(path)
-    reading = vector.reading(batch_events=batch_events)
-    batches = list(reading.batches)
-    for batch in batches:
-        assert batch.t.size <= batch_events
-        for column, dtype in zip(batch[:4], DTYPES, strict=True):
-            assert column.dtype == dtype
-            assert column.flags.c_contiguous
-            assert column.flags.writeable
-    expect_events(vector, join(batches))
-    resolution = vector.expected["resolution"]
-    assert reading.resolution == (None if resolution is None else tuple(resolution))
-    assert reading.dropped == vector.expected.get("dropped", {})
-    assert reading.format == vector.module.NAME
-    assert reading.label == vector.expected.get("label")
-    json.dumps(reading.metadata)
+    conformance.check_vector(case(path), batch_events)
 
 
 @parametrize([path for path in VECTORS if case(path).guessable])
 def test_vector_is_recognised_by_its_content(path: Path) -> None:
-    content = path.read_bytes()
-    found = registry.detect(content[:65_536], len(content), path.suffix)
-    assert path.parent.parent.name == found.NAME
-
-
-class Trickle(io.RawIOBase):
-    """A pipe: no seeking, and a few bytes at a time."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self._content[self._at : self._at + min(len(buffer), 1 + self._at % 97)]
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+    conformance.check_recognised(case(path))
 
 
 @parametrize([path for path in VECTORS if not case(path).module.SEEKS])
 def test_vector_decodes_from_a_pipe(path: Path) -> None:
-    vector = case(path)
-    stream: Any = Trickle(path.read_bytes())
-    options = vectors.ReadOptions(**vector.options)
-    expect_events(
-        vector, join(list(vector.module.read(stream, options, vector.input_format).batches))
-    )
-
-
-def rows_of_bad(folder: Path) -> dict[str, tuple[str, str]]:
-    text = (folder / "bad" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]+)\|$", text, re.M)
-    cells = [[cell.strip().strip("`") for cell in row] for row in rows]
-    return {row[0]: (row[1], row[2]) for row in cells if "." in row[0]}
+    conformance.check_pipe(case(path))
 
 
 @pytest.mark.parametrize(
@@ -161,34 +91,57 @@ def rows_of_bad(folder: Path) -> dict[str, tuple[str, str]]:
 def test_bad_files_and_their_table_are_the_same(folder: Path) -> None:
     found = {path.name for path in BAD if path.parent.parent == folder}
     assert found
-    assert set(rows_of_bad(folder)) == found
+    assert set(conformance.rows_of_bad(folder)) == found
 
 
 @parametrize(BAD)
 def test_bad_file_raises_what_its_table_says(path: Path) -> None:
-    kind, words = rows_of_bad(path.parent.parent)[path.name]
-    with pytest.raises(EvstoreError) as caught:
-        list(case(path).reading().batches)
-    assert type(caught.value).__name__ == kind
-    assert words in str(caught.value)
+    conformance.check_bad(case(path))
 
 
 @parametrize(VECTORS)
 def test_every_prefix_gives_events_or_an_error(path: Path) -> None:
     vector = case(path)
-    content = path.read_bytes()
-    whole = join(list(vector.reading(content).batches)).columns
-    for length in range(len(content)):
-        try:
-            reading = vector.reading(content[:length], batch_events=1000)
-        except EvstoreError:
-            continue
-        batches, error = consume(reading.batches)
-        assert error is None or isinstance(error, EvstoreError), (length, error)
-        if vector.module.NAME in RECORD_FORMATS:
-            given = join(batches).columns
-            count = given[0].size
-            for column, other in zip(given, whole, strict=True):
-                assert np.array_equal(column, other[:count]), length
-            if isinstance(error, TruncatedError):
-                assert error.safe_events == count, length
+    conformance.check_prefixes(vector, records=vector.module.NAME in RECORD_FORMATS)
+
+
+# -------------------------------------------------------------------- the checks themselves
+
+
+def wrong(path: Path, tmp_path: Path, **said: Any) -> conformance.Case:
+    """A copy of a vector whose JSON says something else."""
+    folder = tmp_path / path.parent.parent.name / "vectors"
+    folder.mkdir(parents=True)
+    copy = folder / path.name
+    copy.write_bytes(path.read_bytes())
+    told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    copy.with_suffix(".json").write_text(json.dumps({**told, **said}), encoding="utf-8")
+    return case(copy)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"events": 99}, "99"), ({"t": [1]}, "t: "), ({"resolution": [5, 5]}, "resolution"),
+        ({"dropped": {"a": 1}}, "dropped"), ({"label": 3}, "label"),
+        ({"triggers": {"t": [1], "id": [0], "p": [1]}}, "triggers"),
+        ({"side": {"imu": {"t": [1]}}}, "side streams"),
+    ],
+)  # fmt: skip
+def test_a_reader_that_is_wrong_does_not_conform(
+    tmp_path: Path, said: dict[str, Any], words: str
+) -> None:
+    path = FORMATS / "bin40" / "vectors" / "plain.bin"
+    conformance.check_vector(case(path), 7)
+    with pytest.raises(conformance.NotConforming, match=words):
+        conformance.check_vector(wrong(path, tmp_path, **said), 7)
+
+
+def test_the_checks_of_another_package(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(FORMATS / "bin40")
+    with mock.patch.object(conformance, "COPIES", 20):
+        assert conformance.main(["evstore.formats.bin40", folder]) == 0
+    assert "0 failed" in capsys.readouterr().out
+    assert conformance.main(["evstore.formats.dat", folder]) == 1
+    assert "cut_record.bin: FormatError, expected TruncatedError" in capsys.readouterr().out
+    assert conformance.main([]) == 2

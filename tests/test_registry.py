@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -28,7 +31,7 @@ def test_empty_file() -> None:
 
 
 def test_text_named_raw_lists_what_is_readable() -> None:
-    with pytest.raises(FormatError, match=r"--input-format: .*evt2, evt3, dat, dat-v1"):
+    with pytest.raises(FormatError, match=r"--input-format: .*evt2, evt21, .*evt3, dat, dat-v1"):
         detect(TEXT, ".raw")
 
 
@@ -42,7 +45,6 @@ def test_the_suffix_does_not_matter(suffix: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "name"),
     [
-        (["evt 2.1", "format EVT21;height=720;width=1280", "end"], "EVT2.1"),
         (["format EVT4;height=720;width=1280"], "EVT4"),
         (["format AER", "end"], "AER"),
         (["format HISTO3D;height=320;width=320", "end"], "HISTO3D"),
@@ -66,7 +68,7 @@ def test_dat_of_triggers_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("magic", "words"),
-    [(b"#!AER-DAT4.0\r\n", "AEDAT"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"#ROSBAG V2.0\n", "ROS")],
+    [(b"#!AER-DAT4.0\r\n", "AEDAT"), (b"\x89HDF\r\n\x1a\n", "HDF5")],
 )
 def test_files_of_other_kinds_are_named(magic: bytes, words: str) -> None:
     with pytest.raises(UnsupportedError, match=words):
@@ -106,3 +108,63 @@ def test_order() -> None:
     names = [module.NAME for module in registry.all_formats()]
     assert names == [name for name in registry.NAMES if name in names]
     assert {"evt2", "evt3", "dat", "bin40"} <= set(names)
+
+
+# ------------------------------------------------------------------- formats of other packages
+
+
+class Point:
+    """An entry point, as far as the registry looks at it."""
+
+    def __init__(self, name: str, found: Any) -> None:
+        self.name = name
+        self._found = found
+
+    def load(self) -> Any:
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
+
+
+def other(name: str = "celex", **more: Any) -> ModuleType:
+    module = ModuleType(name)
+    module.__dict__.update(
+        NAME=name, TITLE="CeleX", SUFFIXES=(".clx",), INPUT_FORMATS=(name,), WRITES=False,
+        SEEKS=False, probe=lambda head, size: head.startswith(b"CLX"), read=None,
+    )  # fmt: skip
+    module.__dict__.update(more)
+    return module
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, Any]], None]]:
+    def install(found: dict[str, Any]) -> None:
+        points = [Point(name, module) for name, module in found.items()]
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+        registry._of_others.cache_clear()
+
+    yield install
+    registry._of_others.cache_clear()
+
+
+def test_a_format_of_another_package(others: Callable[[dict[str, Any]], None]) -> None:
+    module = other()
+    others({"celex": module})
+    assert registry.detect(b"CLX" + bytes(20), 23) is module
+    assert registry.by_name("celex") is module
+    assert registry.all_formats()[-1] is module
+
+
+def test_one_that_cannot_be_is_left_out_with_a_warning(
+    others: Callable[[dict[str, Any]], None],
+) -> None:
+    half = other("half")
+    del half.probe
+    others({"a": ImportError("no celex"), "b": half, "c": other("evt3")})
+    with pytest.warns(UserWarning, match="format") as warned:
+        names = [module.NAME for module in registry.all_formats()]
+    assert names == [name for name in registry.NAMES if name in names]
+    said = [str(one.message) for one in warned]
+    assert "cannot be loaded: ImportError('no celex')" in said[0]
+    assert "format 'b' lacks probe" in said[1]
+    assert "'evt3' is there already" in said[2]

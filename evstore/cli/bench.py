@@ -15,7 +15,11 @@ LENGTHS = ("1000", "10000")  # of windows, in microseconds
 
 @click.command("bench")
 @click.argument("path", metavar="FILE")
-@click.option("--recording", metavar="ID", help="One recording of a shard of many.")
+@click.option(
+    *("--recording", "--path", "--topic", "recording"),
+    metavar="ID",
+    help="One recording of a shard of many, or one event stream (topic, path) of a file.",
+)
 @click.option(
     "--events",
     "most",

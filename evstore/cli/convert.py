@@ -141,6 +141,8 @@ def _print_receipt(receipt: Receipt, delete: bool) -> None:
         said.append(printing.count(receipt.recordings, "recording"))
     if receipt.triggers:
         said.append(printing.count(receipt.triggers, "trigger"))
+    others = {k: v for k, v in receipt.side_streams.items() if k not in ("triggers", "image_bytes")}
+    said += [f"{rows:,} rows of {stream}" for stream, rows in others.items()]
     sizes = printing.size(receipt.bytes_out)
     if receipt.bytes_in:
         sizes = f"{printing.size(receipt.bytes_in)} -> {sizes}"
@@ -150,6 +152,8 @@ def _print_receipt(receipt: Receipt, delete: bool) -> None:
     said.append(f"{receipt.seconds:.1f} s")
     if receipt.verified:
         said.append("verified")
+    if receipt.restored:
+        said.append(f"the original restored {receipt.restored}")
     if receipt.deleted_source:
         said.append("source deleted")
     printing.echo(line + ", ".join(said))

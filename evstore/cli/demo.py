@@ -14,7 +14,11 @@ from evstore.selection import parse_time
 
 @click.command("demo")
 @click.argument("path", metavar="[FILE]", required=False)
-@click.option("--recording", metavar="ID", help="One recording of a shard of many.")
+@click.option(
+    *("--recording", "--path", "--topic", "recording"),
+    metavar="ID",
+    help="One recording of a shard of many, or one event stream (topic, path) of a file.",
+)
 @click.option(
     "--duration", metavar="TIME", callback=parsed(parse_time), help="How long to simulate (3s)."
 )

@@ -17,7 +17,11 @@ SHOWN_GAPS = 5
 @click.command("info")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.option("--scan", is_flag=True, help="Read a foreign file's events too, not its header only.")
-@click.option("--recording", metavar="ID", help="One recording of a shard of many.")
+@click.option(
+    *("--recording", "--path", "--topic", "recording"),
+    metavar="ID",
+    help="One recording of a shard of many, or one event stream (topic, path) of a file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @input_flags
 def command(

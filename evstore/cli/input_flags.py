@@ -49,6 +49,7 @@ def input_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
         sensor: str | None,
         grow: bool,
         drop_outside: bool,
+        untrusted: bool,
         **rest: Any,
     ) -> Any:
         said = {
@@ -59,6 +60,7 @@ def input_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
             "sensor": sensor,
             "grow": grow,
             "drop_outside": drop_outside,
+            "untrusted": untrusted,
         }
         return verb(*args, said=said, **rest)
 
@@ -89,6 +91,11 @@ def input_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--drop-outside", is_flag=True, help="Leave out events outside the resolution; count."
+        ),
+        click.option(
+            "--untrusted",
+            is_flag=True,
+            help="Parse HDF5, Parquet and the like in a process of its own.",
         ),
     )
     return with_flags(flags, reading)

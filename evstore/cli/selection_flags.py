@@ -69,7 +69,11 @@ def selection_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
             callback=parsed(parse_polarity),
             help="Only events of this polarity.",
         ),
-        click.option("--recording", metavar="ID", help="One recording of a shard of many."),
+        click.option(
+            *("--recording", "--path", "--topic", "recording"),
+            metavar="ID",
+            help="One recording of a shard of many, or one event stream (topic, path) of a file.",
+        ),
     )
     return with_flags(flags, selecting)
 

@@ -106,7 +106,11 @@ def _filled(receipt: Receipt, job: Job, options: Options, infos: list[RecordingI
     receipt.format = _about(infos[0]).get("format")
     receipt.recordings = len(infos)
     receipt.events = sum(info.n_events for info in infos)
-    receipt.triggers = sum(part[2] for i in infos for part in i.side.get("triggers", ()))
+    for info in infos:
+        for stream, parts in info.side.items():
+            rows = sum(part[2] for part in parts)
+            receipt.side_streams[stream] = receipt.side_streams.get(stream, 0) + rows
+    receipt.triggers = receipt.side_streams.get("triggers", 0)
     receipt.roots = [info.root.hex() for info in infos]
     receipt.partial = not options.selection.is_everything or options.recording is not None
     for info in infos:

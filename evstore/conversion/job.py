@@ -13,7 +13,7 @@ from evstore.selection import Selection
 #: Options that say how a source is to be read.
 SAID = (
     *("recording", "input_format", "columns", "time_unit"),
-    *("resolution", "sensor", "grow", "drop_outside"),
+    *("resolution", "sensor", "grow", "drop_outside", "untrusted"),
 )
 
 
@@ -30,6 +30,7 @@ class Options:
     sensor: str | None = None
     grow: bool = False
     drop_outside: bool = False
+    untrusted: bool = False
     overwrite: bool = False
     resume: bool = False
     verify: bool = False
@@ -56,6 +57,7 @@ class Options:
         """What makes a conversion give other events, as JSON; what was not asked is left out."""
         chosen = {"selection": asdict(self.selection), **self.said()}
         usual = {"selection": asdict(Selection()), **dict.fromkeys(SAID)}
+        del chosen["untrusted"]  # gives the same events
         asked = {k: v for k, v in chosen.items() if v != usual[k] and v is not False}
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found
@@ -80,6 +82,8 @@ class Receipt:
     events: int = 0
     recordings: int = 1
     triggers: int = 0
+    side_streams: dict[str, int] = field(default_factory=dict)  # rows of each, triggers among them
+    restored: str | None = None  # "byte for byte" or "event for event", of a source's own format
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0

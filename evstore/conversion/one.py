@@ -11,7 +11,7 @@ from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
 from evstore.conversion.teller import Progress
 from evstore.conversion.to_format import write_foreign
-from evstore.conversion.to_shard import batch_events, write_shard
+from evstore.conversion.to_shard import add_dropped, batch_events, write_shard
 from evstore.digests import digest
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.recording.base import Recording
@@ -105,11 +105,9 @@ def _write(
                 "name it with --recording"
             )
         write_foreign(job, options, recordings[0], receipt, progress, kind)
+        add_dropped(receipt, recordings[0])
     else:
         write_shard(job, options, recordings, receipt, progress)
-    for recording in recordings:
-        for what, count in recording.dropped.items():
-            receipt.dropped[what] = receipt.dropped.get(what, 0) + count
 
 
 def _is_one_of_many(source: str, recordings: list[Recording]) -> bool:

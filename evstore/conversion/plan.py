@@ -13,7 +13,8 @@ from evstore.formats import registry
 from evstore.recording.opening import is_shard, split_address
 from evstore.recording.stream import is_pipe
 
-SUFFIXES = {"evs": ".evs", "evt3": ".raw", "csv": ".csv", "npz": ".npz"}
+#: What is written, and the suffix that says so; of two with one suffix the first.
+SUFFIXES = {"evs": ".evs", "evt3": ".raw", "csv": ".csv", "npz": ".npz", "es": ".es"}
 
 
 def output_format(target: str, options: Options) -> str:
@@ -21,7 +22,7 @@ def output_format(target: str, options: Options) -> str:
     named = options.output_format
     if named is None:
         suffix = os.path.splitext(target)[1].lower()
-        named = {s: name for name, s in SUFFIXES.items()}.get(suffix, "evs")
+        named = {s: name for name, s in reversed(SUFFIXES.items())}.get(suffix, "evs")
     if named not in SUFFIXES:
         raise ArgumentError(f"evstore writes {', '.join(SUFFIXES)}; got {named!r}")
     return named

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import os
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from evstore.conversion.feed import feed
 from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.source_hash import hash_file
 from evstore.conversion.teller import Progress, Teller
 from evstore.digests import Digest
 from evstore.errors import ArgumentError
@@ -17,8 +21,11 @@ from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
+from evstore.recording.sides import TRIGGERS, rows_of, without_triggers
 from evstore.recording.stream import is_pipe
 from evstore.shard.output import PartFile
+
+TOP, BOTTOM = "top-left", "bottom-left"
 
 
 def write_foreign(
@@ -33,8 +40,9 @@ def write_foreign(
 
     The part is removed where this fails, or kept where the source cannot be read again.
     """
-    if options.rebase and kind != "evt3":
-        raise ArgumentError(f"{kind} holds any time as it is: --rebase is for evt3")
+    rebases = inspect.signature(registry.by_name(kind).writer).parameters
+    if options.rebase and "rebase" not in rebases:
+        raise ArgumentError(f"{kind} holds any time as it is: no --rebase")
     resolution = _resolution(job, options, recording)
     live = is_pipe(job.source)
     digest, told = Digest(), Teller(progress, recording)
@@ -57,6 +65,27 @@ def write_foreign(
     result = digest.result(resolution)
     receipt.events = result["events"]
     receipt.digest = result["sha256"]
+    receipt.restored = _restored(job, recording, receipt, kind)
+
+
+def _flips(recording: Recording, module: ModuleType) -> bool:
+    """Whether rows count from the bottom in the source, and from the top in the target.
+
+    Tables have no origin: they hold what they are given. A writer of a format whose rows count
+    from the bottom looks at the metadata itself.
+    """
+    bottom = recording.metadata.get("origin") == BOTTOM
+    return bottom and getattr(module, "ORIGIN", None) == TOP
+
+
+def _restored(job: Job, recording: Recording, receipt: Receipt, kind: str) -> str | None:
+    """Whether a whole shard's recording went back to the very file it was made of."""
+    source = recording.metadata.get("source")
+    if receipt.partial or not isinstance(source, dict) or source.get("format") != kind:
+        return None
+    known = recording.metadata.get("source_sha256")
+    same = source.get("size") == os.path.getsize(job.target) and known == hash_file(job.target)
+    return "byte for byte" if same else "event for event"
 
 
 def _resolution(job: Job, options: Options, recording: Recording) -> tuple[int, int]:
@@ -84,17 +113,23 @@ def _pour(
     told: Teller,
     receipt: Receipt,
 ) -> None:
-    """Events and, where the format takes them, the triggers that fall between."""
+    """Events and, where the format takes them, rows of side streams that fall between."""
     said: dict[str, Any] = {"rebase": True} if options.rebase else {}
-    writer = registry.by_name(kind).writer(stream, resolution, recording.metadata, **said)
-    takes = hasattr(writer, "write_batch")
-    triggers_seen = 0
+    module = registry.by_name(kind)
+    writer = module.writer(stream, resolution, recording.metadata, **said)
+    taken: tuple[str, ...] = getattr(writer, "TAKES", getattr(module, "TAKES", ()))
+    flips = _flips(recording, module)
+    met: dict[str, int] = {}
     try:
-        for events, triggers in feed(recording, options.selection):
-            triggers_seen += 0 if triggers is None else len(triggers.t)
-            columns = (events.t, events.x, events.y, events.p)
-            if takes:
-                writer.write_batch(Batch(*columns, triggers))
+        for events, sides in feed(recording, options.selection):
+            for name, table in sides.items():
+                met[name] = met.get(name, 0) + rows_of(table)
+            y = (resolution[1] - 1 - events.y).astype(events.y.dtype) if flips else events.y
+            columns = (events.t, events.x, y, events.p)
+            if taken:
+                kept = {name: table for name, table in sides.items() if name in taken}
+                triggers, side = without_triggers(kept)
+                writer.write_batch(Batch(*columns, triggers, side or None))
             else:
                 writer.write(*columns)
             origin = (writer.origin or 0) if options.rebase else 0
@@ -105,20 +140,18 @@ def _pour(
         if hasattr(writer, "discard"):
             writer.discard()
         raise
-    if takes:
-        receipt.triggers = triggers_seen
-    elif triggers_seen:
-        receipt.dropped["triggers"] = triggers_seen
-    receipt.dropped |= _without_a_place(recording)
+    receipt.side_streams = {stream: rows for stream, rows in met.items() if stream in taken}
+    receipt.triggers = receipt.side_streams.get(TRIGGERS, 0)
+    receipt.dropped |= _without_a_place(recording, taken, met)
 
 
-def _without_a_place(recording: Recording) -> dict[str, int]:
-    """What a shard holds beside events and triggers: no other format takes it."""
-    if not isinstance(recording, ShardRecording):
-        return {}
-    rows = {
-        stream: sum(part[2] for part in parts)
-        for stream, parts in recording.info.side.items()
-        if stream != "triggers"
-    }
+def _without_a_place(
+    recording: Recording, taken: tuple[str, ...], met: dict[str, int]
+) -> dict[str, int]:
+    """Rows of side streams, and a label, that the format does not take."""
+    rows = {stream: count for stream, count in met.items() if stream not in taken}
+    if isinstance(recording, ShardRecording):
+        for stream, parts in recording.info.side.items():
+            if stream not in taken and stream not in rows:
+                rows[stream] = sum(part[2] for part in parts)
     return {**rows, **({"label": 1} if recording.label is not None else {})}

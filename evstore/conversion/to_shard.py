@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from evstore import __version__
-from evstore.conversion.feed import feed, select_triggers
+from evstore.conversion.feed import feed
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Progress, Teller
-from evstore.formats.reading import BATCH_EVENTS, Triggers
+from evstore.formats.reading import BATCH_EVENTS
 from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
+from evstore.recording.opening import split_address
+from evstore.recording.sides import selected
 from evstore.recording.stream import is_pipe
 from evstore.shard.recording_writer import LEAVES_AT_ONCE, RecordingWriter
 from evstore.shard.root import LEAF_EVENTS
@@ -44,7 +46,7 @@ def write_shard(
     if _has_helpers(receipt):
         pool = ThreadPoolExecutor(min(MOST_HELPERS, max(1, _cores() - 1)), "evstore-leaf")
     shard: ShardWriter | None = None
-    source_hash: SourceHash | None = None  # of the one foreign recording
+    source_hash: SourceHash | None = None  # of a foreign file
     try:
         with interrupts_held():
             shard = ShardWriter(
@@ -58,13 +60,23 @@ def write_shard(
         for recording in recordings:
             told = Teller(progress, recording)
             if isinstance(recording, ForeignRecording):
-                source_hash = SourceHash(job.source, pool)
+                source_hash = source_hash or SourceHash(split_address(job.source)[0], pool)
                 writer = _copy_foreign(shard, recording, job, options, told, source_hash)
+                if len(recordings) > 1:
+                    writer.metadata["group"] = os.path.basename(job.source)
+                writer.close()
+                add_dropped(receipt, recording)
+                recording.close()  # a file may hold thousands
             else:
                 assert isinstance(recording, ShardRecording)
                 writer = _copy_shard(shard, recording, job, options, told)
+                add_dropped(receipt, recording)
             receipt.events += writer.n_events
             receipt.triggers += writer.rows("triggers")
+            for stream in writer.side_streams:
+                receipt.side_streams[stream] = receipt.side_streams.get(stream, 0) + writer.rows(
+                    stream
+                )
             assert writer.root is not None
             receipt.roots.append(writer.root.hex())
         shard.close()
@@ -79,6 +91,12 @@ def write_shard(
             pool.shutdown()  # of what it has yet to do, nothing takes long
         if source_hash is not None:
             source_hash.close()
+
+
+def add_dropped(receipt: Receipt, recording: Recording) -> None:
+    """Count what of a recording was not kept."""
+    for what, count in recording.dropped.items():
+        receipt.dropped[what] = receipt.dropped.get(what, 0) + count
 
 
 def _copy_foreign(
@@ -97,10 +115,12 @@ def _copy_foreign(
     if options.resolution is not None:
         metadata["resolution_from"] = "given"
     resolution = None if recording.grows else recording.stated_resolution
-    writer = shard.recording(recording.id, resolution=resolution, metadata=metadata)
-    for events, triggers in feed(recording, options.selection):
-        if triggers is not None:
-            writer.trigger(*triggers)
+    writer = shard.recording(
+        recording.id, resolution=resolution, label=recording.label, metadata=metadata
+    )
+    for events, sides in feed(recording, options.selection):
+        for stream, table in sides.items():
+            writer.append_rows(stream, table)
         writer.write(events, checked=True)
         told.add(len(events))
         source_hash.reach(recording.position, here=writer.is_ahead)
@@ -115,7 +135,6 @@ def _copy_foreign(
     if recording.grows and recording.stated_resolution and recording.resolution_so_far:
         writer.state_resolution(recording.resolution_so_far)
         writer.metadata["resolution_from"] = "events, grown"
-    writer.close()
     return writer
 
 
@@ -137,17 +156,13 @@ def _copy_shard(
     for events in recording.batches(options.selection):
         writer.write(events)
         told.add(len(events))
-    for stream in recording.info.side:
-        columns = recording.reader.side(stream)
-        if columns is None:
-            continue
-        if whole:
-            writer.append_rows(stream, columns)
-        elif stream == "triggers":
-            selection = options.selection.absolute(recording.t_first)
-            edges = select_triggers(Triggers(**columns), selection)
-            if edges is not None:
-                writer.trigger(*edges)
+    found = {stream: recording.side(stream) for stream in recording.side_streams}
+    sides = {stream: table for stream, table in found.items() if table is not None}
+    if not whole:
+        # Labels are of times that may lie partly outside; rows without a time have no place.
+        sides = selected(sides, options.selection.absolute(recording.t_first))
+    for stream, table in sides.items():
+        writer.append_rows(stream, table)
     writer.close()
     return writer
 
@@ -162,7 +177,8 @@ def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
 
 def _about(job: Job, recording: Recording) -> dict[str, Any]:
     """What a converted recording says of where it came from."""
-    about: dict[str, Any] = {"name": os.path.basename(job.source), "format": recording.format}
+    name = os.path.basename(split_address(job.source)[0])
+    about: dict[str, Any] = {"name": name, "format": recording.format}
     if not is_pipe(job.source):
         status = os.stat(recording.path)
         about |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

@@ -63,7 +63,8 @@ class Converter:
         places = UNIT_PLACES[self.unit]
         if t.dtype.kind == "f":
             # The nearest float64 product, then the nearest whole number: exact to 0.5 us + 1 ulp.
-            scaled = t.astype(np.float64) * float(10**places) if places >= 0 else t / 1000.0
+            wide = t.astype(np.float64)
+            scaled = wide * float(10**places) if places >= 0 else wide / 1000.0
             self._require("t", np.isfinite(t) & (np.abs(scaled) < 2.0**63), t, "an int64 in us")
             return np.asarray(np.rint(scaled)).astype(np.int64)
         if places < 0:

@@ -5,7 +5,7 @@ Layout and overflow marker: gorchard/event-Python, eventvision.py.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from evstore.formats.decoding import batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
+if TYPE_CHECKING:
+    from evstore.formats.records_writer import Writer
+
 NAME = "bin40"
 TITLE = "40-bit .bin (N-MNIST, N-Caltech101, SLAYER .bs2)"
 SUFFIXES = (".bin", ".bs2")
 INPUT_FORMATS = (NAME,)
-WRITES = False
+WRITES = True
 SEEKS = False
 
 #: Nothing in the bytes names the format, so the registry asks for one of the suffixes too.
@@ -57,6 +60,21 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         raise FormatError("the file is empty: there are no bytes to read")
     records = Records(stream, np.uint8, RECORD_BYTES, head)
     return Reading(NAME, None, batches(records, _Decoder(), options.batch_events, {}))
+
+
+def writer(
+    stream: BinaryIO,
+    resolution: tuple[int, int] | None,
+    metadata: dict[str, Any],
+    rebase: bool = False,
+) -> Writer:
+    """What takes events; ``rebase`` makes the first time 0.
+
+    The resolution and the metadata have no place in the file.
+    """
+    from evstore.formats import bin40_writer
+
+    return bin40_writer.writer(stream, rebase)
 
 
 class _Decoder:

@@ -5,7 +5,7 @@ https://docs.prophesee.ai/stable/data/file_formats/dat.html
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from evstore.formats.decoding import batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
+if TYPE_CHECKING:
+    from evstore.formats.records_writer import Writer
+
 NAME = "dat"
 TITLE = "Prophesee DAT"
 SUFFIXES = (".dat",)
 VERSION_1 = "dat-v1"
 INPUT_FORMATS = (NAME, VERSION_1)
-WRITES = False
+WRITES = True
 SEEKS = False
 
 RECORD_BYTES = 8
@@ -69,7 +72,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if head[start] not in (EVENT_2D, EVENT_CD) or head[start + 1] != RECORD_BYTES:
         raise _unsupported(head[start], head[start + 1])
     size, key = prophesee_header.resolution(header)
-    records = Records(stream, "<u4", RECORD_BYTES, head[start + 2 :], offset=start + 2)
+    records = Records(stream, "<u8", RECORD_BYTES, head[start + 2 :], offset=start + 2)
     return Reading(
         NAME,
         size,
@@ -79,8 +82,23 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     )
 
 
+def writer(
+    stream: BinaryIO,
+    resolution: tuple[int, int],
+    metadata: dict[str, Any],
+    rebase: bool = False,
+) -> Writer:
+    """Write the header and give back what takes events; ``rebase`` makes the first time 0.
+
+    Raises ArgumentError for a resolution that is no size.
+    """
+    from evstore.formats import dat_writer
+
+    return dat_writer.writer(stream, resolution, metadata, rebase)
+
+
 def _read_v1(stream: BinaryIO, head: bytes, options: ReadOptions) -> Reading:
-    records = Records(stream, "<u4", RECORD_BYTES, head)
+    records = Records(stream, "<u8", RECORD_BYTES, head)
     decoder = _Decoder(records, version_1=True)
     return Reading(NAME, None, batches(records, decoder, options.batch_events, {}))
 
@@ -129,12 +147,13 @@ class _Decoder:
         position, filled = self._decode(words, position, *into[:4], filled, self._state)
         fault = int(self._state[self._kernels.FAULT])
         if fault:
+            stored, word = int(words[position]) & 0xFFFFFFFF, int(words[position]) >> 32
             raise CorruptError(
                 "not a headerless DAT file of version 1",
-                offset=self._records.offset + position * 4,
+                offset=self._records.offset + position * RECORD_BYTES,
                 field="word" if fault == 1 else "t",
                 expected="bits 18 to 31 zero" if fault == 1 else "no step back",
-                got=hex(words[position + 1]) if fault == 1 else int(words[position]),
+                got=hex(word) if fault == 1 else stored,
             )
         return position, filled
 

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, TruncatedError
 from evstore.formats.reading import Batch, Triggers
-from evstore.formats.records import Records
 
 #: Trigger edges a batch may hold; a batch ends early where there are more.
 TRIGGER_LIMIT = 1024
+
+
+class Words(Protocol):
+    """Words in a row, a piece at a time, as `Records` gives them."""
+
+    offset: int  # where in the file the words of the last `read` begin
+    tail: int  # bytes left over at the end
+
+    def read(self) -> NDArray[Any]:
+        """The next words, empty at the end."""
 
 
 class Decoder(Protocol):
@@ -56,7 +65,7 @@ class TriggerBuffer:
 
 
 def batches(
-    records: Records, decoder: Decoder, limit: int, dropped: dict[str, int]
+    records: Words, decoder: Decoder, limit: int, dropped: dict[str, int]
 ) -> Iterator[Batch]:
     """Batches of at most ``limit`` events; ``dropped`` is kept up to date before each.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from evstore.formats.decoding import TriggerBuffer, batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
+if TYPE_CHECKING:
+    from evstore.formats.prophesee_writer import Writer
+
 NAME = "evt2"
 TITLE = "Prophesee EVT2"
 SUFFIXES = (".raw",)
 INPUT_FORMATS = (NAME,)
-WRITES = False
+WRITES = True
 SEEKS = False
 
 WORD_BYTES = 4
@@ -65,6 +68,21 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         header=header.raw,
         dropped=dropped,
     )
+
+
+def writer(
+    stream: BinaryIO,
+    resolution: tuple[int, int],
+    metadata: dict[str, Any],
+    rebase: bool = False,
+) -> Writer:
+    """Write the header and give back what takes events; ``rebase`` makes the first time 0.
+
+    Raises ArgumentError for a resolution that is no size.
+    """
+    from evstore.formats import evt2_writer
+
+    return evt2_writer.writer(stream, resolution, metadata, rebase=rebase)
 
 
 class _Decoder:

@@ -9,18 +9,20 @@ from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
 from evstore.formats import prophesee_header
-from evstore.formats.decoding import TriggerBuffer, batches
+from evstore.formats.decoding import TriggerBuffer, Words, batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records, read_head
 
 if TYPE_CHECKING:
-    from evstore.formats.evt3_writer import Writer
+    from evstore.formats.prophesee_writer import Writer
 
 NAME = "evt3"
 TITLE = "Prophesee EVT3"
 SUFFIXES = (".raw",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"
+TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = False
 
 WORD_BYTES = 2
@@ -66,7 +68,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     return Reading(
         NAME,
         size,
-        batches(records, _Decoder(records), options.batch_events, dropped),
+        batches(records, Decoder(records), options.batch_events, dropped),
         metadata=prophesee_header.metadata(header, key),
         header=header.raw,
         dropped=dropped,
@@ -83,13 +85,15 @@ def writer(
 
     Raises ArgumentError for a resolution that is no size.
     """
-    from evstore.formats.evt3_writer import Writer
+    from evstore.formats import evt3_writer
 
-    return Writer(stream, resolution, metadata, rebase=rebase)
+    return evt3_writer.writer(stream, resolution, metadata, rebase=rebase)
 
 
-class _Decoder:
-    def __init__(self, records: Records) -> None:
+class Decoder:
+    """EVT3 words to events, here and in ROS bags; ``records`` says where errors are."""
+
+    def __init__(self, records: Words) -> None:
         from evstore.formats import evt3_kernels as kernels
 
         self._records = records
@@ -102,6 +106,7 @@ class _Decoder:
     def decode(
         self, words: NDArray[Any], position: int, into: Batch, filled: int
     ) -> tuple[int, int]:
+        """See `decoding.Decoder`, as below. Raises CorruptError where x is beyond any sensor."""
         position, filled = self._kernels.decode(
             words, position, *into[:4], filled, self._state, self._counts, *self._triggers.columns
         )
@@ -116,9 +121,11 @@ class _Decoder:
         return position, filled
 
     def take_triggers(self) -> Triggers | None:
+        """The triggers met since the last call."""
         count = int(self._state[self._kernels.TRIGGERS])
         self._state[self._kernels.TRIGGERS] = 0
         return self._triggers.take(count)
 
     def dropped(self) -> dict[str, int]:
+        """What was not kept so far, by kind."""
         return {name: int(self._counts[k]) for k, name in _DROPPED.items() if self._counts[k]}

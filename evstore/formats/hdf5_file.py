@@ -10,7 +10,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 from evstore.errors import (
@@ -126,25 +129,61 @@ def attributes(node: Any, limit: int = 1000) -> dict[str, Any]:
     return found
 
 
-def chunk_place(dataset: Any, row: int, size: int) -> tuple[int, int, int]:
-    """Offset, stored bytes and filter mask of the chunk that begins at ``row``.
+class Chunks:
+    """Where the chunks of a dataset of one dimension are, asked of libhdf5 once.
 
-    Raises CorruptError where it is not there, or not within the ``size`` bytes of the file:
-    HDF5 gives zeros for missing chunks, as many as the shape promises.
+    (It looks for a single chunk among all of them, so asking for each takes quadratic time.)
     """
-    with hdf5_errors("damaged HDF5 chunk index"):
-        about = dataset.id.get_chunk_info_by_coord((row,))
-    offset, stored = about.byte_offset, about.size
-    if offset is None or not stored:
-        raise CorruptError("a chunk is not in the file", field=dataset.name, got=f"row {row:,}")
-    if offset + stored > size:
-        raise CorruptError(
-            "a chunk lies behind the end of the file",
-            field=dataset.name,
-            expected=f"at most {size} bytes",
-            got=f"{stored} bytes at {offset}",
-        )
-    return offset, stored, about.filter_mask
+
+    def __init__(self, dataset: Any, size: int) -> None:
+        self._name = dataset.name
+        self._size = size
+        self._lost: CorruptError | None = None
+        found: tuple[array[int], ...] = tuple(array("q") for _ in range(4))
+        if not hasattr(dataset.id, "chunk_iter"):
+            raise MissingDependencyError("h5py with HDF5 1.12.3 or later", "hdf5", "reading chunks")
+
+        def keep(about: Any) -> bool | None:
+            for column, value in zip(
+                found,
+                (about.chunk_offset[0], about.byte_offset, about.size, about.filter_mask),
+                strict=True,
+            ):
+                column.append(value)
+            # An index that comes back to itself would give chunks without end.
+            return True if len(found[0]) > size else None
+
+        try:
+            with hdf5_errors("damaged HDF5 chunk index"):
+                dataset.id.chunk_iter(keep)
+        except CorruptError as error:
+            self._lost = error  # what was found before is good
+        rows, *rest = found
+        if any(a >= b for a, b in pairwise(rows)):
+            order = sorted(range(len(rows)), key=rows.__getitem__)
+            rows, *rest = (array("q", (column[k] for k in order)) for column in found)
+        self._rows, (self._offsets, self._stored, self._masks) = rows, rest
+
+    def place(self, row: int) -> tuple[int, int, int]:
+        """Offset, stored bytes and filter mask of the chunk that begins at ``row``.
+
+        Raises CorruptError where it is not there, or not within the file: HDF5 gives zeros for
+        missing chunks, as many as the shape promises.
+        """
+        k = bisect_left(self._rows, row)
+        if k == len(self._rows) or self._rows[k] != row or not self._stored[k]:
+            raise self._lost or CorruptError(
+                "a chunk is not in the file", field=self._name, got=f"row {row:,}"
+            )
+        offset, stored = self._offsets[k], self._stored[k]
+        if not 0 <= offset <= self._size - stored:
+            raise CorruptError(
+                "a chunk lies behind the end of the file",
+                field=self._name,
+                expected=f"at most {self._size} bytes",
+                got=f"{stored} bytes at {offset}",
+            )
+        return offset, stored, self._masks[k]
 
 
 def row_pieces(dataset: Any, size: int, limit: int) -> Iterator[Any]:
@@ -163,7 +202,7 @@ def row_pieces(dataset: Any, size: int, limit: int) -> Iterator[Any]:
                 expected=f"{rows * item} bytes",
                 got=min(stored, max(0, size - (offset or 0))),
             )
-        step = limit
+        step, chunks = limit, None
     else:
         step = dataset.chunks[0]
         if step * item > MAX_CHUNK_BYTES:
@@ -173,9 +212,10 @@ def row_pieces(dataset: Any, size: int, limit: int) -> Iterator[Any]:
                 expected=f"at most {MAX_CHUNK_BYTES} bytes",
                 got=step * item,
             )
+        chunks = Chunks(dataset, size)
     for start in range(0, rows, step):
-        if dataset.chunks is not None:
-            chunk_place(dataset, start, size)
+        if chunks is not None:
+            chunks.place(start)
         with hdf5_errors(f"{dataset.name} cannot be read"):
             piece = dataset[start : min(start + step, rows)]
         yield from (piece[at : at + limit] for at in range(0, len(piece), limit))

@@ -17,7 +17,7 @@ MAX_LINE = 4096
 
 #: What the keys `evt` and `format` call each encoding of a RAW file.
 ENCODING_OF_VERSION = {"2.0": "EVT2", "2.1": "EVT21", "3.0": "EVT3", "4.0": "EVT4"}
-READABLE_ENCODINGS = ("EVT2", "EVT3")
+READABLE_ENCODINGS = ("EVT2", "EVT21", "EVT3")
 
 VGA, HD, SMALL = (640, 480), (1280, 720), (320, 320)
 
@@ -126,8 +126,25 @@ def encoding(header: Header) -> str | None:
     return by_name or by_version
 
 
-def require_encoding(header: Header, wanted: str) -> None:
-    """Raise unless the header says ``wanted``, little-endian.
+def endianness(header: Header) -> str | None:
+    """The byte order that ``format`` or a key of its own states; None where neither does.
+
+    Raises CorruptError where they disagree.
+
+    >>> endianness(Header(b"", {"format": "EVT21;endianness=legacy;height=720;width=1280"}))
+    'legacy'
+    """
+    by_format = _format_parts(header.fields.get("format", ""))[1].get("endianness")
+    by_key = header.fields.get("endianness", "").lower() or None
+    if by_format and by_key and by_format != by_key:
+        raise CorruptError(
+            "the header contradicts itself", field="endianness", expected=by_format, got=by_key
+        )
+    return by_format or by_key
+
+
+def require_encoding(header: Header, wanted: str, orders: tuple[str, ...] = ("little",)) -> None:
+    """Raise unless the header says ``wanted``, in one of the byte ``orders`` where it says one.
 
     UnsupportedError names the other encoding; FormatError says that none is named.
     """
@@ -138,10 +155,13 @@ def require_encoding(header: Header, wanted: str) -> None:
         )
     if found != wanted:
         raise _refuse(found, wanted)
-    endianness = _format_parts(header.fields.get("format", ""))[1].get("endianness", "little")
-    if endianness != "little":
+    order = endianness(header)
+    if order is not None and order not in orders:
         raise UnsupportedError(
-            f"{wanted} in another byte order", field="format", expected="little", got=endianness
+            f"{wanted} in another byte order",
+            field="endianness",
+            expected=" or ".join(orders),
+            got=order,
         )
 
 
@@ -163,7 +183,7 @@ def refusal(head: bytes) -> FormatError | None:
         return error
     if found is None or found in READABLE_ENCODINGS:
         return None
-    return _refuse(found, " and ".join(READABLE_ENCODINGS))
+    return _refuse(found, " or ".join(READABLE_ENCODINGS))
 
 
 def resolution(header: Header) -> tuple[tuple[int, int] | None, str | None]:
@@ -187,7 +207,7 @@ def resolution(header: Header) -> tuple[tuple[int, int] | None, str | None]:
         stated.append((size, "width"))
     if len({size for size, _ in stated}) > 1:
         raise CorruptError("the header states two geometries", got=stated)
-    return stated[0] if stated else _resolution_of_sensor(fields)
+    return stated[0] if stated else resolution_of_sensor(header)
 
 
 def metadata(header: Header, key: str | None) -> dict[str, Any]:
@@ -198,7 +218,9 @@ def metadata(header: Header, key: str | None) -> dict[str, Any]:
     return found
 
 
-def _resolution_of_sensor(fields: dict[str, str]) -> tuple[tuple[int, int] | None, str | None]:
+def resolution_of_sensor(header: Header) -> tuple[tuple[int, int] | None, str | None]:
+    """The size of the sensor that the header names and the key that names it, or two None."""
+    fields = header.fields
     plugin = fields.get("plugin_name", "").lower()
     for name, size in RESOLUTION_OF_PLUGIN.items():
         if name in plugin:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -12,36 +14,71 @@ from evstore.errors import ArgumentError, FormatError, UnsupportedError
 NAMES = (
     "evs",
     "evt2",
+    "evt21",
     "evt3",
     "dat",
+    "prophesee_hdf5",
+    "aedat2",
+    "aedat3",
+    "aedat4",
+    "es",
+    "hdf5",
+    "rosbag",
+    "mat",
+    "mat73",
     "npz",
     "npy",
     "csv",
     "rpg",
-    "mat",
-    "mat73",
+    "bin40",
     "arrow",
     "parquet",
-    "bin40",
+)
+
+#: What each format module has.
+ATTRIBUTES = (
+    *("NAME", "TITLE", "SUFFIXES", "INPUT_FORMATS", "WRITES", "SEEKS"),
+    *("probe", "read"),
 )
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
 
 #: Files of other kinds that people meet, so that the error can name them.
-KNOWN_ELSEWHERE = (
-    (b"#!AER-DAT", "an AEDAT file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"Event Stream", "an Event Stream (.es) file"),
-    (b"#ROSBAG", "a ROS bag"),
-    (b"SQLite format 3\x00", "an SQLite file (a ROS 2 bag?)"),
-    (b"\x89MCAP0\r\n", "an MCAP file"),
-)
+KNOWN_ELSEWHERE = ((b"\x89HDF\r\n\x1a\n", "an HDF5 file"),)
+
+
+#: Where other packages name their format modules, as in
+#: ``[project.entry-points."evstore.formats"]`` ``celex = "celex_evstore.format"``.
+GROUP = "evstore.formats"
 
 
 def all_formats() -> list[ModuleType]:
-    """Every format module, in the order of `NAMES`."""
-    return [_module(name) for name in NAMES if find_spec(f"{__package__}.{name}") is not None]
+    """Every format module, in the order of `NAMES`, then those of other packages."""
+    own = [_module(name) for name in NAMES if find_spec(f"{__package__}.{name}") is not None]
+    return own + _of_others()
+
+
+@cache
+def _of_others() -> list[ModuleType]:
+    """What is installed beside evstore. One that cannot be loaded is warned of, and left out."""
+    from importlib.metadata import entry_points
+
+    found: list[ModuleType] = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            module = point.load()
+            lacks = [name for name in ATTRIBUTES if not hasattr(module, name)]
+        except Exception as error:  # whatever another package does
+            warnings.warn(f"format {point.name!r} cannot be loaded: {error!r}", stacklevel=2)
+            continue
+        if lacks:
+            warnings.warn(f"format {point.name!r} lacks {', '.join(lacks)}", stacklevel=2)
+        elif module.NAME in (*NAMES, *(other.NAME for other in found)):
+            warnings.warn(f"format {point.name!r}: {module.NAME!r} is there already", stacklevel=2)
+        else:
+            found.append(module)
+    return found
 
 
 def by_name(input_format: str) -> ModuleType:

@@ -6,10 +6,12 @@ import abc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events, one_event
+from evstore.recording.images import Images
 from evstore.selection import Selection
 
 
@@ -72,6 +74,30 @@ class Recording(abc.ABC):
     @abc.abstractmethod
     def triggers(self) -> dict[str, NDArray[Any]] | None:
         """External trigger edges ``t`` int64, ``id`` and ``p`` uint8; None where there are none."""
+
+    @property
+    @abc.abstractmethod
+    def side_streams(self) -> list[str]:
+        """The names of the streams beside events: triggers, imu, images, exposure, labels ..."""
+
+    @abc.abstractmethod
+    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
+        """The columns of a side stream; None where the recording has none of that name."""
+
+    @property
+    def imu(self) -> dict[str, NDArray[Any]] | None:
+        """Samples of the inertial sensor: ``t`` and a column an axis; None where there are none."""
+        return self.side("imu")
+
+    @property
+    def images(self) -> Images | None:
+        """Pictures of the camera, each read when it is asked for; None where there are none."""
+        table = self.side("images")
+        return None if table is None else Images(table, self.image_bytes)
+
+    @abc.abstractmethod
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes of the images' pixels, which lie one image after the other."""
 
     @property
     @abc.abstractmethod

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from evstore.codec.chunk_kernels import measure_times
 from evstore.errors import ArgumentError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
-from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
+from evstore.formats.reading import Batch, Reading, ReadOptions
 from evstore.recording import streamed
 from evstore.recording.base import Recording
 from evstore.recording.geometry import Geometry
+from evstore.recording.sides import joined, with_triggers
 from evstore.recording.stream import is_pipe, open_stream
 from evstore.selection import Selection
 
@@ -34,20 +35,23 @@ class ForeignRecording(Recording):
         input_format: str | None,
         grow: bool,
         drop_outside: bool,
+        untrusted: bool = False,
     ) -> None:
         self.path = path
-        self.id = ""
+        self.id = options.stream or ""
         self._options = options
         self._input_format = input_format
         self.is_pipe = is_pipe(path)
         self.grows = grow
         self._drops = drop_outside
+        self._untrusted = untrusted
         self._stream: BinaryIO | None = None
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
-        self._triggers: dict[str, NDArray[Any]] | None = None
         self._extents: list[tuple[int, int]] = []  # of each batch: least and greatest time
-        self._has_triggers: bool | None = None  # None before the first pass
+        self._side_streams: list[str] | None = None  # None before the first pass
+        self._triggers: dict[str, NDArray[Any]] | None = None
+        self._image_bytes: NDArray[np.uint8] | None = None
         self._geometry: Geometry | None = None
         self._consumed = False
         self._opened()  # so that a wrong file is refused here
@@ -67,7 +71,7 @@ class ForeignRecording(Recording):
 
     @property
     def label(self) -> Any:
-        return None
+        return self._opened().label
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -108,14 +112,29 @@ class ForeignRecording(Recording):
         return self._scan()[2]
 
     @property
+    def side_streams(self) -> list[str]:
+        if self._side_streams is None:
+            self._scan()
+        assert self._side_streams is not None
+        return self._side_streams
+
+    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
+        """Read from the file's start; of all streams only this one is held."""
+        if self._side_streams is not None and stream not in self._side_streams:
+            return None
+        met = (with_triggers(batch.triggers, batch.side) for batch in self.raw_batches())
+        return joined({stream: part[stream]} for part in met if stream in part).get(stream)
+
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        if self._image_bytes is None:  # held: a foreign file is not read again for each image
+            found = self.side("image_bytes")
+            self._image_bytes = np.empty(0, np.uint8) if found is None else found["value"]
+        return self._image_bytes[start:stop]
+
+    @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:
-        if self._triggers is None and self._has_triggers is not False:
-            edges = [b.triggers for b in self.raw_batches() if b.triggers is not None]
-            if edges:
-                names = Triggers._fields
-                self._triggers = {
-                    n: np.concatenate([getattr(edge, n) for edge in edges]) for n in names
-                }
+        if self._triggers is None:
+            self._triggers = self.side("triggers")
         return self._triggers
 
     @property
@@ -130,14 +149,14 @@ class ForeignRecording(Recording):
         if self._reading is None:
             try:
                 self._stream, self._reading = open_stream(
-                    self.path, self._options, self._input_format
+                    self.path, self._options, self._input_format, self._untrusted
                 )
             except FormatError as error:
                 raise error.at(self.path) from None
         return self._reading
 
     def raw_batches(self, remember: bool = True) -> Iterator[Batch]:
-        """One pass over the file: batches within the resolution, triggers beside them.
+        """One pass over the file: batches within the resolution, side streams beside them.
 
         What later questions need of it is remembered, unless it is not wanted.
         """
@@ -149,10 +168,11 @@ class ForeignRecording(Recording):
         self._consumed = True
         resolution = self._options.resolution or reading.resolution
         self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
-        count, extents, has_triggers = 0, [], False
+        count, extents = 0, []
+        streams: dict[str, None] = {}
         try:
             for batch in geometry.fit(reading.batches):
-                has_triggers |= batch.triggers is not None
+                streams |= dict.fromkeys(with_triggers(batch.triggers, batch.side))
                 if remember and len(batch.t):
                     _, first, last = measure_times(batch.t)
                     low, high = int(first), int(last)
@@ -163,7 +183,7 @@ class ForeignRecording(Recording):
             raise error.at(self.path) from None
         if not remember:
             return
-        self._has_triggers = has_triggers
+        self._side_streams = list(streams)
         self._extents = extents
         least = min((low for low, _ in extents), default=0)
         self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)

@@ -58,8 +58,8 @@ class Geometry:
                 inside = (batch.x < self.width) & (batch.y < self.height)
                 out = int(inside.size - np.count_nonzero(inside))
                 self._dropped[OUTSIDE] = self._dropped.get(OUTSIDE, 0) + out
-                t, x, y, p, *rest = batch
-                yield Batch(t[inside], x[inside], y[inside], p[inside], *rest)
+                t, x, y, p, triggers, side = batch
+                yield Batch(t[inside], x[inside], y[inside], p[inside], triggers, side)
             else:
                 self._refuse(batch, batches)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
@@ -87,13 +88,24 @@ class ShardRecording(Recording):
         return self.info.root
 
     @property
+    def side_streams(self) -> list[str]:
+        return list(self.info.side)
+
+    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
+        return self.reader.side(stream)
+
+    def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        found = self.reader.side("image_bytes", start, stop)
+        return np.empty(0, np.uint8) if found is None else found["value"]
+
+    @property
     def triggers(self) -> dict[str, NDArray[Any]] | None:
-        return self.reader.side("triggers")
+        return self.side("triggers")
 
     @property
     def labels(self) -> dict[str, NDArray[Any]] | None:
         """Labelled times ``t_start``, ``t_stop``, ``class_id`` (int64); None without any."""
-        return self.reader.side("labels")
+        return self.side("labels")
 
     def batches(
         self, selection: Selection | None = None, buffers: Events | None = None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import builtins
 import os
+from dataclasses import fields
+from typing import Any
 
-from evstore.errors import ArgumentError
+from evstore.errors import ArgumentError, FormatError
 from evstore.formats.reading import BATCH_EVENTS, ReadOptions
 from evstore.formats.registry import SHARD_MAGIC
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.stream import is_pipe
+from evstore.recording.stream import is_pipe, stream_names
 from evstore.shard.shard import Shard
+
+_READ = tuple(field.name for field in fields(ReadOptions))
 
 
 def open(
@@ -26,13 +30,18 @@ def open(
     sensor: str | None = None,
     grow: bool = False,
     drop_outside: bool = False,
+    untrusted: bool = False,
     batch_events: int = BATCH_EVENTS,
 ) -> Recording:
-    """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file.
+    """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file's.
+
+    Of a foreign file with several event streams, ``file#stream`` or ``recording=`` names one.
 
     The format is told by content, or forced with ``input_format``; ``columns``, ``time_unit``,
     ``resolution`` and ``sensor`` say what a file cannot. ``-`` reads standard input.
-    ``batch_events``: how many events of a foreign file are decoded at once, at most.
+    ``untrusted``: where a library in C parses the format (HDF5, Parquet ...), it does so in a
+    process of its own, with bounded memory. ``batch_events``: how many events of a foreign file
+    are decoded at once, at most.
 
     Raises FormatError (damaged, cut, of an unknown kind), ArgumentError, OSError.
 
@@ -50,14 +59,12 @@ def open(
         except BaseException:
             shard.close()
             raise
-    if recording:
-        raise ArgumentError(f"{name}: holds one recording, which has no name; got {recording!r}")
-    options = ReadOptions(resolution, columns, time_unit, sensor, batch_events)
-    return ForeignRecording(name, options, input_format, grow, drop_outside)
+    options = ReadOptions(resolution, columns, time_unit, sensor, recording or None, batch_events)
+    return ForeignRecording(name, options, input_format, grow, drop_outside, untrusted)
 
 
 def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
-    """Every recording of a shard, or the one of a foreign file; arguments as for `open`."""
+    """Every recording of a shard or of a foreign file; arguments as for `open`."""
     name, within = split_address(os.fspath(path))
     wanted = said.pop("recording", None) or within
     if wanted is None and said.get("input_format") in (None, "evs") and is_shard(name):
@@ -75,7 +82,30 @@ def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
         if not found:
             shard.close()
         return found
+    if wanted is None:
+        given: dict[str, Any] = said
+        options = ReadOptions(**{k: v for k, v in given.items() if k in _READ})
+        untrusted = bool(given.get("untrusted"))
+        try:
+            names = stream_names(name, options, given.get("input_format"), untrusted)
+        except FormatError as error:
+            raise error.at(name) from None
+        if len(names) > 1:
+            return _each(name, names, said)
     return [open(path, recording=wanted, **said)]  # type: ignore[arg-type]
+
+
+def _each(path: str, names: list[str], said: dict[str, object]) -> list[Recording]:
+    found: list[Recording] = []
+    try:
+        for name in names:
+            found.append(open(path, recording=name, **said))  # type: ignore[arg-type]
+            found[-1].close()  # until it is read: there may be thousands
+    except BaseException:
+        for recording in found:
+            recording.close()
+        raise
+    return found
 
 
 def split_address(path: str) -> tuple[str, str | None]:

@@ -186,25 +186,38 @@ class RecordingReader:
         groups = together(self.index.all(), BATCH_EVENTS)
         return [(min(map(T_MIN, group)), max(map(T_MAX, group))) for group in groups]
 
-    def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
-        """The columns of a side stream; None where the recording has none of that name."""
-        parts = []
-        for at, size, rows in self.info.side.get(stream, ()):
-            try:
-                record = parse_record(self.shard.source.read(at, size), 0, at)
-                number, name, _, columns = parse_side(record)
-            except FormatError as error:
-                raise error.at(self.shard.source.name) from None
-            if (number, name) != (self.info.number, stream) or any(
-                len(c) != rows for c in columns.values()
-            ):
-                raise CorruptError(
-                    "index and side stream disagree", path=self.shard.source.name, offset=at
-                )
-            parts.append(columns)
+    def side(
+        self, stream: str, start: int = 0, stop: int | None = None
+    ) -> dict[str, NDArray[Any]] | None:
+        """The columns of a side stream; None where the recording has none of that name.
+
+        Of rows ``start <= i < stop`` only the records that hold them are read.
+        """
+        parts, first = [], 0
+        for place in self.info.side.get(stream, ()):
+            rows = place[2]
+            if first < (first + rows if stop is None else stop) and start < first + rows:
+                low, high = max(0, start - first), rows if stop is None else stop - first
+                columns = self._side_record(stream, *place)
+                parts.append({name: column[low:high] for name, column in columns.items()})
+            first += rows
         if not parts:
             return None
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _side_record(self, stream: str, at: int, size: int, rows: int) -> dict[str, NDArray[Any]]:
+        try:
+            record = parse_record(self.shard.source.read(at, size), 0, at)
+            number, name, _, columns = parse_side(record)
+        except FormatError as error:
+            raise error.at(self.shard.source.name) from None
+        if (number, name) != (self.info.number, stream) or any(
+            len(c) != rows for c in columns.values()
+        ):
+            raise CorruptError(
+                "index and side stream disagree", path=self.shard.source.name, offset=at
+            )
+        return columns
 
     def _load(
         self, group: list[ChunkInfo], to: int = 0

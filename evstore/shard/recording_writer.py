@@ -20,7 +20,7 @@ from evstore.shard.index import INFERRED, PAGE_CHUNKS, RecordingInfo
 from evstore.shard.layout import Begin, End
 from evstore.shard.leaves import LeafBuffer
 from evstore.shard.root import LEAF_EVENTS, SideHash, recording_root, source_header
-from evstore.shard.side import LABELS, MAX_ROWS, TRIGGERS, side_record
+from evstore.shard.side import LABELS, TRIGGERS, rows_at_once, side_record
 from evstore.shard.turns import Turns
 
 if TYPE_CHECKING:
@@ -125,6 +125,11 @@ class RecordingWriter:
         if self._extent[0] > resolution[0] or self._extent[1] > resolution[1]:
             raise ArgumentError(f"events reach {self._extent}, beyond the resolution {resolution}")
         self.resolution = resolution
+
+    @property
+    def side_streams(self) -> list[str]:
+        """The side streams that have rows."""
+        return list(self._side)
 
     def rows(self, stream: str) -> int:
         """Rows of a side stream so far."""
@@ -323,7 +328,10 @@ class RecordingWriter:
         self.append_rows(name, columns)
 
     def append_rows(self, stream: str, columns: dict[str, NDArray[Any]]) -> None:
-        """Append rows of integer columns to a side stream; every call has the same columns."""
+        """Append rows of columns (integers, booleans, floats) to a side stream.
+
+        Every call has the same columns and dtypes.
+        """
         count = len(next(iter(columns.values())))
         with self.shard.lock:
             self._check_open()
@@ -333,8 +341,9 @@ class RecordingWriter:
             dtypes = {name: v.dtype.newbyteorder("<").str for name, v in columns.items()}
             if side.rows and side.dtypes != dtypes:
                 raise ArgumentError(f"side stream {stream!r} has the columns {side.dtypes}")
-            for start in range(0, count, MAX_ROWS):
-                rows = {k: v[start : start + MAX_ROWS] for k, v in columns.items()}
+            most = rows_at_once(columns)
+            for start in range(0, count, most):
+                rows = {k: v[start : start + most] for k, v in columns.items()}
                 record = side_record(self.number, stream, rows, side.rows)
                 length = len(next(iter(rows.values())))
                 with interrupts_held():

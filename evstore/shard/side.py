@@ -1,4 +1,4 @@
-"""Side streams of a recording: rows of integer columns, such as external triggers."""
+"""Side streams of a recording: rows of columns, such as external triggers, IMU samples, pixels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, CorruptError
@@ -19,21 +20,27 @@ from evstore.shard.layout import (
     parse_text,
     put_varint,
 )
-from evstore.shard.table import pack_table, unpack_table
 
 #: Columns of the streams that evstore itself writes.
 TRIGGERS = {"t": "<i8", "id": "|u1", "p": "|u1"}
 LABELS = {"t_start": "<i8", "t_stop": "<i8", "class_id": "<i8"}
-MAX_ROWS = 1 << 16
+MAX_ROWS = 1 << 20  # of a record ...
+MAX_SIDE_BYTES = 4 << 20  # ... and bytes of their values
 MAX_COLUMNS = 64
 DTYPES = {f"{'|' if size == 1 else '<'}{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
-DTYPES.add("|b1")
+DTYPES |= {"|b1", "<f4", "<f8"}
+LEVEL = 9
+
+
+def rows_at_once(columns: Mapping[str, NDArray[Any]]) -> int:
+    """How many rows a record of such columns may have."""
+    return max(1, min(MAX_ROWS, MAX_SIDE_BYTES // sum(v.dtype.itemsize for v in columns.values())))
 
 
 def side_record(
     recording: int, stream: str, columns: Mapping[str, NDArray[Any]], first_row: int
 ) -> bytes:
-    """A SIDE record of up to MAX_ROWS rows."""
+    """A SIDE record of up to `rows_at_once` rows."""
     body = bytearray()
     put_varint(body, recording)
     name = stream.encode()
@@ -44,11 +51,15 @@ def side_record(
     put_varint(body, rows)
     named = [[name, v.dtype.newbyteorder("<").str] for name, v in columns.items()]
     if not DTYPES.issuperset(dtype for _, dtype in named) or len(named) > MAX_COLUMNS:
-        raise ArgumentError(f"side stream {stream!r}: columns must be integers, got {named}")
+        raise ArgumentError(
+            f"side stream {stream!r}: columns must be integers, booleans or floats, got {named}"
+        )
     dtypes = json_bytes({"columns": named})
     put_varint(body, len(dtypes))
     body += dtypes
-    return frame(SIDE, bytes(body) + pack_table([v.tolist() for v in columns.values()]))
+    planes = b"".join(_planes(v) for v in columns.values())
+    packed = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(planes)
+    return frame(SIDE, bytes(body) + packed)
 
 
 def parse_side(record: Record) -> tuple[int, str, int, dict[str, NDArray[Any]]]:
@@ -66,9 +77,36 @@ def parse_side(record: Record) -> tuple[int, str, int, dict[str, NDArray[Any]]]:
         raise CorruptError("side stream cannot be that long", offset=record.offset, got=rows)
     if not DTYPES.issuperset(dtypes.values()):
         raise CorruptError("columns of a side stream", offset=record.offset, got=json.dumps(names))
-    table, _ = unpack_table(record.body[c.at :], rows, len(dtypes), 0, record.offset)
-    columns = {
-        name: np.array(values, np.int64).astype(dtype)
-        for (name, dtype), values in zip(dtypes.items(), table, strict=True)
-    }
-    return recording, stream, first, columns
+    return recording, stream, first, _unpack(bytes(record.body[c.at :]), rows, dtypes, record)
+
+
+def _planes(values: NDArray[Any]) -> bytes:
+    """The lowest byte of every value, then the next of every value, up to the highest."""
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(len(values), little.itemsize).T.tobytes()
+
+
+def _unpack(
+    packed: bytes, rows: int, dtypes: dict[str, str], record: Record
+) -> dict[str, NDArray[Any]]:
+    size = rows * sum(np.dtype(dtype).itemsize for dtype in dtypes.values())
+    try:
+        found = zstandard.frame_content_size(packed)
+        if found != size or size > MAX_SIDE_BYTES + MAX_COLUMNS * 8:
+            raise CorruptError(
+                "side stream has another size than its counts say",
+                offset=record.offset, expected=size, got=found,
+            )  # fmt: skip
+        raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=max(size, 1))
+    except zstandard.ZstdError as error:
+        raise CorruptError("side stream does not decompress", offset=record.offset) from error
+    columns, at = {}, 0
+    for name, dtype in dtypes.items():
+        kind = np.dtype(dtype)
+        planes = np.frombuffer(raw, np.uint8, rows * kind.itemsize, at)
+        at += planes.size
+        if kind.kind == "b" and planes.size and planes.max() > 1:
+            raise CorruptError("a boolean that is neither", offset=record.offset, field=name)
+        octets = np.ascontiguousarray(planes.reshape(kind.itemsize, rows).T)
+        columns[name] = octets.reshape(-1).view(kind).astype(kind.newbyteorder("="), copy=False)
+    return columns

@@ -1,0 +1,143 @@
+"""The packets of one AEDAT 4 recording as batches: its events, and what goes with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
+from evstore.formats import aedat4_kernels as kernels
+from evstore.formats.aedat4_compression import Octets
+from evstore.formats.aedat4_header import (
+    EVENT_BYTES,
+    EVENTS,
+    FRAMES,
+    IMU,
+    TRIGGERS,
+    Header,
+    Stream,
+    beside,
+)
+from evstore.formats.aedat4_items import locate
+from evstore.formats.aedat4_packets import Packets
+from evstore.formats.aedat4_sides import Sides
+from evstore.formats.reading import Batch
+
+READ = (EVENTS, FRAMES, IMU, TRIGGERS)
+
+
+def batches(
+    packets: Packets,
+    unpack: Callable[[memoryview], Octets],
+    header: Header,
+    chosen: Stream,
+    limit: int,
+    dropped: dict[str, int],
+) -> Iterator[Batch]:
+    """Batches of at most ``limit`` events of the ``chosen`` stream.
+
+    Where a packet is damaged or cut, all that is whole before it is given first; then the error
+    is raised.
+    """
+    if limit < 1:
+        raise ArgumentError(f"batch_events must be at least 1, got {limit}")
+    kinds = {stream.id: stream.kind for stream in beside(header, chosen)}
+    kinds[chosen.id] = EVENTS
+    elsewhere = {stream.id for stream in header.streams} - set(kinds)
+    several = frozenset(kind for kind, count in Counter(kinds.values()).items() if count > 1)
+    filling = _Filling(limit, Sides(several, dropped))
+    failure = None
+    offset = 0
+    try:
+        while (packet := packets.read()) is not None:
+            offset, number, packed = packet
+            if number in elsewhere:
+                continue  # of another recording
+            kind = kinds.get(number)
+            if kind in READ:
+                yield from filling.packet(kind, number, unpack(packed))
+            else:
+                what = f"packets_of_type_{kind}" if kind else "packets_of_unlisted_streams"
+                dropped[what] = dropped.get(what, 0) + 1
+    except FormatError as error:
+        failure = error
+        if error.offset is None:
+            error.offset = offset
+    if (last := filling.take()) is not None:
+        yield last
+    if failure is not None:
+        if isinstance(failure, TruncatedError):
+            failure.safe_events = filling.given
+        raise failure
+
+
+class _Filling:
+    """The batch that is being filled. ``given`` counts the events of those before."""
+
+    def __init__(self, limit: int, sides: Sides) -> None:
+        self._limit = limit
+        self._sides = sides
+        self._into = _fresh(limit)
+        self._filled = 0
+        self.given = 0
+
+    def packet(self, kind: str, number: int, unpacked: Octets) -> Iterator[Batch]:
+        """Take a packet of the stream ``number``; gives the batches that it fills."""
+        octets = np.frombuffer(unpacked, np.uint8)
+        octets.flags.writeable = False  # as of bytes: kernels are compiled for one kind of array
+        if kind == EVENTS:
+            yield from self._events(octets)
+            return
+        for _ in self._sides.add(kind, number, octets):
+            if self._sides.full and (batch := self.take()) is not None:
+                yield batch
+
+    def _events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
+        start, count = locate(octets, EVENTS, EVENT_BYTES)
+        words = octets[start : start + EVENT_BYTES * count].view("<i8")
+        if not words.flags.aligned:
+            words = words.copy()
+            words.flags.writeable = False
+        first = 0
+        while first < count:
+            taken = min(count - first, self._limit - self._filled)
+            if kernels.split(words, first, taken, *self._into[:4], self._filled):
+                raise self._negative(taken)
+            self._filled += taken
+            first += taken
+            if self._filled == self._limit and (batch := self.take()) is not None:
+                yield batch
+
+    def take(self) -> Batch | None:
+        """The batch as it is, and begin another; None where there is nothing in it."""
+        triggers, side = self._sides.take()
+        if not self._filled and triggers is None and side is None:
+            return None
+        into, count = self._into, self._filled
+        self.given += count
+        self._into, self._filled = _fresh(self._limit), 0
+        return Batch(into.t[:count], into.x[:count], into.y[:count], into.p[:count], triggers, side)
+
+    def _negative(self, taken: int) -> CorruptError:
+        """Keep what is before the first event with a negative x or y, and say which it is."""
+        place = slice(self._filled, self._filled + taken)
+        x, y = (column[place].view(np.int16) for column in self._into[1:3])
+        at = int(np.argmax((x < 0) | (y < 0)))
+        self._filled += at
+        return CorruptError(
+            f"event {self.given + self._filled:,} has a negative coordinate",
+            expected="0..32767",
+            got=(int(x[at]), int(y[at])),
+        )
+
+
+def _fresh(limit: int) -> Batch:
+    return Batch(
+        np.empty(limit, np.int64),
+        np.empty(limit, np.uint16),
+        np.empty(limit, np.uint16),
+        np.empty(limit, np.uint8),
+    )

@@ -1,0 +1,1 @@
+"""Files that a C library parses, read in a process of its own where they are not trusted."""
