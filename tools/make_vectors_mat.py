@@ -399,7 +399,7 @@ def mat73_bad() -> None:
         "cut.mat",
         whole[:-100],
         "TruncatedError",
-        "only when whole",
+        "ends early",
         "HDF5 finds nothing in a cut file",
     )
     add("cut_header.mat", whole[:200], "FormatError", "no MAT v7.3 header")

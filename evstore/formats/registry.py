@@ -25,6 +25,7 @@ NAMES = (
     "hdf5",
     "rosbag",
     "mat",
+    "mat73",
     "npz",
     "npy",
     "csv",
