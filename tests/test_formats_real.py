@@ -26,6 +26,7 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "DAT v1, no header": ("dat-v1", {}),
     "40-bit .bin": (None, {}),
     "NPZ columns": (None, {}),
+    "Prophesee HDF5, ECF filter 0x8ECF": (None, {}),
     "RPG text, seconds": (None, {}),
     "CSV x,y,p,t no header": ("csv", {"columns": ("x", "y", "p", "t"), "time_unit": "us"}),
 }
