@@ -34,6 +34,7 @@ FORMATS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "AEDAT 2.0 (DVS128 layout)": (None, {}),
     "NPZ columns": (None, {}),
     "HDF5 columns, gzip": (None, {}),
+    "Prophesee HDF5, ECF filter 0x8ECF": (None, {}),
     "RPG text, seconds": (None, {}),
     "ROS1 bag, event_camera_msgs evt3": (None, {}),
     "ROS2 sqlite bag of the same": (None, {}),

@@ -32,6 +32,9 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: The largest chunk that is decoded: libhdf5 holds it twice.
 MAX_CHUNK_BYTES = 16 << 20
 
+#: Bytes past the end of a cut file that libhdf5 may ask for at once; a damaged length asks for more.
+MAX_PAST_END = 65_536
+
 #: Longest text of an attribute that is kept.
 MAX_TEXT = 4096
 
@@ -39,7 +42,7 @@ MAX_TEXT = 4096
 def open_hdf5(stream: BinaryIO, *, cut: bool = False) -> Any:
     """Open a seekable stream for reading; returns an ``h5py.File``, to be used as a context.
 
-    With ``cut``, a file that ends before the end it states is opened nevertheless, as if zeros
+    With ``cut``, a file that ends before the end it states is opened nevertheless, as if ones
     followed: the caller then compares places with `size_of`. Raises MissingDependencyError
     without h5py, FormatError for what is no HDF5 file, TruncatedError for a cut one.
     """
@@ -270,7 +273,7 @@ def _end_of(superblock: bytes) -> int:
 
 
 class _Source(io.RawIOBase):
-    """A stream that seems ``stated`` bytes long, with zeros behind its own ``size``.
+    """A stream that seems ``stated`` bytes long, with bytes of ones behind its own ``size``.
 
     libhdf5 takes a short read for a whole one, with whatever was in its buffer: here are none.
     """
@@ -299,9 +302,11 @@ class _Source(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         there = max(0, min(len(view), self._size - self._at))
         got = 0
+        if len(view) - there > MAX_PAST_END:
+            raise OSError(f"a read of {len(view)} bytes goes far past the end of the file")
         if there:
             self._stream.seek(self._at)
             got = fill(self._stream, view[:there])
-        view[got:] = bytes(len(view) - got)
+        view[got:] = b"\xff" * (len(view) - got)  # zeros keep libhdf5 busy for ever
         self._at += len(view)
         return len(view)
