@@ -32,7 +32,9 @@ SHOWN = 10  # names of files that are left out
     help="Small, or larger and faster to read.",
 )
 @click.option(
-    "--output-format", metavar="NAME", help="evs, evt3, csv or npz; else by DST's suffix."
+    "--output-format",
+    metavar="NAME",
+    help="Write this format (see `evstore formats`); else by DST's suffix.",
 )
 @click.option("--rebase", is_flag=True, help="Count times from the first event (not for evs).")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")

@@ -101,13 +101,16 @@ def _print(found: dict[str, Any]) -> None:
         if recordings[0]["events"] is None:
             printing.echo("  (only the header was read: --scan reads the events)")
         return
-    counts = [(name, f"{found[name]:,}") for name in ("events", "chunks")]
+    known = [name for name in ("events", "chunks") if found[name] is not None]
+    counts = [(name, f"{found[name]:,}") for name in known]
     printing.fields([*file, ("recordings", f"{len(recordings):,}"), *counts], "  ")
     rows = [_row(one) for one in recordings[:SHOWN_RECORDINGS]]
     if rows:
         printing.table(["RECORDING", "RESOLUTION", "EVENTS", "DURATION", "LABEL"], rows)
     if len(recordings) > SHOWN_RECORDINGS:
         printing.echo(f"and {len(recordings) - SHOWN_RECORDINGS:,} more: --json shows all")
+    if found["events"] is None:
+        printing.echo("  (only headers were read: --scan reads the events)")
 
 
 def _size(found: dict[str, Any]) -> str:
@@ -124,8 +127,8 @@ def _row(one: dict[str, Any]) -> list[str]:
     return [
         one["recording"],
         printing.resolution(one["resolution"]),
-        f"{one['events']:,}",
-        printing.duration(one["duration_us"]),
+        "" if one["events"] is None else f"{one['events']:,}",
+        "" if one["duration_us"] is None else printing.duration(one["duration_us"]),
         _value(one["label"]),
     ]
 

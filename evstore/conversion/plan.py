@@ -14,7 +14,11 @@ from evstore.recording.opening import is_shard, split_address
 from evstore.recording.stream import is_pipe
 
 #: What is written, and the suffix that says so; of two with one suffix the first.
-SUFFIXES = {"evs": ".evs", "evt3": ".raw", "csv": ".csv", "npz": ".npz", "es": ".es"}
+SUFFIXES = {
+    "evs": ".evs", "evt3": ".raw", "evt2": ".raw", "dat": ".dat", "prophesee_hdf5": ".hdf5",
+    "aedat4": ".aedat4", "es": ".es", "hdf5": ".h5", "parquet": ".parquet", "arrow": ".arrow",
+    "npz": ".npz", "csv": ".csv", "bin40": ".bin",
+}  # fmt: skip
 
 
 def output_format(target: str, options: Options) -> str:

@@ -45,6 +45,8 @@ TITLE = "AEDAT 4 (DV)"
 SUFFIXES = (".aedat4",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"  # of what `writer` writes
+TAKES = ("triggers", "imu", "images", "image_bytes")
 SEEKS = False
 
 

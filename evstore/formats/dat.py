@@ -25,6 +25,7 @@ SUFFIXES = (".dat",)
 VERSION_1 = "dat-v1"
 INPUT_FORMATS = (NAME, VERSION_1)
 WRITES = True
+ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = False
 
 RECORD_BYTES = 8

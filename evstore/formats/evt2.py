@@ -20,6 +20,8 @@ TITLE = "Prophesee EVT2"
 SUFFIXES = (".raw",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"  # of what `writer` writes
+TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = False
 
 WORD_BYTES = 4

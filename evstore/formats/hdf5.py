@@ -37,6 +37,7 @@ TITLE = "HDF5 (DSEC, MVSEC, columns t, x, y, p, one dataset a sample)"
 SUFFIXES = (".h5", ".hdf5")
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = True
 
 #: A C library parses it: damaged files are tried in child processes.

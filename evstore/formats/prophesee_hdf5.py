@@ -40,6 +40,8 @@ TITLE = "Prophesee HDF5 (ECF)"
 SUFFIXES = (".hdf5", ".h5")
 INPUT_FORMATS = (NAME,)
 WRITES = True
+ORIGIN = "top-left"  # of what `writer` writes
+TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = True
 
 #: The container is parsed by libhdf5: a damaged file may end the process.
