@@ -23,7 +23,7 @@ MAX_BYTES = 65_536
 DTYPES = (np.int64, np.uint16, np.uint16, np.uint8)
 
 # Every record stands for itself, so what a cut file gives is the start of the whole.
-RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40"}
+RECORD_FORMATS = {"evt2", "evt3", "dat", "bin40", "prophesee_hdf5"}
 
 
 def parametrize(paths: list[Path]) -> Any:
@@ -178,7 +178,8 @@ def test_every_prefix_gives_events_or_an_error(path: Path) -> None:
     vector = case(path)
     content = path.read_bytes()
     whole = join(list(vector.reading(content).batches)).columns
-    for length in range(len(content)):
+    step = 17 if getattr(vector.module, "C_PARSED", False) else 1  # to open one takes 2 ms
+    for length in range(0, len(content), step):
         try:
             reading = vector.reading(content[:length], batch_events=1000)
         except EvstoreError:

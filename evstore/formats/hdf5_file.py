@@ -147,12 +147,10 @@ class Chunks:
             raise MissingDependencyError("h5py with HDF5 1.12.3 or later", "hdf5", "reading chunks")
 
         def keep(about: Any) -> bool | None:
-            for column, value in zip(
-                found,
-                (about.chunk_offset[0], about.byte_offset, about.size, about.filter_mask),
-                strict=True,
-            ):
-                column.append(value)
+            values = (about.chunk_offset[0], about.byte_offset, about.size, about.filter_mask)
+            if all(value is not None and 0 <= value < 1 << 63 for value in values):
+                for column, value in zip(found, values, strict=True):
+                    column.append(value)
             # An index that comes back to itself would give chunks without end.
             return True if len(found[0]) > size else None
 
