@@ -23,7 +23,7 @@ from vectors import case, name_of
 pytest.importorskip("h5py")
 
 MEMORY = 4 << 30  # of addresses: numba and libhdf5 reserve more than they use
-SECONDS = 60
+SECONDS = 20
 PATIENCE = 10  # children that may be lost on one vector
 PATHS = [p for p in vectors.files("vectors") if getattr(case(p).module, "C_PARSED", False)]
 

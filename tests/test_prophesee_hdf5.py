@@ -1,4 +1,4 @@
-"""Prophesee HDF5 beyond its vectors: what is written, the vendor's own blocks, hostile containers."""
+"""Prophesee HDF5 beyond its vectors: the writer, the vendor's own blocks, damage."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ Event = tuple[int, int, int, int]
 
 def write(batches: list[list[Event]], edges: Any = (), **said: Any) -> bytes:
     stream = io.BytesIO()
-    writer = module.writer(stream, (1280, 720), {"date": "2024-01-02"}, **said)
-    for events in batches:
-        writer.write(*(np.array([e[k] for e in events], np.int64) for k in range(4)))
-    if edges:
-        writer.trigger(*zip(*edges, strict=True))
-    writer.close()
+    with module.writer(stream, (1280, 720), {"date": "2024-01-02"}, **said) as writer:
+        for events in batches:
+            writer.write(*(np.array([e[k] for e in events], np.int64) for k in range(4)))
+        if edges:
+            writer.trigger(*zip(*edges, strict=True))
     return stream.getvalue()
 
 

@@ -32,7 +32,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: The largest chunk that is decoded: libhdf5 holds it twice.
 MAX_CHUNK_BYTES = 16 << 20
 
-#: Bytes past the end of a cut file that libhdf5 may ask for at once; a damaged length asks for more.
+#: Bytes past the end of a cut file that one read may ask for; a damaged length asks for more.
 MAX_PAST_END = 65_536
 
 #: Longest text of an attribute that is kept.
@@ -42,7 +42,7 @@ MAX_TEXT = 4096
 def open_hdf5(stream: BinaryIO, *, cut: bool = False) -> Any:
     """Open a seekable stream for reading; returns an ``h5py.File``, to be used as a context.
 
-    With ``cut``, a file that ends before the end it states is opened nevertheless, as if ones
+    With ``cut``, a file that ends before the end it states is opened nevertheless, as if bytes of 1
     followed: the caller then compares places with `size_of`. Raises MissingDependencyError
     without h5py, FormatError for what is no HDF5 file, TruncatedError for a cut one.
     """
@@ -147,12 +147,10 @@ class Chunks:
             raise MissingDependencyError("h5py with HDF5 1.12.3 or later", "hdf5", "reading chunks")
 
         def keep(about: Any) -> bool | None:
-            for column, value in zip(
-                found,
-                (about.chunk_offset[0], about.byte_offset, about.size, about.filter_mask),
-                strict=True,
-            ):
-                column.append(value)
+            values = (about.chunk_offset[0], about.byte_offset, about.size, about.filter_mask)
+            if all(value is not None and 0 <= value < 1 << 63 for value in values):
+                for column, value in zip(found, values, strict=True):
+                    column.append(value)
             # An index that comes back to itself would give chunks without end.
             return True if len(found[0]) > size else None
 
@@ -273,7 +271,7 @@ def _end_of(superblock: bytes) -> int:
 
 
 class _Source(io.RawIOBase):
-    """A stream that seems ``stated`` bytes long, with bytes of ones behind its own ``size``.
+    """A stream that seems ``stated`` bytes long, with bytes of 1 behind its own ``size``.
 
     libhdf5 takes a short read for a whole one, with whatever was in its buffer: here are none.
     """
@@ -307,6 +305,8 @@ class _Source(io.RawIOBase):
         if there:
             self._stream.seek(self._at)
             got = fill(self._stream, view[:there])
-        view[got:] = b"\xff" * (len(view) - got)  # zeros keep libhdf5 busy for ever
+        # Zeros as the size of an object keep libhdf5 busy for ever, and 0xFF as the length of a
+        # text makes it reserve 4 GiB before it looks.
+        view[got:] = b"\x01" * (len(view) - got)
         self._at += len(view)
         return len(view)
