@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from evstore.errors import ArgumentError, EvstoreError, TruncatedError
 from evstore.events import Events
 from evstore.formats import arrow, arrow_messages, arrow_writer, parquet, registry
+from evstore.formats.conformance import Trickle
 from evstore.formats.parquet_thrift import Compact
 from evstore.formats.reading import ReadOptions
-from test_formats import Trickle
 from vectors import consume, join
 
 pa = pytest.importorskip("pyarrow")

@@ -26,8 +26,8 @@ from evstore.errors import (
 )
 from evstore.formats import csv, decimal_kernels, npy, npz, registry, rpg, text_kernels
 from evstore.formats.columns import role_of
+from evstore.formats.conformance import Trickle
 from evstore.formats.reading import ReadOptions
-from test_formats import Trickle
 from vectors import consume, join
 
 Event = tuple[int, int, int, int]
