@@ -19,7 +19,7 @@ BAD = vectors.files("bad")
 MAX_BYTES = 65_536
 
 # Every record stands for itself, so what a cut file gives is the start of the whole.
-RECORD_FORMATS = {"evt2", "evt21", "evt3", "dat", "bin40", "es"}
+RECORD_FORMATS = {"evt2", "evt21", "evt3", "dat", "bin40", "es", "aedat2", "aedat3"}
 
 
 def parametrize(paths: list[Path]) -> Any:
@@ -102,7 +102,10 @@ def test_bad_file_raises_what_its_table_says(path: Path) -> None:
 @parametrize(VECTORS)
 def test_every_prefix_gives_events_or_an_error(path: Path) -> None:
     vector = case(path)
-    conformance.check_prefixes(vector, records=vector.module.NAME in RECORD_FORMATS)
+    # A C library opens each one anew: not every length of those.
+    step = 17 if getattr(vector.module, "C_PARSED", False) else 1
+    lengths = range(0, path.stat().st_size, step)
+    conformance.check_prefixes(vector, lengths, vector.module.NAME in RECORD_FORMATS)
 
 
 # -------------------------------------------------------------------- the checks themselves

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import vectors
-from test_formats_fuzz import COPIES, mutate
+from evstore.formats.conformance import COPIES, mutated
 from vectors import case, name_of
 
 pytest.importorskip("h5py")
@@ -33,14 +33,14 @@ import random, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from evstore.errors import EvstoreError
-from test_formats_fuzz import mutate
+from evstore.formats.conformance import mutated
 from vectors import case, consume
 path, seed, first, copies = Path(sys.argv[2]), *map(int, sys.argv[3:6])
 content, vector = path.read_bytes(), case(path)
 list(vector.reading().batches)
 for copy in range(first, copies):
     print(copy, flush=True)
-    damaged = mutate(content, random.Random(seed + copy))
+    damaged = mutated(content, random.Random(seed + copy))
     try:
         reading = vector.reading(damaged, batch_events=4096)
     except EvstoreError:
@@ -91,4 +91,4 @@ def test_mutated_copies(path: Path, seed: int) -> None:
 
 def test_copies_differ() -> None:
     content = bytes(range(256))
-    assert len({mutate(content, random.Random(k)) for k in range(20)}) > 10
+    assert len({mutated(content, random.Random(k)) for k in range(20)}) > 10

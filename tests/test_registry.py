@@ -66,15 +66,6 @@ def test_dat_of_triggers_is_named() -> None:
         detect(raw("Version 2", payload=b"\x0e\x08" + bytes(8)), ".dat")
 
 
-@pytest.mark.parametrize(
-    ("magic", "words"),
-    [(b"#!AER-DAT4.0\r\n", "AEDAT"), (b"\x89HDF\r\n\x1a\n", "HDF5")],
-)
-def test_files_of_other_kinds_are_named(magic: bytes, words: str) -> None:
-    with pytest.raises(UnsupportedError, match=words):
-        detect(magic + bytes(100))
-
-
 def test_bin40_needs_suffix_size_and_plausible_events() -> None:
     assert detect(BIN40, ".bin") == detect(BIN40, ".BS2") == "bin40"
     refused = [

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-from evstore.errors import ArgumentError, FormatError, UnsupportedError
+from evstore.errors import ArgumentError, FormatError
 
 #: Module names, in the order they are listed to users.
 NAMES = (
@@ -43,10 +43,6 @@ ATTRIBUTES = (
 
 #: A shard is known by its first bytes alone, before any other module is imported.
 SHARD_MAGIC = b"\x89EVS\r\n\x1a\n"
-
-#: Files of other kinds that people meet, so that the error can name them.
-KNOWN_ELSEWHERE = ((b"\x89HDF\r\n\x1a\n", "an HDF5 file"),)
-
 
 #: Where other packages name their format modules, as in
 #: ``[project.entry-points."evstore.formats"]`` ``celex = "celex_evstore.format"``.
@@ -132,9 +128,6 @@ def _refusal(modules: list[ModuleType], head: bytes) -> FormatError:
             assert isinstance(error, FormatError)
             return error
     hint = f"readable with --input-format: {_input_formats()}"
-    for magic, what in KNOWN_ELSEWHERE:
-        if head.startswith(magic):
-            return UnsupportedError(f"{what}, which evstore does not read", hint=hint)
     return FormatError("the content is of no format evstore recognises", got=head[:16], hint=hint)
 
 
