@@ -25,7 +25,7 @@ from evstore.recording.sides import TRIGGERS, rows_of, without_triggers
 from evstore.recording.stream import is_pipe
 from evstore.shard.output import PartFile
 
-TOP, BOTTOM = "top-left", "bottom-left"
+TOP = "top-left"  # where the first row is, unless a recording's metadata says otherwise
 
 
 def write_foreign(
@@ -68,14 +68,15 @@ def write_foreign(
     receipt.restored = _restored(job, recording, receipt, kind)
 
 
-def _flips(recording: Recording, module: ModuleType) -> bool:
-    """Whether rows count from the bottom in the source, and from the top in the target.
+def _origin(metadata: dict[str, Any], module: ModuleType) -> tuple[dict[str, Any], bool]:
+    """The metadata with the origin of what will be written, and whether rows change places for it.
 
-    Tables have no origin: they hold what they are given. A writer of a format whose rows count
-    from the bottom looks at the metadata itself.
+    Tables have no origin: they hold what they are given.
     """
-    bottom = recording.metadata.get("origin") == BOTTOM
-    return bottom and getattr(module, "ORIGIN", None) == TOP
+    wanted = getattr(module, "ORIGIN", None)
+    if wanted is None:
+        return metadata, False
+    return {**metadata, "origin": wanted}, metadata.get("origin", TOP) != wanted
 
 
 def _restored(job: Job, recording: Recording, receipt: Receipt, kind: str) -> str | None:
@@ -116,9 +117,9 @@ def _pour(
     """Events and, where the format takes them, rows of side streams that fall between."""
     said: dict[str, Any] = {"rebase": True} if options.rebase else {}
     module = registry.by_name(kind)
-    writer = module.writer(stream, resolution, recording.metadata, **said)
+    metadata, flips = _origin(recording.metadata, module)
+    writer = module.writer(stream, resolution, metadata, **said)
     taken: tuple[str, ...] = getattr(writer, "TAKES", getattr(module, "TAKES", ()))
-    flips = _flips(recording, module)
     met: dict[str, int] = {}
     try:
         for events, sides in feed(recording, options.selection):
