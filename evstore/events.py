@@ -30,6 +30,17 @@ ALIGN_FROM = 65_536  # events
 ALIGN = 64  # bytes: a cache line, and the longest vector register
 
 
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Kind and size as numpy writes them of little-endian values, whatever the order.
+
+    Not ``dtype.str``: other packages can leave numpy's own bool as ``<b1``.
+
+    >>> dtype_name(np.dtype(">i4")), dtype_name(np.dtype(bool))
+    ('<i4', '|b1')
+    """
+    return f"{'|' if dtype.itemsize == 1 else '<'}{dtype.kind}{dtype.itemsize}"
+
+
 def empty_column(name: str, length: int) -> NDArray[Any]:
     """``length`` values of a column, not set. Stores to a long one straddle no cache lines."""
     dtype = COLUMN_DTYPES[name]

@@ -323,7 +323,7 @@ def test_rebase(edges: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "b.raw").t[0] == read(edges).t[0] - 5
     for target in ("c.csv", "c.evs"):
         if target == "c.csv":
-            with pytest.raises(ArgumentError, match="is for evt3"):
+            with pytest.raises(ArgumentError, match="holds any time as it is"):
                 convert(path, tmp_path / target, rebase=True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import Events, check_polarity
+from evstore.events import Events, check_polarity, dtype_name
 from evstore.interrupts import interrupts_held
 from evstore.shard.chunks import COLUMN
 from evstore.shard.encoding import Encoded, Room, encode
@@ -338,7 +338,7 @@ class RecordingWriter:
             if len(self._sides) > MOST_SIDES:
                 self._wait(0)
             side = self._side.get(stream, SideHash())
-            dtypes = {name: v.dtype.newbyteorder("<").str for name, v in columns.items()}
+            dtypes = {name: dtype_name(v.dtype) for name, v in columns.items()}
             if side.rows and side.dtypes != dtypes:
                 raise ArgumentError(f"side stream {stream!r} has the columns {side.dtypes}")
             most = rows_at_once(columns)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.events import dtype_name
 from evstore.shard.layout import json_bytes
 from evstore.shard.root_kernels import MOST_BITS, leaf_body, used_bits
 
@@ -58,7 +59,7 @@ class SideHash:
         """Add rows; every batch has the same columns."""
         for name, values in columns.items():
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-            _, hasher = self._columns.setdefault(name, (little.dtype.str, hashlib.sha256()))
+            _, hasher = self._columns.setdefault(name, (dtype_name(little.dtype), hashlib.sha256()))
             hasher.update(np.ascontiguousarray(little).data)
         self.rows += len(next(iter(columns.values())))
 

@@ -11,6 +11,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, CorruptError
+from evstore.events import dtype_name
 from evstore.shard.layout import (
     SIDE,
     Cursor,
@@ -49,7 +50,7 @@ def side_record(
     rows = len(next(iter(columns.values())))
     put_varint(body, first_row)
     put_varint(body, rows)
-    named = [[name, v.dtype.newbyteorder("<").str] for name, v in columns.items()]
+    named = [[name, dtype_name(v.dtype)] for name, v in columns.items()]
     if not DTYPES.issuperset(dtype for _, dtype in named) or len(named) > MAX_COLUMNS:
         raise ArgumentError(
             f"side stream {stream!r}: columns must be integers, booleans or floats, got {named}"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
+from evstore.events import dtype_name
 
 MOST_JSON = 64 << 20  # bytes
 MOST_COLUMN = 1 << 30  # bytes of a column
@@ -34,7 +35,7 @@ def frame(said: Mapping[str, Any], tables: Columns) -> list[bytes]:
         named[table] = []
         for name, column in columns.items():
             little = np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
-            named[table].append([name, little.dtype.str, len(little)])
+            named[table].append([name, dtype_name(little.dtype), len(little)])
             parts.append(little.tobytes())
     head = json.dumps({**said, "tables": named}).encode()
     return [struct.pack("<I", len(head)), head, *parts]
