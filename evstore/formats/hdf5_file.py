@@ -86,13 +86,16 @@ def hdf5_errors(what: str) -> Iterator[None]:
 
 
 def names(group: Any, limit: int = 10_000) -> list[str]:
-    """What a group holds, at most ``limit`` names."""
+    """What a group holds, at most ``limit`` names.
+
+    A damaged one, which h5py gives as bytes, is escaped: nothing is found by it.
+    """
     found: list[str] = []
     with hdf5_errors("damaged HDF5 group"):
         for name in group:
             if len(found) >= limit:
                 raise UnsupportedError("an HDF5 group of too many members", expected=limit)
-            found.append(name)
+            found.append(name if isinstance(name, str) else name.decode(errors="backslashreplace"))
     return found
 
 
