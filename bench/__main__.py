@@ -22,8 +22,8 @@ from bench.machine import machine, versions
 from bench.recordings import data_folder
 
 SHORT = (
-    "decode", "size", "encode", "parse", "windows", "threads", "convert", "startup", "many",
-    "balanced",
+    "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
+    "many", "balanced",
 )  # fmt: skip
 LONG = ("memory", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
