@@ -187,6 +187,7 @@ def _of_foreign(recording: Recording, scan: bool) -> dict[str, Any]:
         **found,
         **_of_metadata(metadata),
         "label": recording.label,
+        "metadata": metadata,
     }
 
 

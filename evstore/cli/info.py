@@ -10,6 +10,7 @@ import click
 from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
 
+LONGEST_DETAIL = 100  # characters
 SHOWN_RECORDINGS = 10
 SHOWN_GAPS = 5
 
@@ -147,6 +148,7 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
         known += _of_events(one)
     return [
         *known,
+        *_details(one),
         ("label", _value(one["label"])),
         *(
             (name, printing.count(rows, "row"))
@@ -157,6 +159,17 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
         ("converter", one.get("converter") or ""),
         ("root", one.get("root", "")),
     ]
+
+
+def _details(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What else a foreign file's header says, in a line each; `--json` has all of it."""
+    shown = {"origin", "sensor", *one["sensor"]}
+    found = []
+    for name, value in (one.get("metadata") or {}).items():
+        text = _value(value)
+        if name not in shown and not name.startswith("resolution") and len(text) <= LONGEST_DETAIL:
+            found.append((name.replace("_", " "), text))
+    return found
 
 
 def _of_events(one: dict[str, Any]) -> list[tuple[str, str]]:
