@@ -24,8 +24,8 @@ PICTURE = RESULTS.with_name("size-speed.svg")
 PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name) -->)", re.DOTALL)
 #: Groups in the order of the table.
 ORDER = (
-    "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup", "memory",
-    "many", "fuzz", "soak", "balanced",
+    "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
+    "memory", "many", "fuzz", "soak", "balanced",
 )  # fmt: skip
 
 Results = Mapping[str, Any]
