@@ -203,14 +203,11 @@ def _scanned(recording: Recording) -> dict[str, Any]:
         events += len(batch)
         on += int(np.count_nonzero(batch.p))
         _add_batch(times, batch.t)
-    rows = {stream: recording.side(stream) or {} for stream in recording.side_streams}
     return {
         "events": events,
         **times.summary(),
         "on_events": on,
-        "side_streams": {
-            stream: len(next(iter(table.values()))) for stream, table in rows.items() if table
-        },
+        "side_streams": dict(recording.side_rows),
         "dropped": dict(recording.dropped),
     }
 

@@ -6,10 +6,10 @@ import os
 
 from evstore.errors import TruncatedError
 from evstore.events import Events
+from evstore.formats.sides import with_triggers
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import is_shard, open_all, split_address
-from evstore.recording.sides import with_triggers
 from evstore.shard.recover import Recovery, recover_shard
 from evstore.shard.writer import ShardWriter
 

@@ -17,8 +17,9 @@ from evstore.errors import ArgumentError, CorruptError
 from evstore.events import Events
 from evstore.formats import registry
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
+from evstore.formats.sides import joined
 from evstore.formats.streams import choose
-from evstore.recording.sides import InOrder, joined, picked, selected
+from evstore.recording.sides import InOrder, picked, selected
 from evstore.recovery import recover
 from evstore.selection import Selection
 from evstore.shard import side

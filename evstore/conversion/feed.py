@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evstore.events import Events
+from evstore.formats.sides import Sides, joined, with_triggers
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording, select
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.sides import InOrder, Sides, joined, selected, with_triggers
+from evstore.recording.sides import InOrder, selected
 from evstore.selection import Selection
 
 

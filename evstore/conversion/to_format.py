@@ -17,11 +17,11 @@ from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.formats import registry
 from evstore.formats.reading import Batch
+from evstore.formats.sides import TRIGGERS, rows_of, without_triggers
 from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.sides import TRIGGERS, rows_of, without_triggers
 from evstore.recording.stream import is_pipe
 from evstore.shard.output import PartFile
 
@@ -152,7 +152,6 @@ def _without_a_place(
     """Rows of side streams, and a label, that the format does not take."""
     rows = {stream: count for stream, count in met.items() if stream not in taken}
     if isinstance(recording, ShardRecording):
-        for stream, parts in recording.info.side.items():
-            if stream not in taken and stream not in rows:
-                rows[stream] = sum(part[2] for part in parts)
+        left = {k: v for k, v in recording.side_rows.items() if k not in taken}
+        rows = {**left, **rows}
     return {**rows, **({"label": 1} if recording.label is not None else {})}

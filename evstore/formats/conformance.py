@@ -30,6 +30,7 @@ import numpy as np
 from evstore.errors import EvstoreError, TruncatedError
 from evstore.formats import registry
 from evstore.formats.reading import Batch, Reading, ReadOptions
+from evstore.formats.sides import Sides, joined
 
 COLUMNS = ("t", "x", "y", "p")
 DTYPES: dict[str, Any] = {"t": np.int64, "x": np.uint16, "y": np.uint16, "p": np.uint8}
@@ -113,19 +114,14 @@ def _joined(parts: list[Any]) -> Any:
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def join_side(batches: list[Batch]) -> dict[str, dict[str, Any]]:
+def join_side(batches: list[Batch]) -> Sides:
     """All rows of each side stream, by column."""
-    found: dict[str, dict[str, list[Any]]] = {}
-    for batch in batches:
-        for stream, columns in (batch.side or {}).items():
+    parts = [batch.side or {} for batch in batches]
+    for part in parts:
+        for stream, columns in part.items():
             rows = {len(column) for column in columns.values()}
             _expect(len(rows) == 1, f"columns of {stream} are not of one length: {rows}")
-            for name, column in columns.items():
-                found.setdefault(stream, {}).setdefault(name, []).append(column)
-    return {
-        stream: {name: np.concatenate(parts) for name, parts in columns.items()}
-        for stream, columns in found.items()
-    }
+    return joined(parts)
 
 
 def consume(batches: Iterator[Batch]) -> tuple[list[Batch], BaseException | None]:

@@ -77,8 +77,13 @@ class Recording(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def side_rows(self) -> dict[str, int]:
+        """How many rows each of the streams beside events has."""
+
+    @property
     def side_streams(self) -> list[str]:
         """The names of the streams beside events: triggers, imu, images, exposure, labels ..."""
+        return list(self.side_rows)
 
     @abc.abstractmethod
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:

@@ -12,10 +12,10 @@ from evstore.codec.chunk_kernels import measure_times
 from evstore.errors import ArgumentError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.formats.reading import Batch, Reading, ReadOptions
+from evstore.formats.sides import joined, rows_of, with_triggers
 from evstore.recording import streamed
 from evstore.recording.base import Recording
 from evstore.recording.geometry import Geometry
-from evstore.recording.sides import joined, with_triggers
 from evstore.recording.stream import is_pipe, open_stream
 from evstore.selection import Selection
 
@@ -49,7 +49,7 @@ class ForeignRecording(Recording):
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
         self._extents: list[tuple[int, int]] = []  # of each batch: least and greatest time
-        self._side_streams: list[str] | None = None  # None before the first pass
+        self._side_rows: dict[str, int] | None = None  # None before the first pass
         self._triggers: dict[str, NDArray[Any]] | None = None
         self._image_bytes: NDArray[np.uint8] | None = None
         self._geometry: Geometry | None = None
@@ -112,15 +112,15 @@ class ForeignRecording(Recording):
         return self._scan()[2]
 
     @property
-    def side_streams(self) -> list[str]:
-        if self._side_streams is None:
+    def side_rows(self) -> dict[str, int]:
+        if self._side_rows is None:
             self._scan()
-        assert self._side_streams is not None
-        return self._side_streams
+        assert self._side_rows is not None
+        return self._side_rows
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         """Read from the file's start; of all streams only this one is held."""
-        if self._side_streams is not None and stream not in self._side_streams:
+        if self._side_rows is not None and stream not in self._side_rows:
             return None
         met = (with_triggers(batch.triggers, batch.side) for batch in self.raw_batches())
         return joined({stream: part[stream]} for part in met if stream in part).get(stream)
@@ -169,10 +169,11 @@ class ForeignRecording(Recording):
         resolution = self._options.resolution or reading.resolution
         self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
         count, extents = 0, []
-        streams: dict[str, None] = {}
+        side_rows: dict[str, int] = {}
         try:
             for batch in geometry.fit(reading.batches):
-                streams |= dict.fromkeys(with_triggers(batch.triggers, batch.side))
+                for stream, table in with_triggers(batch.triggers, batch.side).items():
+                    side_rows[stream] = side_rows.get(stream, 0) + rows_of(table)
                 if remember and len(batch.t):
                     _, first, last = measure_times(batch.t)
                     low, high = int(first), int(last)
@@ -183,7 +184,7 @@ class ForeignRecording(Recording):
             raise error.at(self.path) from None
         if not remember:
             return
-        self._side_streams = list(streams)
+        self._side_rows = side_rows
         self._extents = extents
         least = min((low for low, _ in extents), default=0)
         self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)

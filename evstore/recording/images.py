@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
-from evstore.recording.sides import Table
+from evstore.formats.sides import Table
 
 Bytes = Callable[[int, int], NDArray[np.uint8]]
 

@@ -88,8 +88,8 @@ class ShardRecording(Recording):
         return self.info.root
 
     @property
-    def side_streams(self) -> list[str]:
-        return list(self.info.side)
+    def side_rows(self) -> dict[str, int]:
+        return {stream: sum(part[2] for part in parts) for stream, parts in self.info.side.items()}
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         return self.reader.side(stream)

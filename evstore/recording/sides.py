@@ -1,4 +1,4 @@
-"""Side streams beside batches of events: joined, and selected by their times.
+"""Side streams selected by their times, and handed out beside events.
 
 A stream is a table of columns; what belongs to a time has a column ``t``. The pixels of ``images``
 lie in ``image_bytes``, one image after the other, and follow them.
@@ -6,36 +6,15 @@ lie in ``image_bytes``, one image after the other, and follow them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.formats.reading import Triggers
+from evstore.formats.sides import Sides, rows_of
 from evstore.selection import Selection
 
-Table = dict[str, NDArray[Any]]
-Sides = dict[str, Table]
-
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
-
-
-def rows_of(table: Table) -> int:
-    """How many rows a stream has."""
-    return len(next(iter(table.values())))
-
-
-def joined(parts: Iterable[Sides]) -> Sides:
-    """All rows of each stream, in order."""
-    found: dict[str, list[Table]] = {}
-    for part in parts:
-        for stream, table in part.items():
-            found.setdefault(stream, []).append(table)
-    return {
-        stream: {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-        for stream, tables in found.items()
-    }
 
 
 def selected(sides: Sides, selection: Selection) -> Sides:
@@ -99,20 +78,3 @@ class InOrder:
             mask[low:high] = True
             which[stream], self._at[stream] = mask, high
         return picked(self._sides, which)
-
-
-TRIGGERS = "triggers"
-
-
-def with_triggers(triggers: Triggers | None, side: Sides | None) -> Sides:
-    """What a batch has beside events, triggers among them."""
-    found = dict(side or {})
-    if triggers is not None:
-        found[TRIGGERS] = triggers._asdict()
-    return found
-
-
-def without_triggers(sides: Sides) -> tuple[Triggers | None, Sides]:
-    """Triggers, and the other streams."""
-    rest = {stream: table for stream, table in sides.items() if stream != TRIGGERS}
-    return (Triggers(**sides[TRIGGERS]) if TRIGGERS in sides else None), rest

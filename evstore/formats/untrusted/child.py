@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evstore.errors import EvstoreError, FormatError, TruncatedError
 from evstore.formats import registry
 from evstore.formats.reading import Batch, ReadOptions
+from evstore.formats.sides import with_triggers
 from evstore.formats.untrusted.frames import Columns, frame
 
 #: What numba, h5py and pyarrow map before a file is looked at.
@@ -70,10 +71,7 @@ def main(arguments: list[str], out: BinaryIO) -> None:
 
 def _tables(batch: Batch) -> Columns:
     columns: dict[str, NDArray[Any]] = {"t": batch.t, "x": batch.x, "y": batch.y, "p": batch.p}
-    tables: Columns = {"": columns, **(batch.side or {})}
-    if batch.triggers is not None:
-        tables["triggers"] = batch.triggers._asdict()
-    return tables
+    return {"": columns, **with_triggers(batch.triggers, batch.side)}
 
 
 def _of_error(error: EvstoreError) -> dict[str, Any]:
