@@ -8,49 +8,10 @@ anywhere; the output is always the same.
 
 from __future__ import annotations
 
-import json
 import struct
-from pathlib import Path
 from typing import Any
 
-FORMATS = Path(__file__).resolve().parent.parent / "formats"
-PROVENANCE = "made by tools/make_vectors_binary.py"
-
-Event = tuple[int, int, int, int]
-
-
-def vector(
-    format_name: str,
-    file_name: str,
-    content: bytes,
-    events: list[Event],
-    resolution: tuple[int, int] | None,
-    triggers: list[tuple[int, int, int]] | None = None,
-    **more: Any,
-) -> None:
-    path = FORMATS / format_name / "vectors" / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    expected: dict[str, Any] = {
-        "format": format_name,
-        "events": len(events),
-        "resolution": list(resolution) if resolution else None,
-    }
-    for k, name in enumerate("txyp"):
-        expected[name] = [event[k] for event in events]
-    if triggers:
-        expected["triggers"] = {n: [e[k] for e in triggers] for k, n in enumerate(("t", "id", "p"))}
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path.with_suffix(".json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
-
-
-def bad(format_name: str, file_name: str, content: bytes, **how: Any) -> None:
-    path = FORMATS / format_name / "bad" / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    if how:
-        path.with_suffix(".json").write_text(json.dumps(how) + "\n", encoding="utf-8")
+from vector_files import Event, bad, vector
 
 
 def header(*lines: str) -> bytes:

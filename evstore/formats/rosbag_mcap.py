@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from evstore.errors import CorruptError, FormatError, UnsupportedError
+from evstore.formats import rosbag_source
 from evstore.formats.rosbag_source import (
     CONNECTION_LIMIT,
     PLAIN,
@@ -18,7 +19,6 @@ from evstore.formats.rosbag_source import (
     Source,
     Stated,
     Survey,
-    gather,
     message_limit,
     of_chunk,
     of_file,
@@ -40,25 +40,6 @@ SCHEMA_BYTES = 8 << 20
 
 _Wanted = Callable[[int], bool]
 _SERIALIZATIONS = {"cdr": "cdr", "ros1": "ros1"}
-
-
-def survey(stream: BinaryIO) -> Survey:
-    """The channels, from the summary at the end, or from everything where that is not whole."""
-    found = gather(_walk(stream, _none, inside=False))
-    if found.error is None and found.connections and len(found.connections) == found.stated:
-        return found
-    return gather(_walk(stream, _none, inside=True))
-
-
-def messages(stream: BinaryIO, wanted: _Wanted) -> Iterator[Message]:
-    """The messages of the channels that are wanted, as they stand in the file."""
-    for item in _walk(stream, wanted, inside=True):
-        if isinstance(item, Message) and item.body is not None:
-            yield item
-
-
-def _none(connection: int) -> bool:
-    return False
 
 
 class _Schemas:
@@ -100,6 +81,16 @@ def _walk(stream: BinaryIO, wanted: _Wanted, inside: bool) -> Iterator[Item]:
             for item in _item(op, size, file, schemas, wanted, limit):
                 if not isinstance(item, Count if inside else Message):
                     yield item
+
+
+def survey(stream: BinaryIO) -> Survey:
+    """What `rosbag_source.survey` finds."""
+    return rosbag_source.survey(_walk, stream)
+
+
+def messages(stream: BinaryIO, wanted: _Wanted) -> Iterator[Message]:
+    """What `rosbag_source.messages` gives."""
+    return rosbag_source.messages(_walk, stream, wanted)
 
 
 def _require_end(file: Source) -> None:

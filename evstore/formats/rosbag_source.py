@@ -230,6 +230,30 @@ def gather(items: Iterator[Item]) -> Survey:
     return found
 
 
+#: Walks through a bag from its start: which connections' messages are wanted, and whether to
+#: look inside of chunks.
+Walk = Callable[[BinaryIO, Callable[[int], bool], bool], Iterator[Item]]
+
+
+def survey(walk: Walk, stream: BinaryIO) -> Survey:
+    """The connections, from the index at the end, or from everything where that is not whole."""
+    found = gather(walk(stream, _none, False))
+    if found.error is None and found.connections and len(found.connections) == found.stated:
+        return found
+    return gather(walk(stream, _none, True))
+
+
+def messages(walk: Walk, stream: BinaryIO, wanted: Callable[[int], bool]) -> Iterator[Message]:
+    """The messages of the connections that are wanted, as they stand in the file."""
+    for item in walk(stream, wanted, True):
+        if isinstance(item, Message) and item.body is not None:
+            yield item
+
+
+def _none(connection: int) -> bool:
+    return False
+
+
 class _Pieces:
     """Pieces of any length, read in others."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from evstore.errors import CorruptError, UnsupportedError
+from evstore.formats import rosbag_source
 from evstore.formats.rosbag_source import (
     Connection,
     Count,
@@ -15,7 +16,6 @@ from evstore.formats.rosbag_source import (
     Source,
     Stated,
     Survey,
-    gather,
     message_limit,
     of_chunk,
     of_file,
@@ -32,25 +32,6 @@ HEADER_BYTES = 65_536
 DATA_BYTES = 4 << 20
 
 _Wanted = Callable[[int], bool]
-
-
-def survey(stream: BinaryIO) -> Survey:
-    """The connections, from the index at the end, or from everything where that is not whole."""
-    found = gather(_walk(stream, _none, inside=False))
-    if found.error is None and found.connections and len(found.connections) == found.stated:
-        return found
-    return gather(_walk(stream, _none, inside=True))
-
-
-def messages(stream: BinaryIO, wanted: _Wanted) -> Iterator[Message]:
-    """The messages of the connections that are wanted, as they stand in the file."""
-    for item in _walk(stream, wanted, inside=True):
-        if isinstance(item, Message) and item.body is not None:
-            yield item
-
-
-def _none(connection: int) -> bool:
-    return False
 
 
 def _walk(stream: BinaryIO, wanted: _Wanted, inside: bool) -> Iterator[Item]:
@@ -75,6 +56,16 @@ def _walk(stream: BinaryIO, wanted: _Wanted, inside: bool) -> Iterator[Item]:
             for inner, length in _records(chunk):
                 yield from _item(inner, length, chunk, wanted, limit)
             file.leave(chunk, end)
+
+
+def survey(stream: BinaryIO) -> Survey:
+    """What `rosbag_source.survey` finds."""
+    return rosbag_source.survey(_walk, stream)
+
+
+def messages(stream: BinaryIO, wanted: _Wanted) -> Iterator[Message]:
+    """What `rosbag_source.messages` gives."""
+    return rosbag_source.messages(_walk, stream, wanted)
 
 
 def _records(source: Source) -> Iterator[tuple[dict[bytes, bytes], int]]:
