@@ -26,8 +26,7 @@ COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     "p": np.dtype(np.uint8),
 }
 COLUMNS = ("t", "x", "y", "p")
-ALIGN_FROM = 65_536  # events
-ALIGN = 64  # bytes: a cache line, and the longest vector register
+ROOM_FROM = 65_536  # events
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
@@ -44,11 +43,9 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 def empty_column(name: str, length: int) -> NDArray[Any]:
     """``length`` values of a column, not set. Stores to a long one straddle no cache lines."""
     dtype = COLUMN_DTYPES[name]
-    if length < ALIGN_FROM:  # which costs more than it gains there
+    if length < ROOM_FROM:  # which costs more than it gains there
         return np.empty(length, dtype)
-    octets = room(length * dtype.itemsize + ALIGN)
-    start = -octets.__array_interface__["data"][0] % ALIGN
-    return octets[start : start + length * dtype.itemsize].view(dtype)
+    return room(length * dtype.itemsize).view(dtype)
 
 
 class Events:

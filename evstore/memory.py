@@ -1,8 +1,10 @@
-"""Memory of large columns, used again once the arrays in it are gone.
+"""Memory of columns, used again once the arrays in it are gone.
 
 The system clears every page that it hands out, and clearing 13 bytes takes longer than decoding
-an event into them. So large blocks are kept when the last array in one is let go of. The system
-may take their pages back whenever it is short of memory (MADV_FREE): what is kept is not held.
+an event into them. So blocks are kept when the last array in one is let go of: large ones, whose
+pages the system may take back whenever it is short of memory (MADV_FREE), and a few as small as
+the columns of a batch. Of these the C library keeps some itself, but it gives back what lies at
+the end of its memory, where they are if nothing else was made meanwhile.
 """
 
 from __future__ import annotations
@@ -10,18 +12,34 @@ from __future__ import annotations
 import contextlib
 import mmap
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-BIG = 4 << 20  # bytes: below, the C library keeps memory itself
+SMALL = 64 << 10  # bytes: below, a block is not worth keeping
+BIG = 4 << 20  # bytes: below, blocks are the C library's
 KEPT = 512 << 20  # bytes kept at most
+SMALL_KEPT = 2 << 20  # bytes kept at most in blocks of one size below BIG ...
+SMALL_SIZES = 8  # ... and how many such sizes
+ALIGN = 64  # bytes: a cache line, and the longest vector register
 KEEPS = sys.platform == "linux" and hasattr(mmap, "MADV_FREE") and hasattr(mmap, "MADV_HUGEPAGE")
+
+
+class _Block(NamedTuple):
+    """``address``: of its first byte that begins a cache line."""
+
+    memory: mmap.mmap | None  # None where it is the C library's
+    octets: NDArray[np.uint8]
+    address: int
+
 
 #: Blocks that no array is in, the one let go of last at the end. Each step on it is one of the
 #: interpreter's own, so that threads, and arrays let go of in between, do no harm.
-_kept: dict[int, tuple[mmap.mmap, NDArray[np.uint8]]] = {}
+_kept: dict[int, _Block] = {}
+
+#: Those below BIG, by the bytes that fit.
+_small: dict[int, list[_Block]] = {}
 
 
 class _Loan:
@@ -29,72 +47,107 @@ class _Loan:
 
     __slots__ = ("__array_interface__", "_block")
 
-    def __init__(self, block: tuple[mmap.mmap, NDArray[np.uint8]], size: int) -> None:
+    def __init__(self, block: _Block, size: int) -> None:
         self._block = block
-        address = block[1].__array_interface__["data"][0]
         self.__array_interface__: dict[str, Any] = {
-            "version": 3, "shape": (size,), "typestr": "|u1", "data": (address, False),
+            "version": 3, "shape": (size,), "typestr": "|u1", "data": (block.address, False),
         }  # fmt: skip
 
     def __del__(self) -> None:
-        try:  # noqa: SIM105
-            _keep(self._block)
-        except Exception:  # the interpreter is ending, and even contextlib may be gone
+        try:
+            if self._block.memory is None:
+                _keep_small(self._block)
+            else:
+                _keep(self._block)
+        except Exception:  # the interpreter is ending: modules may be gone
             pass
 
 
 def room(size: int) -> NDArray[np.uint8]:
-    """``size`` bytes whose values are not set. Raises MemoryError.
+    """``size`` bytes whose values are not set. Where they are kept they begin a cache line.
+
+    Raises MemoryError.
 
     >>> len(room(100))
     100
     """
-    if size < BIG or not KEEPS:
+    if size < SMALL or (size >= BIG and not KEEPS):
         return np.empty(size, np.uint8)
+    if size < BIG:
+        return np.asarray(_Loan(_find_small(size) or _made(None, size), size))
     return np.asarray(_Loan(_find(size) or _fresh(size), size))
 
 
 def forget() -> int:
     """Give back to the system what is kept; returns how many bytes that was."""
-    size = 0
+    size = sum(len(blocks) * bytes_ for bytes_, blocks in list(_small.items()))
+    _small.clear()
     while _kept:
         with contextlib.suppress(KeyError):
-            size += _kept.popitem()[1][1].size
+            size += _kept.popitem()[1].octets.size
     return size
 
 
-def _find(size: int) -> tuple[mmap.mmap, NDArray[np.uint8]] | None:
+def _find(size: int) -> _Block | None:
     """The smallest kept block that holds ``size`` bytes and is not twice as large."""
     fitting = []
     for key in list(_kept):  # of integers: no collection begins here, which might change it
         block = _kept.get(key)
-        if block is not None and size <= block[1].size < 2 * size:
-            fitting.append((block[1].size, key))
+        if block is not None and size <= block.octets.size < 2 * size:
+            fitting.append((block.octets.size, key))
     return _kept.pop(min(fitting)[1], None) if fitting else None
 
 
-def _fresh(size: int) -> tuple[mmap.mmap, NDArray[np.uint8]]:
+def _find_small(size: int) -> _Block | None:
+    """One of just that size: columns of batches are of few sizes."""
+    try:
+        return _small[size].pop()
+    except (KeyError, IndexError):
+        return None
+
+
+def _fresh(size: int) -> _Block:
     try:
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         raise MemoryError(f"the system has no {size:,} bytes of memory") from None
     with contextlib.suppress(OSError):  # a system without huge pages
         memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory, np.frombuffer(memory, np.uint8)
+    return _made(memory, size)
 
 
-def _keep(block: tuple[mmap.mmap, NDArray[np.uint8]]) -> None:
-    memory, octets = block
-    if octets.size > KEPT:
+def _made(memory: mmap.mmap | None, size: int) -> _Block:
+    if memory is not None:
+        octets = np.frombuffer(memory, np.uint8)  # of whole pages: aligned
+    else:
+        octets = np.empty(size + ALIGN - 1, np.uint8)
+    address = octets.__array_interface__["data"][0]
+    return _Block(memory, octets, address + -address % ALIGN)
+
+
+def _keep(block: _Block) -> None:
+    assert block.memory is not None
+    if block.octets.size > KEPT:
         return
-    memory.madvise(mmap.MADV_FREE)
-    _kept[id(octets)] = block
+    block.memory.madvise(mmap.MADV_FREE)
+    _kept[id(block.octets)] = block
     keys = list(_kept)
     kept = map(_kept.get, keys)
-    sizes = [0 if one is None else one[1].size for one in kept]
+    sizes = [0 if one is None else one.octets.size for one in kept]
     total = sum(sizes)
     for key, size in zip(keys, sizes, strict=True):  # the one let go of first
         if total <= KEPT:
             break
         _kept.pop(key, None)
         total -= size
+
+
+def _keep_small(block: _Block) -> None:
+    size = block.octets.size - ALIGN + 1
+    blocks = _small.get(size)
+    if blocks is None:
+        if len(_small) >= SMALL_SIZES:  # of what was read before
+            _small.clear()
+        blocks = _small.setdefault(size, [])
+    if (len(blocks) + 1) * size <= max(SMALL_KEPT, size):
+        blocks.append(block)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import evstore
 import vectors
 from evstore.errors import (
     ArgumentError,
@@ -24,8 +25,9 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from evstore.formats import aedat4
+from evstore.formats import aedat4, aedat4_sides
 from evstore.formats.reading import Batch, ReadOptions, Triggers
+from evstore.recording.foreign import ForeignRecording
 from vectors import Decoded, consume, join
 
 EPOCH = 1_700_000_000_000_000
@@ -348,6 +350,43 @@ def test_damage_in_the_middle_gives_what_is_before() -> None:
     found, error = consume(aedat4.read(io.BytesIO(bytes(content)), ReadOptions()).batches)
     assert isinstance(error, (CorruptError, EvstoreError))
     assert_holds(join(found), [events(8192)])
+
+
+def test_who_wants_events_alone_waits_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = made([beside(), events(100, EPOCH + 60_000)], trigger_ids="aedat4")
+
+    def never(*_: Any) -> None:
+        raise AssertionError("decoded what nobody asked for")
+
+    monkeypatch.setattr(aedat4_sides.Sides, "add", never)
+    reading = aedat4.read(io.BytesIO(content), ReadOptions())
+    reading.events_only = True
+    assert_holds(join(list(reading.batches)), [events(20_000), events(100, EPOCH + 60_000)])
+    with pytest.raises(AssertionError, match="nobody"):
+        read(content)
+
+
+def test_windows_where_images_end_batches(tmp_path: Path) -> None:
+    image = {"t": [EPOCH], "width": [1000], "height": [1100], "channels": [1], "bits": [8],
+             "size": [1_100_000]}  # fmt: skip
+    side = {
+        "images": {name: np.array(values) for name, values in image.items()},
+        "image_bytes": {"value": np.zeros(1_100_000, np.uint8)},
+    }
+    parts = [events(700, EPOCH + 3 * 700 * k)._replace(side=side) for k in range(4)]
+    path = tmp_path / "a.aedat4"
+    path.write_bytes(made(parts))
+    with evstore.open(path) as recording:
+        assert isinstance(recording, ForeignRecording)
+        assert recording.side_rows["images"] == 4
+        whole = list(recording.raw_batches())
+        assert len(whole) > 1  # while events alone are one batch
+        found = list(recording.windows(500, partial=True))
+        assert found == [
+            recording.between(EPOCH + k, EPOCH + k + 500) for k in range(0, 3 * 2800 - 2, 500)
+        ]
+        assert len(recording) == 2800
+        assert recording.images is not None
 
 
 def test_real_frames_without_events(data_dir: Path) -> None:

@@ -68,18 +68,37 @@ def test_what_is_kept_is_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch)
 
 def test_small_and_impossible_sizes() -> None:
     assert memory.room(0).size == 0
-    assert memory.room(memory.BIG - 1).base is None
+    assert memory.room(memory.SMALL - 1).base is None
     with pytest.raises(MemoryError):
         memory.room(1 << 62)
 
 
-@only_where_kept
-def test_threads_share_what_is_kept(seed: int) -> None:
+def test_a_few_small_blocks_are_kept() -> None:
+    size = memory.SMALL
+    blocks = [memory.room(size) for _ in range(3)]
+    assert all(place(block) % memory.ALIGN == 0 for block in blocks)
+    places = [place(block) for block in blocks]
+    view = blocks[0][100:200]
+    del blocks
+    assert place(memory.room(size)) in places[1:]
+    view[:] = 9
+    assert memory.forget() == 2 * size  # not the one that a view is in
+    many = [memory.room(size) for _ in range(2 * memory.SMALL_KEPT // size)]
+    del many
+    del view
+    assert memory.forget() == memory.SMALL_KEPT
+    for more in range(3 * memory.SMALL_SIZES):
+        memory.room(size + more)
+    assert memory.forget() <= memory.SMALL_SIZES * (size + more)
+
+
+@pytest.mark.parametrize("size", [memory.SMALL, memory.BIG])
+def test_threads_share_what_is_kept(size: int, seed: int) -> None:
     wrong: list[int] = []
 
     def work(number: int) -> None:
         for _ in range(40):
-            block = memory.room(SIZE)
+            block = memory.room(size)
             block[::4096] = number
             if not (block[::4096] == number).all():
                 wrong.append(number)

@@ -264,7 +264,7 @@ class _Walk:
             while True:
                 state[kernels.INVALID] = 0
                 position, out.filled = kernels.decode(
-                    words, position, base, *out.into[:4], out.filled, state
+                    words, position, base, *out.into, out.filled, state
                 )
                 out.count("invalid_events", int(state[kernels.INVALID]))
                 if state[kernels.FAULT]:

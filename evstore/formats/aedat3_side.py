@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
 from evstore.formats.aedat3_packets import Packet, Payload, rows
+from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch, Triggers
 
 FRAME_HEADER_BYTES = 36
@@ -97,7 +98,7 @@ class Gathered:
     def take(self) -> Batch:
         """The batch; a new one begins."""
         n = self.filled
-        columns = self.into if n == self._limit else [column[:n] for column in self.into]
+        t, x, y, p = (column[:n] for column in self.into)
         edges = zip(*self._edges, strict=True)
         triggers = Triggers(*(np.concatenate(part) for part in edges)) if self._edges else None
         side = {
@@ -105,10 +106,10 @@ class Gathered:
             for stream, columns in self._side.items()
         }
         self._fresh()
-        return Batch(columns[0], columns[1], columns[2], columns[3], triggers, side or None)
+        return Batch(t, x, y, p, triggers, side or None)
 
     def _fresh(self) -> None:
-        self.into = [np.empty(self._limit, kind) for kind in (np.int64, "u2", "u2", "u1")]
+        self.into: tuple[Any, ...] = fresh(self._limit)[:4]
         self.filled = 0
         self._side_bytes = 0
         self._edges: list[tuple[NDArray[Any], ...]] = []

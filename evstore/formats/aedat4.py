@@ -79,8 +79,6 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     chosen = named[name]
     unpack = unpacker(header.compression)
     packets = Packets(stream, start, len(header.raw), header.table_at)
-    dropped: dict[str, int] = {}
-    events = aedat4_events.batches(packets, unpack, header, chosen, options.batch_events, dropped)
     metadata: dict[str, Any] = {
         "compression": NAMES[header.compression],
         "stream": name,
@@ -90,7 +88,10 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         metadata["source"] = chosen.source
     if chosen.ts_offset is not None:
         metadata["ts_offset"] = chosen.ts_offset
-    return Reading(NAME, chosen.resolution, events, metadata, header.raw, dropped)
+    reading = Reading(NAME, chosen.resolution, iter(()), metadata, header.raw)
+    limit = options.batch_events
+    reading.batches = aedat4_events.batches(packets, unpack, header, chosen, limit, reading)
+    return reading
 
 
 def writer(

@@ -12,7 +12,6 @@ from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedEr
 from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_compression import Octets
 from evstore.formats.aedat4_header import (
-    EVENT_BYTES,
     EVENTS,
     FRAMES,
     IMU,
@@ -21,12 +20,14 @@ from evstore.formats.aedat4_header import (
     Stream,
     beside,
 )
-from evstore.formats.aedat4_items import locate
+from evstore.formats.aedat4_items import IDENTIFIERS, fault
 from evstore.formats.aedat4_packets import Packets
 from evstore.formats.aedat4_sides import Sides
-from evstore.formats.reading import Batch
+from evstore.formats.fresh import fresh
+from evstore.formats.reading import Batch, Reading
 
-READ = (EVENTS, FRAMES, IMU, TRIGGERS)
+SIDES = (FRAMES, IMU, TRIGGERS)
+_KIND = IDENTIFIERS[EVENTS]
 
 
 def batches(
@@ -35,29 +36,32 @@ def batches(
     header: Header,
     chosen: Stream,
     limit: int,
-    dropped: dict[str, int],
+    reading: Reading,
 ) -> Iterator[Batch]:
     """Batches of at most ``limit`` events of the ``chosen`` stream.
 
-    Where a packet is damaged or cut, all that is whole before it is given first; then the error
-    is raised.
+    What ``reading`` says is looked up when the first is asked for. Where a packet is damaged or
+    cut, all that is whole before it is given first; then the error is raised.
     """
     if limit < 1:
         raise ArgumentError(f"batch_events must be at least 1, got {limit}")
+    dropped = reading.dropped
     kinds = {stream.id: stream.kind for stream in beside(header, chosen)}
     kinds[chosen.id] = EVENTS
-    elsewhere = {stream.id for stream in header.streams} - set(kinds)
+    unwanted = {stream.id for stream in header.streams} - set(kinds)  # of another recording
+    if reading.events_only:
+        unwanted |= {number for number, kind in kinds.items() if kind in SIDES}
     several = frozenset(kind for kind, count in Counter(kinds.values()).items() if count > 1)
     filling = _Filling(limit, Sides(several, dropped))
     failure = None
     offset = 0
     try:
-        while (packet := packets.read()) is not None:
+        for packet in packets:
             offset, number, packed = packet
-            if number in elsewhere:
-                continue  # of another recording
+            if number in unwanted:
+                continue
             kind = kinds.get(number)
-            if kind in READ:
+            if kind == EVENTS or kind in SIDES:
                 yield from filling.packet(kind, number, unpack(packed))
             else:
                 what = f"packets_of_type_{kind}" if kind else "packets_of_unlisted_streams"
@@ -80,7 +84,7 @@ class _Filling:
     def __init__(self, limit: int, sides: Sides) -> None:
         self._limit = limit
         self._sides = sides
-        self._into = _fresh(limit)
+        self._into = fresh(limit)
         self._filled = 0
         self.given = 0
 
@@ -96,20 +100,21 @@ class _Filling:
                 yield batch
 
     def _events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
-        start, count = locate(octets, EVENTS, EVENT_BYTES)
-        words = octets[start : start + EVENT_BYTES * count].view("<i8")
-        if not words.flags.aligned:
-            words = words.copy()
-            words.flags.writeable = False
-        first = 0
-        while first < count:
-            taken = min(count - first, self._limit - self._filled)
-            if kernels.split(words, first, taken, *self._into[:4], self._filled):
+        first = count = 0
+        while True:
+            count, taken, negative = kernels.events(
+                octets, octets.size, _KIND, first, *self._into[:4], self._filled
+            )
+            if count < 0:
+                raise fault(octets, EVENTS, -count)
+            if negative:
                 raise self._negative(taken)
             self._filled += taken
             first += taken
             if self._filled == self._limit and (batch := self.take()) is not None:
                 yield batch
+            if first == count:
+                return
 
     def take(self) -> Batch | None:
         """The batch as it is, and begin another; None where there is nothing in it."""
@@ -118,7 +123,7 @@ class _Filling:
             return None
         into, count = self._into, self._filled
         self.given += count
-        self._into, self._filled = _fresh(self._limit), 0
+        self._into, self._filled = fresh(self._limit), 0
         return Batch(into.t[:count], into.x[:count], into.y[:count], into.p[:count], triggers, side)
 
     def _negative(self, taken: int) -> CorruptError:
@@ -132,12 +137,3 @@ class _Filling:
             expected="0..32767",
             got=(int(x[at]), int(y[at])),
         )
-
-
-def _fresh(limit: int) -> Batch:
-    return Batch(
-        np.empty(limit, np.int64),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint8),
-    )

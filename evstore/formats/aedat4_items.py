@@ -9,7 +9,7 @@ from evstore.errors import CorruptError
 from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_header import EVENTS, IMU, TRIGGERS
 
-_IDENTIFIERS = {
+IDENTIFIERS = {
     kind: int.from_bytes(kind.encode("ascii"), "little") for kind in (EVENTS, IMU, TRIGGERS)
 }
 
@@ -27,8 +27,13 @@ def locate(octets: NDArray[np.uint8], kind: str, item_bytes: int) -> tuple[int, 
 
     Raises CorruptError where the packet is of another kind, or points outside itself.
     """
-    start, count = kernels.locate(octets, octets.size, _IDENTIFIERS[kind], item_bytes)
-    if start >= 0:
-        return start, count
+    start, count = kernels.locate(octets, octets.size, IDENTIFIERS[kind], item_bytes)
+    if start < 0:
+        raise fault(octets, kind, -start)
+    return start, count
+
+
+def fault(octets: NDArray[np.uint8], kind: str, number: int) -> CorruptError:
+    """Why a packet cannot be read, as `kernels.locate` numbers it."""
     got = f"{bytes(octets[:12]).hex(' ', 4)} in {octets.size} bytes"
-    raise CorruptError(f"a packet in a stream of {kind} {_FAULTS[-start]}", got=got)
+    return CorruptError(f"a packet in a stream of {kind} {_FAULTS[number]}", got=got)

@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from evstore.formats.aedat4_header import EVENT_BYTES
 from evstore.jit import kernel
 
 # Why a packet cannot be read: `locate` gives it, negative, in place of a start.
 SHORT, PREFIX, KIND, TABLE, VECTOR = 1, 2, 3, 4, 5
+
+# How the table of packets begins, packed or not. No stream has such a number.
+LZ4_FRAME, ZSTD_FRAME, TABLE_ID = 0x184D2204, 0xFD2FB528, 0x42415446
 
 #: What sets neither sign bit of the 16-bit x and y of a second word.
 NEGATIVE = 0x80008000
@@ -77,22 +81,67 @@ def locate(octets: Any, size: int, identifier: int, item_bytes: int) -> Any:
 
 
 @kernel
-def split(words: Any, first: int, count: int, t: Any, x: Any, y: Any, p: Any, filled: int) -> Any:
-    """``count`` events from the ``first`` on, two words each; not 0 if an x or y is negative."""
+def u64(octets: Any, at: Any) -> Any:
+    """Eight bytes at ``at``, unsigned: LLVM makes one load of it, wherever ``at`` is."""
+    value = np.uint64(0)
+    for k in range(8):
+        value |= np.uint64(octets[at + np.uint64(k)]) << np.uint64(8 * k)
+    return value
+
+
+@kernel
+def split(octets: Any, start: int, count: int, t: Any, x: Any, y: Any, p: Any, filled: int) -> Any:
+    """``count`` events of 16 bytes from ``start`` on; whether an x or y is negative."""
     # Unsigned: of signed places numba asks whether they count from the end, and then the compiler
     # makes no vectors of the loop.
-    word, event = np.uint64(2 * first), np.uint64(filled)
-    seen = np.int64(0)
+    at, event = np.uint64(start), np.uint64(filled)
+    seen = np.uint64(0)
     for _ in range(count):
-        packed = words[word + np.uint64(1)]
-        t[event] = words[word]
-        x[event] = packed & 0xFFFF
-        y[event] = packed >> 16 & 0xFFFF
-        p[event] = (packed >> 32 & 0xFF) != 0
+        packed = u64(octets, at + np.uint64(8))
+        t[event] = np.int64(u64(octets, at))
+        x[event] = packed & np.uint64(0xFFFF)
+        y[event] = packed >> np.uint64(16) & np.uint64(0xFFFF)
+        p[event] = (packed >> np.uint64(32) & np.uint64(0xFF)) != 0
         seen |= packed
-        word += np.uint64(2)
+        at += np.uint64(EVENT_BYTES)
         event += np.uint64(1)
-    return seen & NEGATIVE
+    return seen & np.uint64(NEGATIVE) != 0
+
+
+@kernel
+def events(
+    octets: Any, size: int, kind: int, first: int, t: Any, x: Any, y: Any, p: Any, filled: int
+) -> Any:
+    """A packet's events from the ``first`` on, as many as there is room for behind ``filled``.
+
+    Returns (events in the packet, those taken, whether an x or y of these is negative); in place
+    of the first of them why the packet cannot be read, negative.
+    """
+    start, count = locate(octets, size, kind, EVENT_BYTES)
+    if start < 0:
+        return start, 0, False
+    taken = min(count - first, t.size - filled)
+    return count, taken, split(octets, start + EVENT_BYTES * first, taken, t, x, y, p, filled)
+
+
+@kernel
+def find(octets: Any, at: int, end: int, most: int, table: Any) -> Any:
+    """The whole packets from ``at`` on, a row of (number, start, end) each; how many there are.
+
+    Ends before whatever is not plainly one: what it is, `Packets.read` says.
+    """
+    count = 0
+    while 3 * count < table.size and end - at >= 12:
+        head, size, start = u32(octets, at), i32(octets, at + 4), at + 8
+        if size < 0 or size > most or size > end - start:
+            break
+        if head in (LZ4_FRAME, ZSTD_FRAME) or u32(octets, start) == TABLE_ID:
+            break
+        table[3 * count] = i32(octets, at)
+        table[3 * count + 1], table[3 * count + 2] = start, start + size
+        at = start + size
+        count += 1
+    return count
 
 
 @kernel

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from evstore.errors import CorruptError, TruncatedError
+from evstore.formats import aedat4_kernels as kernels
 from evstore.formats.aedat4_compression import MAX_PACKET_BYTES
 from evstore.formats.records import BUFFER_BYTES, fill
+from evstore.memory import room
+
+#: A packet as it is stored: what packs it may make it larger.
+_MOST_BYTES = 2 * MAX_PACKET_BYTES
 
 PACKET_HEADER = struct.Struct("<ii")
 
@@ -15,6 +23,9 @@ TABLE_ID = b"FTAB"
 
 #: How a table of packets begins: as a frame of LZ4 or of Zstandard. No stream has such a number.
 _FRAMES = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
+
+#: Packets that are found by one call.
+_FOUND = 256
 
 
 class Packet(NamedTuple):
@@ -34,12 +45,28 @@ class Packets:
 
     def __init__(self, stream: BinaryIO, start: bytes, offset: int, table_at: int) -> None:
         self._stream = stream
-        self._buffer = bytearray(max(BUFFER_BYTES, len(start)))
-        self._buffer[: len(start)] = start
-        self._view = memoryview(self._buffer)
+        self._buffer = room(max(BUFFER_BYTES, len(start)))
+        self._view = self._buffer.data
+        self._view[: len(start)] = start
         self._at, self._end = 0, len(start)
         self._offset = offset
         self._table_at = table_at
+        self._found = np.empty(3 * _FOUND, np.int64)
+
+    def __iter__(self) -> Iterator[Packet]:
+        """Every packet: `read` until it gives None, but what is whole in the buffer at once."""
+        while True:
+            count = kernels.find(self._buffer, self._at, self._end, _MOST_BYTES, self._found)
+            for number, start, end in self._found[: 3 * count].reshape(-1, 3).tolist():
+                packet = Packet(self._offset, number, self._view[start:end])
+                self._at = end
+                self._offset += PACKET_HEADER.size + end - start
+                yield packet
+            if not count:
+                plain = self.read()
+                if plain is None:
+                    return
+                yield plain
 
     def read(self) -> Packet | None:
         """The next packet, None behind the last.
@@ -58,12 +85,12 @@ class Packets:
             return None
         if have < PACKET_HEADER.size:
             raise self._cut("inside a packet's header")
-        number, size = PACKET_HEADER.unpack_from(self._buffer, self._at)
-        if not 0 <= size <= 2 * MAX_PACKET_BYTES:
+        number, size = PACKET_HEADER.unpack_from(self._view, self._at)
+        if not 0 <= size <= _MOST_BYTES:
             raise CorruptError(
                 "a packet's size cannot be",
                 offset=self._offset + 4,
-                expected=f"0..{2 * MAX_PACKET_BYTES}",
+                expected=f"0..{_MOST_BYTES}",
                 got=size,
             )
         whole = PACKET_HEADER.size + size
@@ -95,8 +122,8 @@ class Packets:
         """
         left = self._view[self._at : self._end]
         if len(left) == len(self._buffer):
-            self._buffer = bytearray(min(wanted, 2 * len(left)))
-            self._view = memoryview(self._buffer)
+            self._buffer = room(min(wanted, 2 * len(left)))
+            self._view = self._buffer.data
         self._view[: len(left)] = left
         self._at, self._end = 0, len(left)
 

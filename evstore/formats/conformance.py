@@ -180,6 +180,11 @@ def check_vector(case: Case, batch_events: int) -> None:
             good = column.dtype == dtype and column.flags.c_contiguous and column.flags.writeable
             _expect(good, f"{name} must be a contiguous, writeable {dtype.__name__} array")
     check_events(case, join(batches))
+    alone = case.reading(batch_events=batch_events)
+    alone.events_only = True
+    others = join(list(alone.batches)).columns
+    for name, column, other in zip(COLUMNS, join(batches).columns, others, strict=True):
+        _expect(np.array_equal(column, other), f"{name} differs where events alone are wanted")
     wanted = case.expected["resolution"]
     size = None if wanted is None else tuple(wanted)
     _expect(reading.resolution == size, f"resolution {reading.resolution}, expected {size}")

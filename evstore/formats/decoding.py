@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, TruncatedError
+from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch, Triggers
 
 #: Trigger edges a batch may hold; a batch ends early where there are more.
@@ -73,7 +74,7 @@ def batches(
     """
     if limit < 1:
         raise ArgumentError(f"batch_events must be at least 1, got {limit}")
-    into, filled, events = _fresh(limit), 0, 0
+    into, filled, events = fresh(limit), 0, 0
     while (words := records.read()).size:
         position = 0
         while True:
@@ -83,7 +84,7 @@ def batches(
             dropped.update(decoder.dropped())
             yield _finish(into, filled, decoder)
             events += filled
-            into, filled = _fresh(limit), 0
+            into, filled = fresh(limit), 0
     dropped.update(decoder.dropped())
     last = _finish(into, filled, decoder)
     if filled or last.triggers is not None:
@@ -95,15 +96,6 @@ def batches(
             safe_events=events,
             offset=records.offset,
         )
-
-
-def _fresh(limit: int) -> Batch:
-    return Batch(
-        np.empty(limit, np.int64),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint8),
-    )
 
 
 def _finish(into: Batch, filled: int, decoder: Decoder) -> Batch:

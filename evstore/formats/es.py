@@ -19,6 +19,7 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch, Reading, ReadOptions
 from evstore.formats.records import BUFFER_BYTES, fill, read_head
 
@@ -205,8 +206,8 @@ class _Decoder:
         self._decode = kernels.decode_atis if kind == ATIS else kernels.decode_dvs
         self._state = np.zeros(kernels.STATE_SIZE, np.int64)
         self._limit = limit
-        self._into = _columns(limit)
-        self._exposure = _columns(EXPOSURES_PER_EVENT * limit if kind == ATIS else 0)
+        self._into = fresh(limit)
+        self._exposure = fresh(EXPOSURES_PER_EVENT * limit if kind == ATIS else 0)
         self._filled = self._exposed = 0
         self.events = 0
 
@@ -241,14 +242,5 @@ class _Decoder:
             rows = (column[: self._exposed].copy() for column in self._exposure[:4])
             taken = taken._replace(side={"exposure": dict(zip("txyp", rows, strict=True))})
         self.events += n
-        self._into, self._filled, self._exposed = _columns(self._limit), 0, 0
+        self._into, self._filled, self._exposed = fresh(self._limit), 0, 0
         return taken
-
-
-def _columns(length: int) -> Batch:
-    return Batch(
-        np.empty(length, np.int64),
-        np.empty(length, np.uint16),
-        np.empty(length, np.uint16),
-        np.empty(length, np.uint8),
-    )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
 from evstore.formats import prophesee_hdf5_kernels as kernels
+from evstore.formats.fresh import fresh
 from evstore.formats.hdf5_file import Chunks, hdf5_errors, row_pieces
 from evstore.formats.prophesee_hdf5 import BLOCK_EVENTS, ECF_FILTER
 from evstore.formats.reading import Batch, Triggers
@@ -151,12 +152,7 @@ def _chunk(blocks: _Blocks, first: int, dropped: dict[str, int]) -> Batch:
 def _block(data: NDArray[np.uint8], held: int, offset: int, where: str) -> tuple[Batch, int]:
     """The block's events, with some values more, and how many of its bytes they took."""
     room = held + kernels.SLACK
-    into = Batch(
-        np.empty(room, np.int64),
-        np.empty(room, np.uint16),
-        np.empty(room, np.uint16),
-        np.empty(room, np.uint8),
-    )
+    into = fresh(room)
     state = np.zeros(kernels.STATE_SIZE, np.int64)
     kernels.decode(data, into.t, into.x, into.y, into.p, state)
     fault, at = int(state[kernels.FAULT]), int(state[kernels.AT])

@@ -68,6 +68,10 @@ class Reading:
     kind what is not kept (unknown words, events before the first time word ...) and grows while
     ``batches`` is consumed. ``batches`` raises TruncatedError after the last whole event of a
     cut file.
+
+    Who wants the four columns alone sets ``events_only`` before the first batch: what lies apart
+    from the events need not be decoded then, nor checked, nor counted. The events are the same,
+    the batches may end elsewhere.
     """
 
     format: str
@@ -77,3 +81,4 @@ class Reading:
     header: bytes = b""
     dropped: dict[str, int] = field(default_factory=dict)
     label: Any = None
+    events_only: bool = False

@@ -7,6 +7,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from evstore.memory import room
+
 #: Bytes a probe sees, and the most a header may take.
 HEAD_BYTES = 65_536
 
@@ -62,8 +64,8 @@ class Records:
         self._stream = stream
         self._dtype = np.dtype(dtype)
         self._record_bytes = record_bytes
-        self._buffer = bytearray(max(BUFFER_BYTES, len(start)))
-        self._view = memoryview(self._buffer)
+        self._buffer = room(max(BUFFER_BYTES, len(start)))
+        self._view = self._buffer.data
         self._view[: len(start)] = start
         self._kept = len(start)
         self._used = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
 from evstore.errors import ArgumentError, FormatError
@@ -51,8 +50,7 @@ GROUP = "evstore.formats"
 
 def all_formats() -> list[ModuleType]:
     """Every format module, in the order of `NAMES`, then those of other packages."""
-    own = [_module(name) for name in NAMES if find_spec(f"{__package__}.{name}") is not None]
-    return own + _of_others()
+    return [*map(_module, NAMES), *_of_others()]
 
 
 @cache
@@ -135,5 +133,6 @@ def _input_formats() -> str:
     return ", ".join(name for module in all_formats() for name in module.INPUT_FORMATS)
 
 
+@cache
 def _module(name: str) -> ModuleType:
     return import_module(f"{__package__}.{name}")

@@ -17,6 +17,7 @@ from evstore.errors import (
     UnsupportedError,
 )
 from evstore.formats.columns import Layout
+from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch
 from evstore.formats.records import BUFFER_BYTES, fill
 
@@ -159,7 +160,7 @@ class _Parser:
         self._state = np.zeros(kernels.STATE_SIZE, np.int64)
         self._limit = limit
         self._events = 0
-        self._into = _fresh(limit)
+        self._into = fresh(limit)
 
     @property
     def full(self) -> bool:
@@ -195,7 +196,7 @@ class _Parser:
         if filled:
             into = self._into
             yield Batch(into.t[:filled], into.x[:filled], into.y[:filled], into.p[:filled])
-            self._into = _fresh(self._limit)
+            self._into = fresh(self._limit)
             self._state[self._kernels.FILLED] = 0
 
     def _count(self) -> None:
@@ -249,12 +250,3 @@ class _Parser:
 
 def _range_of(table: Table, column: int) -> str:
     return "an int64 in us" if table.layout.roles[column] == "t" else "0..65535"
-
-
-def _fresh(limit: int) -> Batch:
-    return Batch(
-        np.empty(limit, np.int64),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint16),
-        np.empty(limit, np.uint8),
-    )

@@ -48,7 +48,7 @@ class ForeignRecording(Recording):
         self._stream: BinaryIO | None = None
         self._reading: Reading | None = None
         self._scanned: tuple[int, int, int] | None = None
-        self._extents: list[tuple[int, int]] = []  # of each batch: least and greatest time
+        self._extents: list[tuple[int, int]] | None = None  # least and greatest time of a batch
         self._side_rows: dict[str, int] | None = None  # None before the first pass
         self._triggers: dict[str, NDArray[Any]] | None = None
         self._image_bytes: NDArray[np.uint8] | None = None
@@ -114,7 +114,8 @@ class ForeignRecording(Recording):
     @property
     def side_rows(self) -> dict[str, int]:
         if self._side_rows is None:
-            self._scan()
+            for _ in self.raw_batches():
+                pass
         assert self._side_rows is not None
         return self._side_rows
 
@@ -155,16 +156,18 @@ class ForeignRecording(Recording):
                 raise error.at(self.path) from None
         return self._reading
 
-    def raw_batches(self, remember: bool = True) -> Iterator[Batch]:
+    def raw_batches(self, remember: bool = True, events_only: bool = False) -> Iterator[Batch]:
         """One pass over the file: batches within the resolution, side streams beside them.
 
-        What later questions need of it is remembered, unless it is not wanted.
+        What later questions need of it is remembered, unless it is not wanted. A pass that wants
+        ``events_only`` leaves out of side streams what the format can leave out.
         """
         if self._consumed:
             if self.is_pipe:
                 raise ArgumentError(f"{self.path}: a pipe can be read once only")
             self.close()
         reading = self._opened()
+        reading.events_only = events_only
         self._consumed = True
         resolution = self._options.resolution or reading.resolution
         self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
@@ -184,23 +187,29 @@ class ForeignRecording(Recording):
             raise error.at(self.path) from None
         if not remember:
             return
-        self._side_rows = side_rows
-        self._extents = extents
+        if events_only:
+            self._extents = extents
+        else:
+            self._side_rows = side_rows
         least = min((low for low, _ in extents), default=0)
         self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)
 
     def _scan(self) -> tuple[int, int, int]:
         if self._scanned is None:
-            for _ in self.raw_batches():
+            for _ in self._events_batches():
                 pass
         assert self._scanned is not None
         return self._scanned
+
+    def _events_batches(self) -> Iterator[Batch]:
+        """A pass for the events alone; of a pipe, which gives no second one, for everything."""
+        return self.raw_batches(events_only=not self.is_pipe)
 
     def batches(self, selection: Selection | None = None) -> Iterator[Events]:
         """Events in bounded batches, in file order."""
         chosen = selection or Selection()
         first = True
-        for batch in self.raw_batches():
+        for batch in self._events_batches():
             if not len(batch.t):
                 continue
             if first:
@@ -264,7 +273,10 @@ class ForeignRecording(Recording):
         def choose(events: Events) -> Events:
             return select(events, Selection(roi=roi, polarity=polarity))
 
-        self._scan()
+        if self._extents is None:
+            for _ in self._events_batches():
+                pass
+        assert self._extents is not None
         windows = self._window_times(length, step, partial)
         yield from streamed.by_time(self.batches(), self._extents, windows, choose)
 
