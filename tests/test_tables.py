@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tracemalloc
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 import naive_text
 from evstore.errors import (
@@ -24,7 +26,18 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from evstore.formats import csv, decimal_kernels, npy, npz, registry, rpg, text_kernels
+from evstore.formats import (
+    csv,
+    decimal_kernels,
+    npy,
+    npz,
+    octet_kernels,
+    registry,
+    rpg,
+    text_kernels,
+    text_marks,
+    text_short_kernels,
+)
 from evstore.formats.columns import role_of
 from evstore.formats.conformance import Trickle
 from evstore.formats.reading import ReadOptions
@@ -198,12 +211,70 @@ def test_kernels_are_the_same_as_python(table: tuple[str, str, str]) -> None:
     text, columns, delimiter = table
     padded = text + "#" * 60 + "\n"
     compiled = run(text_kernels.parse_lines, padded, columns, delimiter, "s")
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (text_kernels, decimal_kernels):
+    modules = (text_kernels, text_short_kernels, octet_kernels, decimal_kernels)
+    with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
+        for module in modules:
             for name, value in vars(module).items():
                 if hasattr(value, "py_func"):
                     patch.setattr(module, name, value.py_func)
         assert run(text_kernels.parse_lines, padded, columns, delimiter, "s") == compiled
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=17)
+TIES = st.sampled_from(["0000005", "0000015", "00000050000000000", "0000005000000001", "9999995"])
+
+
+@st.composite
+def short_lines(draw: st.DrawFn) -> tuple[list[str], str, bool]:
+    """(lines, delimiter, in seconds?): nearly all of the shape, or just beyond it."""
+    delimiter, seconds = draw(st.sampled_from(",;\t ")), draw(st.booleans())
+    lines = []
+    for _ in range(draw(st.integers(1, 6))):
+        fields = [draw(DIGITS), draw(FIELD_XY | DIGITS), draw(FIELD_XY | DIGITS)]
+        fields.append(draw(st.sampled_from("00001111234") | st.sampled_from(["-1", "01", "a"])))
+        if seconds and draw(st.integers(0, 9)):
+            fields[0] += "." + draw(DIGITS | TIES)
+        end = draw(st.sampled_from(["\n"] * 9 + ["\r\n", " \n", "\x8b\n"]))
+        lines.append(delimiter.join(fields) + end)
+    return lines, delimiter, seconds
+
+
+@given(short_lines())
+@example((["1.0000005 1 2 0\n", "999999999999.9999995 9999 0 1\n"], " ", True))
+@example((["1.1234565000000000 1 2 0\n", "1.1234565000000001 1 2 0\n"], " ", True))
+@example((["9999999999999999,9999,9999,1\n", "1,00001,2,0\n"], ",", False))
+@example((["1.5 12345678 2 0\n"], " ", True))
+@settings(max_examples=500)
+def test_short_lines_are_what_any_line_gives(table: tuple[list[str], str, bool]) -> None:
+    lines, delimiter, seconds = table
+    data = np.frombuffer(("".join(lines) + "#" * 60 + "\n").encode("latin-1"), np.uint8)
+    out = [np.zeros(9, d) for d in (np.int64, np.uint16, np.uint16, np.uint8)]
+    end, count = text_short_kernels.parse_short(data, 0, ord(delimiter), seconds, 4096, *out, 0)
+    assert end == len("".join(lines[:count]))
+    found = list(zip(*(column[:count].tolist() for column in out), strict=True))
+    unit = "s" if seconds else "us"
+    assert found == naive_text.table("".join(lines[:count]), "txyp", delimiter, unit)
+    shape = r"\d{1,12}\.\d{1,16}" if seconds else r"\d{1,16}"
+    gap = re.escape(delimiter)
+    for line in lines[: count + 1]:
+        short = re.fullmatch(rf"{shape}{gap}\d{{1,4}}{gap}\d{{1,4}}{gap}[01]\n", line, re.A)
+        assert (line in lines[:count]) == bool(short and len(line) <= 32)
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_marks_are_those_of_a_loop(at: int, seed: int) -> None:
+    @njit
+    def fast(data: Any, at: Any, character: Any) -> Any:
+        return text_marks.no_digits(data, at), text_marks.equal_to(data, at, character)
+
+    random = np.random.default_rng(seed)
+    for data in (random.integers(0, 256, 40, np.uint8), random.integers(44, 62, 40, np.uint8)):
+        for character in (*data[:5], np.uint8(255)):
+            slow = (
+                text_marks.no_digits(data, np.uint64(at)),
+                text_marks.equal_to(data, np.uint64(at), character),
+            )
+            assert fast(data, np.uint64(at), character) == slow
 
 
 # ------------------------------------------------------------------------------ in pieces

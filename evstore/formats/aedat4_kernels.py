@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evstore.formats.aedat4_header import EVENT_BYTES
+from evstore.formats.octet_kernels import u64
 from evstore.jit import kernel
 
 # Why a packet cannot be read: `locate` gives it, negative, in place of a start.
@@ -78,15 +79,6 @@ def locate(octets: Any, size: int, identifier: int, item_bytes: int) -> Any:
     if count > (size - start - 4) // item_bytes:
         return -VECTOR, 0
     return start + 4, count
-
-
-@kernel
-def u64(octets: Any, at: Any) -> Any:
-    """Eight bytes at ``at``, unsigned: LLVM makes one load of it, wherever ``at`` is."""
-    value = np.uint64(0)
-    for k in range(8):
-        value |= np.uint64(octets[at + np.uint64(k)]) << np.uint64(8 * k)
-    return value
 
 
 @kernel

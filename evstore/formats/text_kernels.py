@@ -21,6 +21,7 @@ from evstore.formats.decimal_kernels import (
     ZERO,
     exact_decimal,
 )
+from evstore.formats.text_short_kernels import PLACES, parse_short
 from evstore.jit import kernel
 
 TAB, LF, CR, SPACE, QUOTE, HASH = 9, 10, 13, 32, 34, 35
@@ -314,6 +315,14 @@ def parse_plain(
 
 
 @kernel
+def in_order(roles: Any) -> Any:
+    """Whether the columns are t, x, y and p, and no others."""
+    if roles.size != 4:
+        return False
+    return roles[0] == ROLE_T and roles[1] == ROLE_X and roles[2] == ROLE_Y and roles[3] == ROLE_P
+
+
+@kernel
 def parse_lines(
     data: Any,
     roles: Any,
@@ -335,6 +344,11 @@ def parse_lines(
     size, line = data.size, np.int64(0)
     if size == 0 or data[size - 1] != LF:
         return
+    seconds = scale == PLACES and not whole_only
+    if (seconds or scale == 0) and in_order(roles):
+        first = state[FILLED]
+        line, state[FILLED] = parse_short(data, line, delimiter, seconds, limit, t, x, y, p, first)
+        state[LINES] += state[FILLED] - first
     while True:
         line = parse_plain(
             data, line, roles, delimiter, scale, whole_only, limit, t, x, y, p, state
