@@ -15,6 +15,7 @@ import vectors
 from evstore.errors import CorruptError, EvstoreError, TruncatedError, UnsupportedError
 from evstore.formats import aedat2, aedat_header, dat, registry
 from evstore.formats.reading import ReadOptions
+from naive_aedat2 import slow
 from vectors import case, consume, join, name_of
 
 HEAD = b"#!AER-DAT2.0\r\n"
@@ -37,43 +38,6 @@ def read(content: bytes, input_format: str = "aedat2", pipe: bool = False, **opt
     return aedat2.read(stream, ReadOptions(**options), input_format)
 
 
-def slow(
-    records: list[tuple[int, int]], layout: str
-) -> tuple[list[Any], list[Any], dict[str, int]]:
-    """Events, triggers and what is dropped, one record after the other."""
-    events, triggers, dropped = [], [], {}
-    turns, before = 0, None
-    for address, stored in records:
-        if before is not None and before - stored > 1 << 31:
-            turns += 1
-        before = stored
-        t = (turns << 32) + stored
-        bits = f"{address:032b}"[::-1]
-
-        def number(low: int, high: int, bits: str = bits) -> int:
-            return int(bits[low : high + 1][::-1], 2)
-
-        kind = None
-        if layout == "DVS128":
-            if number(16, 31):
-                kind = "addresses_above_16_bits"
-            elif bits[15] == "1":
-                kind = "special_events"
-            else:
-                events.append((t, number(1, 7), number(8, 14), int(bits[0] == "0")))
-        elif bits[31] == "1":
-            kind = "imu_words" if bits[11] == "1" else "aps_words"
-        elif bits[10] == "0":
-            events.append((t, number(12, 21), number(22, 30), int(bits[11])))
-        elif number(0, 2) in (2, 3):
-            triggers.append((t, 0, number(0, 2) - 2))
-        else:
-            kind = "special_events"
-        if kind:
-            dropped[kind] = dropped.get(kind, 0) + 1
-    return events, triggers, dropped
-
-
 def some_records(source: random.Random, count: int, address_bits: int) -> list[tuple[int, int]]:
     t = source.choice((0, (1 << 31) - 50, (1 << 32) - 50))
     found = []
@@ -85,11 +49,16 @@ def some_records(source: random.Random, count: int, address_bits: int) -> list[t
     return found
 
 
-def expect(reading: Any, expected: tuple[list[Any], list[Any], dict[str, int]]) -> None:
-    events, triggers, dropped = expected
+def expect(reading: Any, expected: Any) -> None:
+    events, triggers, side, dropped = expected
     decoded = join(list(reading.batches))
     assert list(zip(*(c.tolist() for c in decoded.columns), strict=True)) == events
     assert list(zip(*(c.tolist() for c in decoded.triggers), strict=True)) == triggers
+    given = {
+        stream: {name: column.tolist() for name, column in rows.items()}
+        for stream, rows in decoded.side.items()
+    }
+    assert given == side
     assert reading.dropped == dropped
 
 
@@ -101,7 +70,7 @@ def test_any_records_as_the_slow_decoder(layout: str, batch_events: int, seed: i
         records = some_records(source, count, 32)
         content = (DVS128 if layout == "DVS128" else DAVIS346) + b"#End Of ASCII Header\r\n"
         content += b"".join(struct.pack(">II", *record) for record in records)
-        expect(read(content, batch_events=batch_events), slow(records, layout))
+        expect(read(content, batch_events=batch_events), slow(records, layout, (346, 260)))
 
 
 @pytest.mark.parametrize("batch_events", [1, 65_536])
@@ -182,7 +151,15 @@ def test_real_davis(data_dir: Path) -> None:
     table = table[table[:, 0] < 1 << 31]
     assert np.array_equal(decoded.columns[0], table[:, 1])
     assert np.array_equal(decoded.columns[1], table[:, 0] >> 12 & 1023)
-    assert reading.dropped == {"imu_words": 33_837}
+    assert reading.dropped == {"imu_words": 6}
+    imu = decoded.side["imu"]
+    assert imu["t"].size == 4833
+    # It stands still: what it feels is its weight, by the scale that the header says.
+    felt = np.sqrt(sum(imu[f"accelerometer_{axis}"] ** 2 for axis in "xyz"))
+    assert abs(float(felt.mean()) - 1) < 0.02
+    assert reading.metadata["imu_full_scale_g"] == 8
+    assert reading.metadata["imu_full_scale_deg_s"] == 1000
+    assert reading.metadata["imu_scale_from"] == "header"
     assert len(reading.header) == 175_268
     assert (decoded.columns[1].max(), decoded.columns[2].max()) == (239, 179)
 

@@ -26,7 +26,7 @@ VECTOR = [
         "vector_put",
         "vector_stream",
     )
-]
+] + [ROOT / "evstore" / "formats" / "vector_marks.py"]
 
 
 def parse(path: Path) -> ast.Module:

@@ -1,4 +1,4 @@
-"""MAT v5 and v7.3: against scipy, cut anywhere, in bounded memory; what the numbers may tell."""
+"""MAT v4, v5 and v7.3: against scipy, cut anywhere, in bounded memory; what numbers may tell."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from evstore.errors import ArgumentError, CorruptError, TruncatedError, UnsupportedError
-from evstore.formats import mat, mat73, mat_inference, mat_spool, registry
+from evstore.formats import conformance, mat, mat73, mat_inference, mat_spool, registry
 from evstore.formats.reading import ReadOptions
-from vectors import consume, join
+from vectors import case, consume, join
 
 Event = tuple[int, int, int, int]
 SMALL = st.tuples(
@@ -112,6 +113,29 @@ def test_what_scipy_writes(
     assert registry.detect(stream.getvalue()[:65_536], None) is mat
 
 
+@given(
+    st.lists(SMALL, min_size=1, max_size=40),
+    st.sampled_from(["vectors", "rows"]),
+    st.sampled_from(["i4", "f8", ">f8", "<i4"]),
+    st.integers(1, 50),
+)
+@settings(max_examples=100)
+def test_what_scipy_writes_as_v4(
+    events: list[Event], form: str, code: str, batch_events: int
+) -> None:
+    scipy_io = pytest.importorskip("scipy.io")
+    columns = {n: np.array([e[k] for e in events], code) for k, n in enumerate("txyp")}
+    options: dict[str, Any] = {"batch_events": batch_events}
+    content: dict[str, Any] = {"about": "text", **columns}
+    if form == "rows":
+        content = {"data": np.stack([columns[c] for c in "yxpt"], axis=1)}
+        options |= {"columns": ("y", "x", "p", "t"), "time_unit": "us"}
+    stream = io.BytesIO()
+    scipy_io.savemat(stream, content, format="4")
+    assert read_all(stream.getvalue(), **options) == (events, None)
+    assert registry.detect(stream.getvalue()[:65_536], None) is mat
+
+
 @pytest.mark.parametrize("name", ["mat/dvs128_stripes.mat", "mat/atis_td_em.mat"])
 def test_real_file_is_what_scipy_reads(data_dir: Path, name: str) -> None:
     scipy_io = pytest.importorskip("scipy.io")
@@ -153,6 +177,20 @@ def test_cut_anywhere_gives_whole_events(form: Any, compress: bool) -> None:
         assert error.safe_events == len(found)
         most = max(most, len(found))
     assert most >= 39 - compress * 8
+
+
+@pytest.mark.parametrize("name", ["v4_rows", "v4_vectors", "v4_big_endian"])
+def test_v4_cut_anywhere_gives_whole_events(name: str) -> None:
+    # What columns are is told by their values: of a cut array, perhaps not.
+    path = ROOT / "formats/mat/vectors" / f"{name}.mat"
+    conformance.check_prefixes(case(path), records=name != "v4_rows")
+
+
+def test_v4_is_known_by_its_name() -> None:
+    whole = (ROOT / "formats/mat/vectors/v4_vectors.mat").read_bytes()
+    assert mat.probe(whole, len(whole))
+    for at, value in ((0, 6), (0, 3), (1, 3), (16, 0), (16, 200), (20, 0x31), (22, 0x41), (13, 1)):
+        assert not mat.probe(whole[:at] + bytes([value]) + whole[at + 1 :], len(whole)), at
 
 
 def test_file_cut_behind_the_events_gives_all() -> None:
@@ -278,6 +316,13 @@ def test_seconds_are_told_and_exact(micros: list[int]) -> None:
 def test_roles(columns: Any, roles: str | None) -> None:
     found = mat_inference.roles([Numbers(column, "f8") for column in columns])
     assert (None if found is None else "".join(found)) == roles
+
+
+def test_a_nan_that_signals_is_an_error_like_any_other() -> None:
+    path = ROOT / "formats/mat/vectors/v4_rows.mat"
+    nan = struct.pack("<Q", 0x7FF0000000000001)
+    with pytest.raises(ArgumentError, match="--time-unit"):
+        read_all(path.read_bytes()[:-8] + nan)
 
 
 def test_step_back_between_two_pieces_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

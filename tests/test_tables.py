@@ -35,8 +35,8 @@ from evstore.formats import (
     registry,
     rpg,
     text_kernels,
-    text_marks,
     text_short_kernels,
+    vector_marks,
 )
 from evstore.formats.columns import role_of
 from evstore.formats.conformance import Trickle
@@ -265,14 +265,14 @@ def test_short_lines_are_what_any_line_gives(table: tuple[list[str], str, bool])
 def test_marks_are_those_of_a_loop(at: int, seed: int) -> None:
     @njit
     def fast(data: Any, at: Any, character: Any) -> Any:
-        return text_marks.no_digits(data, at), text_marks.equal_to(data, at, character)
+        return vector_marks.no_digits(data, at), vector_marks.equal_to(data, at, character)
 
     random = np.random.default_rng(seed)
     for data in (random.integers(0, 256, 40, np.uint8), random.integers(44, 62, 40, np.uint8)):
         for character in (*data[:5], np.uint8(255)):
             slow = (
-                text_marks.no_digits(data, np.uint64(at)),
-                text_marks.equal_to(data, np.uint64(at), character),
+                vector_marks.no_digits(data, np.uint64(at)),
+                vector_marks.equal_to(data, np.uint64(at), character),
             )
             assert fast(data, np.uint64(at), character) == slow
 

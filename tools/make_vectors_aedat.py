@@ -3,8 +3,8 @@
 
 Packs every byte with struct and states the expected events by hand, on its own: nothing of
 evstore is imported, so that an error in a reader cannot hide in its vectors. Run it from
-anywhere; the output is always the same. All files are synthetic; of AEDAT 1.0 and 3.1 there was
-no recording to compare with.
+anywhere; the output is always the same. All files are synthetic; of AEDAT 1.0 and 3.1, and of
+images in 2.0, there was no recording to compare with.
 """
 
 from __future__ import annotations
@@ -66,11 +66,15 @@ def make_aedat2() -> None:
     # A pulse; an edge of which old files say nothing more; noise that v2e marks, with its place.
     other = [(0x404, 1760), (0x400, 1761), (davis(5, 6, 1) | 0x400, 1762)]
     words = [*of_davis(plain[:60]), *imu, *aps, *edges, *other, *of_davis(plain[60:])]
-    dropped = {"special_events": 3, "aps_words": 9, "imu_words": 7}
+    # The first pixel begins an image, the second gives it up: its reset read is missing.
+    dropped = {"special_events": 3, "aps_words": 7, "incomplete_images": 1}
+    sample = sample_row(1500, [42] * 7, 8192, 65.5)
     vector(
         "aedat2", "davis240.aedat", davis240 + pairs(*words), plain, (240, 180),
-        [(1700, 0, 1), (1750, 0, 0)], dropped=dropped,
+        [(1700, 0, 1), (1750, 0, 0)], side={"imu": imu_rows([sample])}, dropped=dropped,
     )  # fmt: skip
+    make_aedat2_images(silent)
+    make_aedat2_imu(chip)
 
     named = header("!AER-DAT2.0", " HardwareInterface: DVS128-V1", "End Of ASCII Header")
     corners = [(0, 0, 0, 0), (1, 127, 127, 1), (1, 127, 0, 0), (1, 0, 127, 1)]
@@ -129,6 +133,118 @@ def make_aedat2() -> None:
     bad("aedat2", "version_1_of_davis.aedat", header("!AER-DAT1.0", chip + "DAVIS240C") + records)
     bad("aedat2", "version_2_as_1.aedat", silent + some, input_format="aedat1")
     bad("aedat2", "version_1_cut.aedat", one + records[:-1])
+
+
+RESET, SIGNAL = 0, 1
+
+
+def aps(x: int, y: int, kind: int, value: int) -> int:
+    return 1 << 31 | y << 22 | x << 12 | kind << 10 | value
+
+
+def imu_words(values: list[int]) -> list[int]:
+    return [0x80000C00 | code << 28 | (value & 0xFFFF) << 12 for code, value in enumerate(values)]
+
+
+def as_float32(value: float) -> float:
+    found: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return found
+
+
+def sample_row(t: int, raw: list[int], per_g: float, per_deg_s: float) -> list[Any]:
+    numbers = [raw[0] / per_g, raw[1] / per_g, raw[2] / per_g, raw[3] / 340 + 35]
+    return [t, *(as_float32(value) for value in numbers + [k / per_deg_s for k in raw[4:]])]
+
+
+def imu_rows(rows: list[list[Any]]) -> dict[str, list[Any]]:
+    names = ["t", *(f"accelerometer_{axis}" for axis in "xyz"), "temperature"]
+    names += [f"gyroscope_{axis}" for axis in "xyz"]
+    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+
+
+def make_aedat2_images(silent: bytes) -> None:
+    """Images of 3x2 pixels: columns from the left, each from the top, as a DAVIS240C reads them."""
+    order = [(0, 1), (0, 0), (1, 1), (1, 0), (2, 1), (2, 0)]
+    resets = {place: 600 + 10 * k for k, place in enumerate(order)}
+    signals = {place: 500 - 90 * k for k, place in enumerate(order)}
+    signals[(1, 0)] = 700  # above its reset read: 0
+    reset = {place: aps(*place, RESET, value) for place, value in resets.items()}
+    signal = {place: aps(*place, SIGNAL, value) for place, value in signals.items()}
+    # The first row of the image is that of the greatest y; 10 bits become 16.
+    rows = [[(0, 1), (1, 1), (2, 1)], [(0, 0), (1, 0), (2, 0)]]
+    image = [max(0, resets[place] - signals[place]) << 6 for row in rows for place in row]
+    assert image == [6400, 19200, 32000, 12800, 0, 38400]
+
+    words = [(signal[place], 90 + k) for k, place in enumerate(order[4:])]  # began before the file
+    words += [(reset[place], 100 + k) for k, place in enumerate(order)]
+    words += [(davis(2, 1, 1), 110), (0x403, 111)]
+    words += [(signal[place], 120 + k) for k, place in enumerate(order)]
+    # A rolling shutter: each column's signal is read one column behind the reset reads.
+    rolling = [*order[:2], *order[2:4], *order[:2], *order[4:], *order[2:4], *order[4:]]
+    seen: set[tuple[int, int]] = set()
+    for k, place in enumerate(rolling):
+        words.append((signal[place] if place in seen else reset[place], 200 + k))
+        seen.add(place)
+    # One word is lost; then all have one time, as aedat4to2 writes them; then the file ends.
+    words += [(reset[place], 300 + k) for k, place in enumerate(order) if k != 3]
+    words += [(signal[place], 310 + k) for k, place in enumerate(order)]
+    words += [(reset[place], 400) for place in order]
+    words += [(aps(3, 0, RESET, 1), 401), (aps(0, 2, SIGNAL, 1), 401), (aps(0, 0, 2, 1), 401)]
+    words += [(signal[place], 400) for place in order]
+    words += [(davis(0, 0, 0), 500), *((reset[place], 501) for place in order[:4])]
+    images = {
+        "t": [100, 200, 400],
+        "begin": [100, 200, 400],
+        "end": [125, 211, 400],
+        "exposure_start": [105, 200, 400],
+        "exposure_end": [120, 204, 400],
+        "width": [3] * 3,
+        "height": [2] * 3,
+        "channels": [1] * 3,
+        "bits": [16] * 3,
+        "size": [12] * 3,
+    }
+    octets = list(struct.pack("<6H", *image)) * 3
+    vector(
+        "aedat2", "images.aedat", silent + pairs(*words), [(110, 2, 1, 1), (500, 0, 0, 0)], None,
+        [(111, 0, 1)],
+        side={"images": images, "image_bytes": {"value": octets}},
+        dropped={"aps_words": 2 + 2 + 3, "incomplete_images": 2},
+        options={"sensor": "DAVIS", "resolution": [3, 2]},
+    )  # fmt: skip
+    bad(
+        "aedat2", "cut_image.aedat", silent + pairs(*words[2:14])[:-1],
+        options={"sensor": "DAVIS", "resolution": [3, 2]},
+    )  # fmt: skip
+
+
+def make_aedat2_imu(chip: str) -> None:
+    """Samples whose scale is in jAER's preferences, and what is none."""
+    head = header(
+        "!AER-DAT2.0",
+        chip + "DAVIS240C",
+        '                <entry key="DAVIS240B.IMU.AccelScale" value="ImuAccelScaleG16"/>',
+        '                <entry key="ImuAccelScale" value="ImuAccelScaleG2"/>',
+        '                <entry key="DAVIS240C.IMU.AccelScale" value="ImuAccelScaleG8"/>',
+        '                <entry key="ImuGyroScale" value="GyroFullScaleDegPerSec1000"/>',
+        "End Of ASCII Header",
+    )
+    raw = [[50, -4133, -89, -1828, -115, -160, -10], [-32768, 32767, 0, 1, -1, 32767, -32768]]
+    first, second = imu_words(raw[0]), imu_words(raw[1])
+    event = (davis(7, 8, 1), 1004)
+    words = [(word, 990) for word in first[4:]]  # began before the file
+    words += [(word, 1000) for word in first]
+    words += [*((word, 1003) for word in second[:3]), event, *((word, 1003) for word in second[3:])]
+    words += [(word, 1010) for k, word in enumerate(first) if k != 2]  # one is lost
+    words += [*((word, 1020) for word in first[:3]), *((word, 1021) for word in first[3:])]
+    words += [(first[0], 1030), *((word, 1031) for word in first), (first[0] | 7 << 28, 1032)]
+    words += [(word, 1040) for word in first[:5]]  # the file ends
+    rows = [(1000, raw[0]), (1003, raw[1]), (1031, raw[0])]
+    vector(
+        "aedat2", "imu.aedat", head + pairs(*words), [(1004, 7, 8, 1)], (240, 180),
+        side={"imu": imu_rows([sample_row(t, numbers, 4096, 32.8) for t, numbers in rows])},
+        dropped={"imu_words": 3 + 6 + 7 + 1 + 1 + 5},
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------- AEDAT 3.1

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, UnsupportedError
-from evstore.formats import aedat_header
+from evstore.formats import aedat2_side, aedat_header
 from evstore.formats.aedat_header import DAVIS, DVS128, Header, Sensor
 from evstore.formats.decoding import TriggerBuffer, batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.records import Records
+from evstore.formats.sides import Sides
 
 NAME = "aedat2"
 TITLE = "AEDAT 1.0 and 2.0 (jAER)"
@@ -39,7 +40,7 @@ _NAMED_BY = {"aechip": "AEChip", "hardwareinterface": "HardwareInterface"}
 #: Parts of names of chips that do not see: their addresses are channels.
 _EARS = ("cochlea", "das1")
 
-_DROPPED = ("special_events", "addresses_above_16_bits", "aps_words", "imu_words")
+_DROPPED = ("special_events", "addresses_above_16_bits")
 
 
 def probe(head: bytes, size: int | None) -> bool:
@@ -63,15 +64,18 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         _check_addresses(stream, header)
     record_bytes, dtype = (RECORD_BYTES, "<u4") if version == "2.0" else (RECORD_BYTES_1, "u1")
     records = Records(stream, dtype, record_bytes, header.rest, offset=len(header.raw))
-    decoder = _Decoder(records, version, named.layout, inferred)
+    decoder = _Decoder(records, version, inferred)
+    if named.layout == DAVIS:
+        size = aedat2_side.image_size(named, name, options.resolution)
+        decoder.sample(aedat2_side.Samples(size, aedat2_side.scale(header)))
     dropped: dict[str, int] = {}
     metadata = aedat_header.metadata(header)
     metadata.update(sensor=name, sensor_from=said_by, origin="bottom-left", mirror_x=True)
-    found = batches(records, decoder, options.batch_events, dropped)
+    found = batches(records, decoder, options.batch_events, dropped, decoder.take_side)
     return Reading(
         NAME,
         named.size,
-        _noted(found, decoder, metadata),
+        _noted(found, decoder, metadata, dropped),
         metadata=metadata,
         header=header.raw,
         dropped=dropped,
@@ -163,18 +167,29 @@ def _no_dvs128(offset: int, word: int) -> UnsupportedError:
     )
 
 
-def _noted(found: Iterator[Batch], decoder: _Decoder, metadata: dict[str, Any]) -> Iterator[Batch]:
-    """The batches; where all of many events are of one polarity, the metadata tells at the end."""
+def _noted(
+    found: Iterator[Batch], decoder: _Decoder, metadata: dict[str, Any], dropped: dict[str, int]
+) -> Iterator[Batch]:
+    """The batches. At the end the metadata tells where all of many events are of one polarity, and
+    what the IMU's scale is; what waited for more words is dropped.
+    """
     try:
         yield from found
     finally:
         events, on = decoder.seen()
         if events >= MANY_EVENTS and on in (0, events):
             metadata["constant_polarity"] = int(on > 0)
+        samples = decoder.samples
+        if samples is not None:
+            dropped.update(samples.dropped(end=True))
+            if samples.imu_rows:
+                g, deg_s, said_by = samples.scale
+                metadata.update(imu_full_scale_g=g, imu_full_scale_deg_s=deg_s)
+                metadata["imu_scale_from"] = said_by
 
 
 class _Decoder:
-    def __init__(self, records: Records, version: str, layout: str, inferred: bool) -> None:
+    def __init__(self, records: Records, version: str, inferred: bool) -> None:
         from evstore.formats import aedat2_kernels as kernels
 
         self._records = records
@@ -183,22 +198,40 @@ class _Decoder:
         self._state[kernels.LAST] = -1
         self._counts = np.zeros(kernels.COUNTS_SIZE, np.int64)
         self._triggers = TriggerBuffer()
+        self.samples: aedat2_side.Samples | None = None
         self._decode: Any = kernels.decode_1
         self._more: tuple[Any, ...] = ()
-        if layout == DAVIS:
-            self._decode, self._more = kernels.decode_davis, self._triggers.columns
-        elif version == "2.0":
+        if version == "2.0":
             self._decode, self._more = kernels.decode_dvs128, (inferred,)
+
+    def sample(self, samples: aedat2_side.Samples) -> None:
+        """The layout is that of a DAVIS, and its samples go to ``samples``."""
+        self.samples = samples
+        self._decode = self._kernels.decode_davis
+        self._more = (*self._triggers.columns, *samples.columns)
 
     def decode(
         self, words: NDArray[Any], position: int, into: Batch, filled: int
     ) -> tuple[int, int]:
-        position, filled = self._decode(
-            words, position, *into[:4], filled, self._state, self._counts, *self._more
-        )
-        if self._state[self._kernels.FAULT]:
-            raise _no_dvs128(self._records.offset + 4 * position, int(words[position]))
-        return position, filled
+        state, kernels = self._state, self._kernels
+        while True:
+            position, filled = self._decode(
+                words, position, *into[:4], filled, state, self._counts, *self._more
+            )
+            if state[kernels.FAULT]:
+                raise _no_dvs128(self._records.offset + 4 * position, int(words[position]))
+            count = int(state[kernels.SAMPLES])
+            if self.samples is None or count == 0:
+                return position, filled
+            state[kernels.SAMPLES] = 0
+            self.samples.assemble(count)
+            # Else it is the buffer of samples that was full, and nothing that a batch must end for.
+            if count < aedat2_side.SAMPLE_LIMIT or self.samples.full:
+                return position, filled
+
+    def take_side(self) -> Sides | None:
+        """Images and rows of the IMU since the last call, None where there were none."""
+        return None if self.samples is None else self.samples.take()
 
     def take_triggers(self) -> Triggers | None:
         count = int(self._state[self._kernels.TRIGGERS])
@@ -206,7 +239,8 @@ class _Decoder:
         return self._triggers.take(count)
 
     def dropped(self) -> dict[str, int]:
-        return {name: int(self._counts[k]) for k, name in enumerate(_DROPPED) if self._counts[k]}
+        found = {name: int(self._counts[k]) for k, name in enumerate(_DROPPED) if self._counts[k]}
+        return found if self.samples is None else found | self.samples.dropped()
 
     def seen(self) -> tuple[int, int]:
         """Events so far, and how many of them are of polarity 1."""

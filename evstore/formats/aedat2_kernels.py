@@ -15,14 +15,13 @@ TRIGGERS = 2  # edges in the trigger buffer
 ON = 3  # events of polarity 1 so far
 EVENTS = 4  # events so far
 FAULT = 5  # 1 where an address is too wide for the layout that was inferred
-STATE_SIZE = 6
+SAMPLES = 6  # words in the sample buffer
+STATE_SIZE = 7
 
 # Indices into `counts`.
 SPECIAL = 0
 WIDE = 1
-APS = 2
-IMU = 3
-COUNTS_SIZE = 4
+COUNTS_SIZE = 2
 
 # Unsigned indices: numba need not look whether they count from the end.
 ONE, TWO = np.uint64(1), np.uint64(2)
@@ -97,13 +96,16 @@ def decode_davis(
     trigger_t: Any,
     trigger_id: Any,
     trigger_p: Any,
+    sample: Any,
+    sample_t: Any,
 ) -> Any:
-    """Pairs of u32 in the layout of the DAVIS, until they end or the batch, or the trigger buffer,
-    is full. Returns (position, filled).
+    """Pairs of u32 in the layout of the DAVIS, until they end or the batch, the trigger buffer or
+    that of samples (which must have room) is full. Returns (position, filled).
     """
     last = state[LAST]
     loop = state[LOOP]
     edges = state[TRIGGERS]
+    samples = state[SAMPLES]
     n = np.uint64(filled)
     i = np.uint64(position)
     on = np.int64(0)
@@ -123,7 +125,11 @@ def decode_davis(
             on += (address >> 11) & 1
             n += ONE
         elif address & 0x80000000:
-            counts[IMU if address & 0x800 else APS] += 1
+            sample[samples] = address
+            sample_t[samples] = loop + stored
+            samples += 1
+            if samples == sample_t.size:
+                break
         elif address & 7 == 2 or address & 7 == 3:
             trigger_t[edges] = loop + stored
             trigger_id[edges] = 0
@@ -134,6 +140,7 @@ def decode_davis(
     state[LAST] = last
     state[LOOP] = loop
     state[TRIGGERS] = edges
+    state[SAMPLES] = samples
     state[ON] += on
     state[EVENTS] += np.int64(n) - filled
     return np.int64(i), np.int64(n)

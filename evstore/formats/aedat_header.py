@@ -63,6 +63,7 @@ _SENSORS = {
     "davis208": Sensor(DAVIS, (208, 192)),
     "davis240": Sensor(DAVIS, (240, 180)),
     "davis346": Sensor(DAVIS, (346, 260)),
+    "davi346": Sensor(DAVIS, (346, 260)),  # aedat4to2 writes it so
     "davis640": Sensor(DAVIS, (640, 480)),
     "davisrgbw640": Sensor(DAVIS, (640, 480)),
     "sbret10": Sensor(DAVIS, (240, 180)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError, TruncatedError
 from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch, Triggers
+from evstore.formats.sides import Sides
 
 #: Trigger edges a batch may hold; a batch ends early where there are more.
 TRIGGER_LIMIT = 1024
@@ -66,10 +67,15 @@ class TriggerBuffer:
 
 
 def batches(
-    records: Words, decoder: Decoder, limit: int, dropped: dict[str, int]
+    records: Words,
+    decoder: Decoder,
+    limit: int,
+    dropped: dict[str, int],
+    take_side: Callable[[], Sides | None] = lambda: None,
 ) -> Iterator[Batch]:
     """Batches of at most ``limit`` events; ``dropped`` is kept up to date before each.
 
+    ``take_side`` gives the rows of other streams since the last call, None where there were none.
     Raises TruncatedError after the last whole event where the stream ends inside a record.
     """
     if limit < 1:
@@ -82,12 +88,12 @@ def batches(
             if position >= words.size:
                 break
             dropped.update(decoder.dropped())
-            yield _finish(into, filled, decoder)
+            yield _finish(into, filled, decoder, take_side)
             events += filled
             into, filled = fresh(limit), 0
     dropped.update(decoder.dropped())
-    last = _finish(into, filled, decoder)
-    if filled or last.triggers is not None:
+    last = _finish(into, filled, decoder, take_side)
+    if filled or last.triggers is not None or last.side is not None:
         yield last
         events += filled
     if records.tail:
@@ -98,8 +104,10 @@ def batches(
         )
 
 
-def _finish(into: Batch, filled: int, decoder: Decoder) -> Batch:
-    triggers = decoder.take_triggers()
+def _finish(
+    into: Batch, filled: int, decoder: Decoder, take_side: Callable[[], Sides | None]
+) -> Batch:
+    triggers, side = decoder.take_triggers(), take_side()
     if filled == into.t.size:
-        return into._replace(triggers=triggers)
-    return Batch(into.t[:filled], into.x[:filled], into.y[:filled], into.p[:filled], triggers)
+        return into._replace(triggers=triggers, side=side)
+    return Batch(into.t[:filled], into.x[:filled], into.y[:filled], into.p[:filled], triggers, side)

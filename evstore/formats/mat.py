@@ -1,14 +1,15 @@
-"""MAT v5: MATLAB's variables, compressed or not, in either byte order.
+"""MAT v5, and v4: MATLAB's variables, compressed or not, in either byte order.
 
 https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, BinaryIO
 
 from evstore.errors import CorruptError, FormatError, TruncatedError, UnsupportedError
-from evstore.formats import mat_spool, mat_streams
+from evstore.formats import mat_spool, mat_streams, mat_v4
 from evstore.formats.mat_elements import (
     MI_COMPRESSED,
     MI_MATRIX,
@@ -24,7 +25,7 @@ from evstore.formats.mat_streams import Column, File, Variable
 from evstore.formats.reading import Reading, ReadOptions
 
 NAME = "mat"
-TITLE = "MATLAB MAT v5 (struct, N x 4 array, or vectors)"
+TITLE = "MATLAB MAT v5 and v4 (struct, N x 4 array, or vectors)"
 SUFFIXES = (".mat",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
@@ -38,8 +39,13 @@ VARIABLE_LIMIT = 1000
 
 
 def probe(head: bytes, size: int | None) -> bool:
-    """Whether the header is there, of version 1.0 in either byte order."""
-    return head.startswith(MAGIC) and _order(head) is not None
+    """Whether the header is there, of version 1.0 in either byte order, or an array of v4."""
+    return (head.startswith(MAGIC) and _order(head) is not None) or mat_v4.order(head) is not None
+
+
+def refusal(head: bytes) -> UnsupportedError | None:
+    """Why a MAT v4 file is not read; None where it is none, or one that is read."""
+    return mat_v4.refusal(head)
 
 
 def streams(stream: BinaryIO, options: ReadOptions) -> list[str]:
@@ -65,6 +71,10 @@ def _file(stream: BinaryIO) -> File:
     head = stream.read(HEADER_BYTES)
     if not head:
         raise FormatError("the file is empty: there are no bytes to read")
+    if (refused := refusal(head)) is not None:
+        raise refused
+    if (order := mat_v4.order(head)) is not None:
+        return _file_of_v4(Region(stream, size, order))
     if len(head) < HEADER_BYTES:
         raise TruncatedError("the file ends inside its header", safe_events=0, offset=len(head))
     order = _order(head)
@@ -78,6 +88,19 @@ def _file(stream: BinaryIO) -> File:
     variables, cut_at = _variables(Region(stream, size, order))
     text = head[:TEXT_BYTES].rstrip(b" \x00").decode("ascii", "replace")
     return File(variables, cut_at, {"header": text})
+
+
+def _file_of_v4(region: Region) -> File:
+    found: dict[str, Variable] = {}
+    arrays, cut_at = mat_v4.matrices(region, VARIABLE_LIMIT)
+    for array in arrays:
+        if array.name in found:
+            raise CorruptError("several variables of one name", field=array.name)
+        kind = array.kind
+        if kind == "numeric":
+            kind = mat_streams.kind_of(array.shape, array.name)
+        found[array.name] = Variable(array.name, kind, array.count, partial(_columns, array))
+    return File(list(found.values()), cut_at, {"mat_version": 4})
 
 
 def _order(head: bytes) -> str | None:

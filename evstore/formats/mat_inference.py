@@ -85,12 +85,13 @@ class _Seen:
     def __init__(self, column: Column) -> None:
         self.sign = self.coordinate = self.never_back = True
         self.count, last = 0, None
-        for values in pieces(column):
-            self.count += len(values)
-            self.sign = self.sign and bool(np.isin(values, (-1, 0, 1)).all())
-            inside = (values >= 0) & (values <= _COORDINATE_MAX) & (values == np.floor(values))
-            self.coordinate = self.coordinate and bool(inside.all())
-            steps = values[1:] >= values[:-1]
-            joined = last is None or bool(values[0] >= last)
-            self.never_back = self.never_back and joined and bool(steps.all())
-            last = values[-1]
+        with np.errstate(all="ignore"):  # NaN is no coordinate; one that signals would warn
+            for values in pieces(column):
+                self.count += len(values)
+                self.sign = self.sign and bool(np.isin(values, (-1, 0, 1)).all())
+                inside = (values >= 0) & (values <= _COORDINATE_MAX) & (values == np.floor(values))
+                self.coordinate = self.coordinate and bool(inside.all())
+                steps = values[1:] >= values[:-1]
+                joined = last is None or bool(values[0] >= last)
+                self.never_back = self.never_back and joined and bool(steps.all())
+                last = values[-1]

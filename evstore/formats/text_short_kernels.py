@@ -14,7 +14,7 @@ import numpy as np
 from evstore.codec.vector_encoding import lowest_bit
 from evstore.formats.decimal_kernels import POINT
 from evstore.formats.octet_kernels import u64
-from evstore.formats.text_marks import CHARACTERS, equal_to, no_digits
+from evstore.formats.vector_marks import CHARACTERS, equal_to, no_digits
 from evstore.jit import kernel
 
 U = np.uint64
