@@ -6,6 +6,7 @@ http://wiki.ros.org/Bags/Format/2.0, https://github.com/ros2/rosbag2, https://mc
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -102,9 +103,12 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     publishers = {c.id: c for c in survey.connections.values() if _carries(c, topic)}
     for publisher in publishers.values():
         require_definition(publisher.type, publisher.definition)
-    first = _first(_messages(container, stream, publishers), publishers)
+    messages = _messages(container, stream, publishers)
+    message, first = _first(messages, publishers)
+    if message is None:  # there is none, or something is wrong with it, which `batches` will tell
+        messages = _messages(container, stream, publishers)
     dropped: dict[str, int] = {}
-    packets = _Packets(_messages(container, stream, publishers), publishers)
+    packets = _Packets(chain(() if message is None else (message,), messages), publishers)
     return Reading(
         NAME,
         first.geometry if first is not None and all(first.geometry) else None,
@@ -153,16 +157,16 @@ def _messages(
     return found
 
 
-def _first(messages: Iterator[Message], publishers: dict[int, Connection]) -> Packet | None:
-    """The first message; None where there is none, or where it is what `batches` will tell of."""
+def _first(
+    messages: Iterator[Message], publishers: dict[int, Connection]
+) -> tuple[Message, Packet] | tuple[None, None]:
+    """The first message as it is and parsed; None where there is none that can be."""
     try:
         for message in messages:
-            return _parse(message, publishers)
+            return message, _parse(message, publishers)
     except FormatError:
         pass
-    finally:
-        messages.close()  # type: ignore[attr-defined]
-    return None
+    return None, None
 
 
 def _parse(message: Message, publishers: dict[int, Connection]) -> Packet:

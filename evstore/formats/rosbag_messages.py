@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError, UnsupportedError
+from evstore.formats.rosbag_source import Octets
 
 ARRAY, PACKET = "array", "packet"
 
@@ -95,7 +96,7 @@ def _fields(text: str) -> list[tuple[str, str]]:
     return [(kind.rpartition("/")[2].lower(), name) for kind, name in pairs]
 
 
-def parse(body: bytes | bytearray, kind: str, cdr: bool, offset: int | None) -> Packet:
+def parse(body: Octets, kind: str, cdr: bool, offset: int | None) -> Packet:
     """A message's geometry and events; ``offset`` is where it stands in the file.
 
     Raises CorruptError where a length does not fit, UnsupportedError for unknown encodings.
@@ -138,7 +139,7 @@ def _array(fields: _Fields, cdr: bool) -> NDArray[Any]:
 class _Fields:
     """A message's fields, one after the other."""
 
-    def __init__(self, body: bytes | bytearray, cdr: bool, offset: int | None) -> None:
+    def __init__(self, body: Octets, cdr: bool, offset: int | None) -> None:
         self._body = body
         self._offset = offset
         self._cdr = cdr
@@ -166,7 +167,7 @@ class _Fields:
 
     def text(self) -> str:
         """A string; in CDR a zero ends it."""
-        octets = self._take(self.number(4))
+        octets = bytes(self._take(self.number(4)))
         return octets.removesuffix(b"\0").decode("utf-8", "replace")
 
     def octets(self, size: int) -> NDArray[Any]:
@@ -181,7 +182,7 @@ class _Fields:
         wanted = None if expected is None else f"{expected} bytes"
         return CorruptError(what, offset=self._offset, expected=wanted, got=got)
 
-    def _take(self, size: int) -> bytes | bytearray:
+    def _take(self, size: int) -> Octets:
         if size > len(self._body) - self._at:
             raise self.wrong("a message ends before its events", f"{len(self._body)} bytes")
         self._at += size

@@ -13,12 +13,17 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from evstore.formats.records import fill
+from evstore.memory import room
 
 #: A chunk that is not compressed, and the file itself.
 PLAIN = "none"
 
 #: Bytes read or inflated at once.
 PIECE = 262_144
+
+#: Bytes that are read into memory that messages before had.
+LARGE = 65_536
 
 #: A message may take this, or as much as the whole file does: what does is not a bomb.
 MESSAGE_BYTES = 16 << 20
@@ -31,6 +36,9 @@ INFLATION = 1000
 CONNECTION_LIMIT = 10_000
 
 ZSTD_WINDOW = 32 << 20
+
+
+Octets = bytes | bytearray | memoryview
 
 
 class Connection(NamedTuple):
@@ -47,7 +55,7 @@ class Message(NamedTuple):
     """A message; ``body`` is None for one that was not asked for."""
 
     connection: int
-    body: bytes | bytearray | None
+    body: Octets | None
     offset: int | None
 
 
@@ -87,7 +95,7 @@ class Source:
 
     def __init__(
         self,
-        fetch: Callable[[int], bytes],
+        fetch: Callable[[int], Octets],
         left: int,
         offset: int,
         *,
@@ -103,11 +111,11 @@ class Source:
         self._jump = jump
         self._step = 1 if chunk == PLAIN else 0
 
-    def take(self, size: int, what: str) -> bytes | bytearray:
+    def take(self, size: int, what: str) -> Octets:
         """The next ``size`` bytes; memory grows only with what is there."""
         if size > self.left:
             raise self._beyond(size, what)
-        data: bytes | bytearray = self._fetch(size) if size else b""
+        data: Octets = self._fetch(size) if size else b""
         if len(data) < size:
             data = self._rest(bytearray(data), size)
         self.left -= size
@@ -168,7 +176,14 @@ def of_file(stream: BinaryIO, start: int) -> Source:
     size = stream.seek(0, 2)
     stream.seek(start)
     left = max(size - start, 0)
-    return Source(stream.read, left, start, cut=True, jump=lambda count: stream.seek(count, 1))
+
+    def fetch(size: int) -> Octets:
+        if size < LARGE:
+            return stream.read(size)
+        octets = room(size).data
+        return octets[: fill(stream, octets)]
+
+    return Source(fetch, left, start, cut=True, jump=lambda count: stream.seek(count, 1))
 
 
 def of_chunk(file: Source, compression: str, stored: int, size: int) -> Source:
