@@ -89,16 +89,10 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if device is not None:
         metadata.update(sensor=device, sensor_from=key)
         known = aedat_header.sensor(device)
-    dropped: dict[str, int] = {}
-    walk = _Walk(payload, source, sure, options, dropped)
-    return Reading(
-        NAME,
-        None if known is None else known.size,
-        walk.batches(),
-        metadata=metadata,
-        header=header.raw,
-        dropped=dropped,
-    )
+    size = None if known is None else known.size
+    reading = Reading(NAME, size, iter(()), metadata, header.raw)
+    reading.batches = _Walk(payload, source, sure, options, reading).batches()
+    return reading
 
 
 def _header(stream: BinaryIO) -> Header:
@@ -184,7 +178,7 @@ class _Walk:
         source: int | None,
         sure: bool,
         options: ReadOptions,
-        dropped: dict[str, int],
+        reading: Reading,
     ) -> None:
         from evstore.formats import aedat3_kernels as kernels
 
@@ -194,7 +188,8 @@ class _Walk:
         self._source, self._sure = source, sure
         self._named = options.stream
         self._met: dict[int | None, None] = {}  # sources of polarity events
-        self._out = Gathered(options.batch_events, dropped)
+        self._reading = reading
+        self._out = Gathered(options.batch_events, reading.dropped)
 
     def batches(self) -> Iterator[Batch]:
         """What is whole comes before the error."""
@@ -237,6 +232,8 @@ class _Walk:
             )
         if packet.kind == POLARITY:
             yield from self._polarity(packet)
+        elif self._reading.events_only:
+            self._payload.skip(packet.number * packet.event_bytes, "a packet")
         elif packet.kind == SPECIAL:
             yield from special(self._payload, packet, self._out)
         elif packet.kind == FRAME:
