@@ -61,8 +61,14 @@ def batches(
             if number in unwanted:
                 continue
             kind = kinds.get(number)
-            if kind == EVENTS or kind in SIDES:
-                yield from filling.packet(kind, number, unpack(packed))
+            if kind == EVENTS:
+                octets, first = _array(unpack(packed)), 0
+                while first >= 0:
+                    first = filling.events(octets, first)
+                    if filling.full:
+                        yield filling.taken()
+            elif kind in SIDES:
+                yield from filling.beside(kind, number, _array(unpack(packed)))
             else:
                 what = f"packets_of_type_{kind}" if kind else "packets_of_unlisted_streams"
                 dropped[what] = dropped.get(what, 0) + 1
@@ -70,8 +76,8 @@ def batches(
         failure = error
         if error.offset is None:
             error.offset = offset
-    if (last := filling.take()) is not None:
-        yield last
+    if filling.any:
+        yield filling.taken()
     if failure is not None:
         if isinstance(failure, TruncatedError):
             failure.safe_events = filling.given
@@ -88,39 +94,37 @@ class _Filling:
         self._filled = 0
         self.given = 0
 
-    def packet(self, kind: str, number: int, unpacked: Octets) -> Iterator[Batch]:
-        """Take a packet of the stream ``number``; gives the batches that it fills."""
-        octets = np.frombuffer(unpacked, np.uint8)
-        octets.flags.writeable = False  # as of bytes: kernels are compiled for one kind of array
-        if kind == EVENTS:
-            yield from self._events(octets)
-            return
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another event."""
+        return self._filled == self._limit
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything for a batch."""
+        return self._filled > 0 or self._sides.any
+
+    def events(self, octets: NDArray[np.uint8], first: int) -> int:
+        """Take a packet's events from the ``first`` on; which one is next, -1 behind the last."""
+        count, taken, negative = kernels.events(
+            octets, octets.size, _KIND, first, *self._into[:4], self._filled
+        )
+        if count < 0:
+            raise fault(octets, EVENTS, -count)
+        if negative:
+            raise self._negative(taken)
+        self._filled += taken
+        return first + taken if first + taken < count else -1
+
+    def beside(self, kind: str, number: int, octets: NDArray[np.uint8]) -> Iterator[Batch]:
+        """Take a packet of another stream; gives the batches that are large enough."""
         for _ in self._sides.add(kind, number, octets):
-            if self._sides.full and (batch := self.take()) is not None:
-                yield batch
+            if self._sides.full:
+                yield self.taken()
 
-    def _events(self, octets: NDArray[np.uint8]) -> Iterator[Batch]:
-        first = count = 0
-        while True:
-            count, taken, negative = kernels.events(
-                octets, octets.size, _KIND, first, *self._into[:4], self._filled
-            )
-            if count < 0:
-                raise fault(octets, EVENTS, -count)
-            if negative:
-                raise self._negative(taken)
-            self._filled += taken
-            first += taken
-            if self._filled == self._limit and (batch := self.take()) is not None:
-                yield batch
-            if first == count:
-                return
-
-    def take(self) -> Batch | None:
-        """The batch as it is, and begin another; None where there is nothing in it."""
+    def taken(self) -> Batch:
+        """The batch as it is, and begin another."""
         triggers, side = self._sides.take()
-        if not self._filled and triggers is None and side is None:
-            return None
         into, count = self._into, self._filled
         self.given += count
         self._into, self._filled = fresh(self._limit), 0
@@ -137,3 +141,9 @@ class _Filling:
             expected="0..32767",
             got=(int(x[at]), int(y[at])),
         )
+
+
+def _array(octets: Octets) -> NDArray[np.uint8]:
+    array = np.frombuffer(octets, np.uint8)
+    array.flags.writeable = False  # as of bytes: kernels are compiled for one kind of array
+    return array

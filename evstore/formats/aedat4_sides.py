@@ -110,6 +110,11 @@ class Sides:
         self._bytes = 0
 
     @property
+    def any(self) -> bool:
+        """Whether there is any row."""
+        return bool(self._triggers or self._imu or self._images)
+
+    @property
     def full(self) -> bool:
         """Whether there is enough for a batch to end."""
         return self._bytes >= FULL_BYTES
