@@ -249,7 +249,8 @@ def test_short_lines_are_what_any_line_gives(table: tuple[list[str], str, bool])
     lines, delimiter, seconds = table
     data = np.frombuffer(("".join(lines) + "#" * 60 + "\n").encode("latin-1"), np.uint8)
     out = [np.zeros(9, d) for d in (np.int64, np.uint16, np.uint16, np.uint8)]
-    end, count = text_short_kernels.parse_short(data, 0, ord(delimiter), seconds, 4096, *out, 0)
+    parse = text_short_kernels.parse_seconds if seconds else text_short_kernels.parse_whole
+    end, count = parse(data, 0, ord(delimiter), 4096, *out, 0)
     assert end == len("".join(lines[:count]))
     found = list(zip(*(column[:count].tolist() for column in out), strict=True))
     unit = "s" if seconds else "us"

@@ -21,7 +21,7 @@ from evstore.formats.decimal_kernels import (
     ZERO,
     exact_decimal,
 )
-from evstore.formats.text_short_kernels import PLACES, parse_short
+from evstore.formats.text_short_kernels import PLACES, parse_seconds, parse_whole
 from evstore.jit import kernel
 
 TAB, LF, CR, SPACE, QUOTE, HASH = 9, 10, 13, 32, 34, 35
@@ -344,11 +344,12 @@ def parse_lines(
     size, line = data.size, np.int64(0)
     if size == 0 or data[size - 1] != LF:
         return
-    seconds = scale == PLACES and not whole_only
-    if (seconds or scale == 0) and in_order(roles):
-        first = state[FILLED]
-        line, state[FILLED] = parse_short(data, line, delimiter, seconds, limit, t, x, y, p, first)
-        state[LINES] += state[FILLED] - first
+    first = state[FILLED]
+    if in_order(roles) and scale == PLACES and not whole_only:
+        line, state[FILLED] = parse_seconds(data, line, delimiter, limit, t, x, y, p, first)
+    elif in_order(roles) and scale == 0:
+        line, state[FILLED] = parse_whole(data, line, delimiter, limit, t, x, y, p, first)
+    state[LINES] += state[FILLED] - first
     while True:
         line = parse_plain(
             data, line, roles, delimiter, scale, whole_only, limit, t, x, y, p, state

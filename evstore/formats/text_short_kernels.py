@@ -20,7 +20,8 @@ from evstore.jit import kernel
 U = np.uint64
 LF = U(10)
 LOOKED_AT = 56  # bytes from a line's begin on that are read, and some
-BEYOND = U(0xF800000000)
+BEYOND = U(0xF800000000)  # marks behind the characters, so that there always are five
+UPPER = U(0xFFFFFFFF00000000)
 ZEROS = U(0x3030303030303030)
 
 PAIRS, PAIRS_OF = U(2561), U(0x00FF00FF00FF00FF)  # 10 * first + second
@@ -69,61 +70,95 @@ def rounded_up(octets: Any, at: Any, count: Any, value: Any) -> Any:
 
 
 @kernel
-def parse_short(
-    data: Any, line: Any, delimiter: Any, seconds: bool, limit: Any, t: Any, x: Any, y: Any,
-    p: Any, n: Any,
-) -> Any:  # fmt: skip
+def ends(marks: Any) -> Any:
+    """The places of three marks behind the first."""
+    marks &= marks - U(1)
+    second = lowest_bit(marks)
+    marks &= marks - U(1)
+    third = lowest_bit(marks)
+    marks &= marks - U(1)
+    return second, third, lowest_bit(marks)
+
+
+@kernel
+def fits(data: Any, at: Any, first: Any, second: Any, third: Any, last: Any) -> Any:
+    """Whether x, y and p between the ends of a line's fields are of the shape."""
+    x_digits, y_digits = second - first - U(1), third - second - U(1)
+    good = (x_digits - U(1) < U(4)) & (y_digits - U(1) < U(4))  # not 0, which becomes large
+    good &= (last - third == U(2)) & (U(data[at + third + U(1)]) ^ U(48) <= U(1))
+    return good & (U(data[at + last]) == LF)
+
+
+@kernel
+def coordinates(data: Any, at: Any, first: Any, second: Any, third: Any) -> Any:
+    """x and y of 1 to 4 digits each, in the lower and the upper half."""
+    both = digits(data, at + first + U(1), second - first - U(1)) >> U(32)
+    both |= digits(data, at + second + U(1), third - second - U(1)) & UPPER
+    return fours(both)
+
+
+@kernel
+def fraction(data: Any, at: Any, places: Any) -> Any:
+    """Microseconds that 1 to 16 digits behind a point make, cut after six."""
+    kept = min(places, FRACTION)
+    # The first digit goes to the third of eight bytes; those that there are not are 0.
+    return fours(digits(data, at, kept) >> (U(8) * (FRACTION - kept))) * EIGHT >> U(32)
+
+
+@kernel
+def parse_seconds(
+    data: Any, line: Any, delimiter: Any, limit: Any, t: Any, x: Any, y: Any, p: Any, n: Any
+) -> Any:
     """Lines from ``line`` on while they are of the shape; (where another begins, events in all).
 
-    The shape: digits, of ``seconds`` a point and 1 to 16 more; x and y of at most four digits
-    each; 0 or 1; LF; one ``delimiter`` between. The first event goes to ``t[n]``.
+    The shape: 1 to 12 digits, a point, 1 to 16 more; x and y of at most four digits each; 0 or 1;
+    LF; one ``delimiter`` between; in all 32 characters or ``limit``. The first goes to ``t[n]``.
     """
     at, event, end = U(line), U(n), U(t.size)
     longest = min(U(CHARACTERS), U(limit) + U(1))
     while event < end and at + U(LOOKED_AT) <= U(data.size):
-        # Beyond the characters there are five more, so that there always are five.
         marks = no_digits(data, at) | BEYOND
-        point = lowest_bit(marks)
-        first, others = point, marks
-        if seconds:
-            others &= others - U(1)
-            first = lowest_bit(others)
-        others &= others - U(1)
-        second = lowest_bit(others)
-        others &= others - U(1)
-        third = lowest_bit(others)
-        others &= others - U(1)
-        last = lowest_bit(others)
-        x_digits, y_digits = second - first - U(1), third - second - U(1)
-        polarity = U(data[at + third + U(1)]) ^ U(48)
-        # The four or five are delimiters, but for the last and, of seconds, the first.
-        apart = (marks ^ equal_to(data, at, delimiter)) & ((U(2) << last) - U(1))
-        good = apart == (U(1) << last | (U(1) << point if seconds else U(0)))
-        good &= U(data[at + last]) == LF
-        good &= (x_digits - U(1) < U(4)) & (y_digits - U(1) < U(4))  # not 0, which becomes large
-        good &= (last - third == U(2)) & (polarity <= U(1)) & (last < longest)
-        good &= point - U(1) < (WHOLE_DIGITS if seconds else U(16))
+        point, others = lowest_bit(marks), marks & (marks - U(1))
+        first = lowest_bit(others)
+        second, third, last = ends(others)
         places = first - point - U(1)
-        if seconds:
-            good &= (U(data[at + point]) == POINT_AT) & (places - U(1) < U(16))
-        if not good:
+        # All are delimiters, but for the point and the last.
+        apart = (marks ^ equal_to(data, at, delimiter)) & ((U(2) << last) - U(1))
+        good = (apart == (U(1) << last | U(1) << point)) & (last < longest)
+        good &= (U(data[at + point]) == POINT_AT) & (places - U(1) < U(16))
+        good &= point - U(1) < WHOLE_DIGITS
+        if not (good and fits(data, at, first, second, third, last)):
             break
-        time = whole(data, at, point)
-        if seconds:
-            kept = min(places, FRACTION)
-            # Its first digit goes to the third of eight bytes; those that it has not are 0.
-            fraction = digits(data, at + point + U(1), kept) >> (U(8) * (FRACTION - kept))
-            time = time * U(1_000_000) + (fours(fraction) * EIGHT >> U(32))
-            if places > FRACTION:
-                behind = at + point + U(1) + FRACTION
-                time += rounded_up(data, behind, places - FRACTION, time)
-        places_of = digits(data, at + first + U(1), x_digits) >> U(32)
-        places_of |= digits(data, at + second + U(1), y_digits) & U(0xFFFFFFFF00000000)
-        both = fours(places_of)
-        t[event] = np.int64(time)
-        x[event] = both & U(0xFFFF)
-        y[event] = both >> U(32)
-        p[event] = polarity
+        behind = at + point + U(1)
+        time = whole(data, at, point) * U(1_000_000) + fraction(data, behind, places)
+        if places > FRACTION:
+            time += rounded_up(data, behind + FRACTION, places - FRACTION, time)
+        both = coordinates(data, at, first, second, third)
+        t[event], p[event] = np.int64(time), data[at + third + U(1)] & 1
+        x[event], y[event] = both & U(0xFFFF), both >> U(32)
+        event += U(1)
+        at += last + U(1)
+    return np.int64(at), np.int64(event)
+
+
+@kernel
+def parse_whole(
+    data: Any, line: Any, delimiter: Any, limit: Any, t: Any, x: Any, y: Any, p: Any, n: Any
+) -> Any:
+    """As `parse_seconds`, of times without a point: 1 to 16 digits."""
+    at, event, end = U(line), U(n), U(t.size)
+    longest = min(U(CHARACTERS), U(limit) + U(1))
+    while event < end and at + U(LOOKED_AT) <= U(data.size):
+        marks = no_digits(data, at) | BEYOND
+        first = lowest_bit(marks)
+        second, third, last = ends(marks)
+        apart = (marks ^ equal_to(data, at, delimiter)) & ((U(2) << last) - U(1))
+        good = (apart == U(1) << last) & (last < longest) & (first - U(1) < U(16))
+        if not (good and fits(data, at, first, second, third, last)):
+            break
+        both = coordinates(data, at, first, second, third)
+        t[event], p[event] = np.int64(whole(data, at, first)), data[at + third + U(1)] & 1
+        x[event], y[event] = both & U(0xFFFF), both >> U(32)
         event += U(1)
         at += last + U(1)
     return np.int64(at), np.int64(event)

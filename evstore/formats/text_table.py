@@ -20,6 +20,7 @@ from evstore.formats.columns import Layout
 from evstore.formats.fresh import fresh
 from evstore.formats.reading import Batch
 from evstore.formats.records import BUFFER_BYTES, fill
+from evstore.memory import room
 
 #: Bytes a line may have. Real ones have some 30; what is longer is not a table of events.
 LINE_LIMIT = 4096
@@ -105,10 +106,9 @@ class _Lines:
         self.offset = offset
         self.unended = False
         self._stream = stream
-        self._bytes = bytearray(max(BUFFER_BYTES, len(start)) + 1)
-        self._array = np.frombuffer(self._bytes, np.uint8)
-        self._view = memoryview(self._bytes)
-        self._bytes[: len(start)] = start
+        self._array = room(max(BUFFER_BYTES, len(start)) + 1)
+        self._view = self._array.data
+        self._view[: len(start)] = start
         self._filled = len(start)
         self._used = 0
         self._ended = False
@@ -123,14 +123,14 @@ class _Lines:
         self.offset += self._used
         kept = self._filled - self._used
         self._view[:kept] = bytes(self._view[self._used : self._filled])
-        room = len(self._bytes) - 1  # one byte is for the LF that may be missing
-        self._filled = kept + fill(self._stream, self._view[kept:room])
-        self._used = self._bytes.rfind(b"\n", 0, self._filled) + 1
-        if self._filled < room:
+        most = self._array.size - 1  # one byte is for the LF that may be missing
+        self._filled = kept + fill(self._stream, self._view[kept:most])
+        self._used = self._last_end()
+        if self._filled < most:
             self._ended = True
             self.unended = self._used < self._filled
             if self.unended:
-                self._bytes[self._filled] = ord("\n")
+                self._view[self._filled] = ord("\n")
                 self._used = self._filled + 1
         elif self._used == 0:
             raise CorruptError(
@@ -139,6 +139,14 @@ class _Lines:
                 hint="it is no table of events",
             )
         return self._array[: self._used]
+
+    def _last_end(self) -> int:
+        """Where the last whole line ends, 0 where none does."""
+        for start in (max(0, self._filled - LINE_LIMIT), 0):
+            at = bytes(self._view[start : self._filled]).rfind(b"\n")
+            if at >= 0:
+                return start + at + 1
+        return 0
 
 
 class _Parser:
