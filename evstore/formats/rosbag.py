@@ -273,7 +273,7 @@ class _Decoder:
         self._state = np.zeros(kernels.STATE_SIZE, np.int64)
         self._state[[kernels.X, kernels.ROW]] = -1
         self._counts = np.zeros(kernels.COUNTS_SIZE, np.int64)
-        self._evt3 = evt3.Decoder(packets)
+        self._evt3: evt3.Decoder | None = None  # made for the first packet of its kind
 
     def decode(
         self, words: NDArray[Any], position: int, into: Batch, filled: int
@@ -281,6 +281,8 @@ class _Decoder:
         packet = self._packets.packet
         assert packet is not None
         if packet.encoding == "evt3":
+            if self._evt3 is None:
+                self._evt3 = evt3.Decoder(self._packets)
             try:
                 return self._evt3.decode(words, position, into, filled)
             except CorruptError as error:
@@ -324,10 +326,10 @@ class _Decoder:
         )
 
     def take_triggers(self) -> Triggers | None:
-        return self._evt3.take_triggers()
+        return None if self._evt3 is None else self._evt3.take_triggers()
 
     def dropped(self) -> dict[str, int]:
-        found = self._evt3.dropped()
+        found = {} if self._evt3 is None else self._evt3.dropped()
         found |= {name: int(self._counts[k]) for k, name in _DROPPED.items() if self._counts[k]}
         if self._packets.triggers:
             found["trigger_packets"] = self._packets.triggers

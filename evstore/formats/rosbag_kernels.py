@@ -65,8 +65,7 @@ def packed(
     octets: Any, position: Any, t: Any, x: Any, y: Any, p: Any, filled: Any, state: Any
 ) -> Any:
     """Events of 13 bytes, as ROS 1 packs them; whole ones only."""
-    n = filled
-    at = np.uint64(position)
+    n, at = np.uint64(filled), np.uint64(position)
     for _ in range(min(t.size - filled, (octets.size - position) // 13)):
         nanoseconds = u32(octets, at + np.uint64(8), False)
         polarity = octets[at + np.uint64(12)]
@@ -79,9 +78,9 @@ def packed(
         x[n] = u16(octets, at, False)
         y[n] = u16(octets, at + np.uint64(2), False)
         p[n] = polarity
-        n += 1
+        n += np.uint64(1)
         at += np.uint64(13)
-    return np.int64(at), n
+    return np.int64(at), np.int64(n)
 
 
 @kernel
@@ -92,8 +91,7 @@ def aligned(
 
     The first x is at 0 instead, and its y behind it.
     """
-    n = filled
-    at = np.uint64(position)
+    n, at = np.uint64(filled), np.uint64(position)
     for _ in range(min(t.size - filled, (octets.size - position + 3) // 16)):
         nanoseconds = u32(octets, at + np.uint64(8), big)
         polarity = octets[at + np.uint64(12)]
@@ -108,9 +106,9 @@ def aligned(
         x[n] = u16(octets, start, big)
         y[n] = u16(octets, start + np.uint64(2), big)
         p[n] = polarity
-        n += 1
+        n += np.uint64(1)
         at += np.uint64(16)
-    return np.int64(at), n
+    return np.int64(at), np.int64(n)
 
 
 @kernel
