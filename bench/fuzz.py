@@ -94,11 +94,11 @@ def keep_lost(into: Path, number: int, done: subprocess.CompletedProcess[str]) -
     return f"{'it hangs' if name == 'SIGALRM' else f'ended by {name}'}: {path}"
 
 
-def replay(module: str, path: Path) -> None:
+def replay(module: str, path: Path, seconds: float = SECONDS) -> None:
     """Read one copy again. Raises NotConforming, with the traceback of what was raised."""
     case = conformance.case(path, import_module(module))
     tracemalloc.start()
-    judged = conformance.judge(case, path.read_bytes(), SECONDS)
+    judged = conformance.judge(case, path.read_bytes(), seconds)
     events = sum(batch.t.size for batch in judged.batches)
     print(f"{events} events, then {judged.error!r}")
 

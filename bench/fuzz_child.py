@@ -34,7 +34,7 @@ from evstore.formats.conformance import MEMORY, Judged, NotConforming
 from evstore.formats.untrusted.child import BASE_MEMORY, limit
 
 CURRENT = "current"  # the name of the copy that is being read
-HANGS = 5  # times the seconds of a copy, after which the process ends itself
+HANGS = 10  # times the seconds of a copy, by the clock, after which the process ends itself
 MOST_KEPT = 2000  # copies that showed something new
 MOST_OF_A_KIND = 66  # of what may come of a copy: every number of bits, but not every name
 MOST_FAULTS = 20  # of one run, each of another kind
