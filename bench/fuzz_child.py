@@ -40,7 +40,7 @@ MOST_OF_A_KIND = 66  # of what may come of a copy: every number of bits, but not
 MOST_FAULTS = 20  # of one run, each of another kind
 SAID_EVERY = 500  # copies
 RECENT = 64  # of the corpus: half of the copies are made of these
-PACKED = 0.3  # of the copies: changed inside what is compressed, where there is such
+PACKED = 0.5  # of the copies: changed inside what is compressed, where there is such
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 

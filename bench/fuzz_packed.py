@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -113,7 +114,8 @@ def _change_member(content: bytes, change: Change, chance: random.Random) -> byt
         return None
     chosen = chance.randrange(len(members))
     into = io.BytesIO()
-    with zipfile.ZipFile(into, "w") as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(into, "w") as archive:
+        warnings.simplefilter("ignore")  # two members of one name are what a parser must expect
         for k, (info, data) in enumerate(members):
             how = info.compress_type
             archive.writestr(info.filename, change(data) if k == chosen else data, how)
