@@ -399,6 +399,9 @@ def make_bad_containers() -> None:
     bad("cut").write_bytes(whole[:-1])
     bad("cut_early").write_bytes(whole[:1000])
     bad("cut_superblock").write_bytes(whole[:40])
+    heap = bytearray(whole)
+    struct.pack_into("<HHIQ", heap, whole.index(b"GCOL") + 16, 0, 0, 0, 0)
+    bad("endless_heap").write_bytes(heap)
     bad("only_a_signature").write_bytes(whole[:8] + b"EXT_TRIGGER CD" + bytes(100))
     bad("empty_file").write_bytes(b"")
 
