@@ -90,7 +90,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         metadata["source"] = chosen.source
     if chosen.ts_offset is not None:
         metadata["ts_offset"] = chosen.ts_offset
-    return Reading(NAME, chosen.resolution, events, metadata, header.raw, dropped)
+    stated = aedat4_header.stated(header, chosen)
+    return Reading(NAME, chosen.resolution, events, metadata, header.raw, dropped, stated=stated)
 
 
 def writer(

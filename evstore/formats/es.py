@@ -96,6 +96,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
             "origin": ORIGIN,
         },
         header=head[:HEADER_BYTES],
+        stated={"events": None, **({"exposure": None} if header.kind == ATIS else {})},
     )
 
 

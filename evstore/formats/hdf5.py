@@ -148,7 +148,8 @@ def _read(stream: BinaryIO, file: Any, options: ReadOptions) -> Reading:
     extra = len(layout.extra) if found.kind != "columns" else 0
     made = batches(table.pieces(events, options.batch_events), converter, events, extra, dropped)
     made = _later(made, offset)
-    return Reading(NAME, resolution, made, metadata, b"", dropped, label_of(file, found))
+    label, stated = label_of(file, found), {"events": events}
+    return Reading(NAME, resolution, made, metadata, b"", dropped, label, stated)
 
 
 def _chosen(file: Any, options: ReadOptions) -> Found:

@@ -77,7 +77,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     checked = _checked_groups(stream, layout, how, size)
     pieces = _pieces(file, checked, how, piece_length(options.batch_events, 8))
     events = _events(pieces, how, layout.rows, dropped)
-    return Reading(NAME, how.resolution, events, metadata, b"", dropped)
+    stated = {"events": layout.rows}
+    return Reading(NAME, how.resolution, events, metadata, b"", dropped, stated=stated)
 
 
 def writer(
