@@ -25,6 +25,9 @@ VERSION_1 = "aedat1"
 INPUT_FORMATS = (NAME, VERSION_1)
 WRITES = False
 SEEKS = False
+KEEPS = ("triggers",)
+CHECKED = ("files", "eventcv")
+ASKS = ("--sensor",)
 
 RECORD_BYTES = 8
 RECORD_BYTES_1 = 6

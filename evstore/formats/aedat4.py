@@ -48,6 +48,8 @@ WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 TAKES = ("triggers", "imu", "images", "image_bytes")
 SEEKS = False
+KEEPS = ("triggers", "imu", "images")
+CHECKED = ("files", "aedat", "dv_processing", "faery")
 
 
 def probe(head: bytes, size: int | None) -> bool:

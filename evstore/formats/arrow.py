@@ -37,6 +37,10 @@ SUFFIXES = (".arrow", ".arrows", ".feather", ".ipc")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ()
+CHECKED = ("pyarrow", "polars")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "a whole record batch"
 
 #: pyarrow is a C++ library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True

@@ -27,6 +27,8 @@ INPUT_FORMATS = (NAME, VERSION_1)
 WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = False
+KEEPS = ()
+CHECKED = ("files", "expelliarmus", "faery", "eventcv")
 
 RECORD_BYTES = 8
 TIME_BITS = 32

@@ -31,6 +31,9 @@ SUFFIXES = (".es",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ("exposure",)
+CHECKED = ("files", "event_stream", "faery")
+RESTORES = "byte for byte (ATIS: event for event)"
 
 MAGIC = b"Event Stream"
 MAJOR = 2

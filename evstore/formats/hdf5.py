@@ -39,6 +39,10 @@ INPUT_FORMATS = (NAME,)
 WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = True
+KEEPS = ("label",)
+CHECKED = ("files", "h5py", "hdf5plugin")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "a whole chunk of each column"
 
 #: A C library parses it: damaged files are tried in child processes.
 C_PARSED = True

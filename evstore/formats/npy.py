@@ -21,6 +21,9 @@ SUFFIXES = (".npy",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = False
+KEEPS = ()
+CHECKED = ("numpy",)
+ASKS = ("--columns", "--time-unit")
 
 #: Columns of an unstructured array: t, x, y and p in an order that is told.
 ROW_COLUMNS = 4

@@ -27,6 +27,10 @@ SUFFIXES = (".npz",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = True
+KEEPS = ()
+CHECKED = ("files", "numpy")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "bounded; written by way of temporary files"
 
 ZIP_MAGIC = b"PK\x03\x04"
 

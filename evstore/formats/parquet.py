@@ -23,6 +23,9 @@ SUFFIXES = (".parquet", ".pq")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = True
+KEEPS = ()
+CHECKED = ("pyarrow", "duckdb", "polars")
+ASKS = ("--columns", "--time-unit")
 
 #: pyarrow is a C++ library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True

@@ -44,6 +44,8 @@ WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = True
+KEEPS = ("triggers",)
+CHECKED = ("files",)
 
 #: The container is parsed by libhdf5: a damaged file may end the process.
 C_PARSED = True
