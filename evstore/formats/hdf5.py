@@ -42,7 +42,7 @@ SEEKS = True
 KEEPS = ("label",)
 CHECKED = ("files", "h5py", "hdf5plugin")
 ASKS = ("--columns", "--time-unit")
-MEMORY = "a whole chunk of each column"
+MEMORY = "a chunk of each column; one gzip chunk for all is inflated to a temporary file"
 
 #: A C library parses it: damaged files are tried in child processes.
 C_PARSED = True
