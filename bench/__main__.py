@@ -25,7 +25,7 @@ SHORT = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "many", "balanced",
 )  # fmt: skip
-LONG = ("memory", "fuzz", "soak")
+LONG = ("memory", "memory_formats", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 
 

@@ -25,7 +25,7 @@ PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name
 #: Groups in the order of the table.
 ORDER = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
-    "memory", "many", "fuzz", "soak", "balanced",
+    "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
 )  # fmt: skip
 
 Results = Mapping[str, Any]

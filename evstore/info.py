@@ -1,4 +1,5 @@
-"""What a file holds, without reading its events: a shard by its index, others by their header.
+"""What a file holds: a shard by its index, others by their header, and by their events where
+these are soon read.
 
 A shard is described without numpy and numba, so that `evstore info` answers at once.
 """
@@ -9,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from evstore.errors import ArgumentError
+from evstore.errors import ArgumentError, FormatError
 from evstore.formats.registry import SHARD_MAGIC
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
@@ -24,6 +25,9 @@ GAP_TIMES = 100  # a gap is so many times longer than its events take at the mea
 SHORTEST_GAP_US = 10_000  # ... and not shorter than this
 MOST_JUMPS = 1000  # the longest silences of a scan that are remembered
 
+#: A foreign file of at most so many bytes is read whole unless asked not to: about a second.
+SCANNED_BYTES = 64 << 20
+
 #: What only the events of a foreign file tell.
 SCANNED = (
     *("events", "t_first", "t_last", "t_start", "t_stop", "duration_us", "events_per_s"),
@@ -37,11 +41,13 @@ SENSOR_KEYS = (
 )
 
 
-def describe(path: str, *, scan: bool = False, **said: Any) -> dict[str, Any]:
+def describe(path: str, *, scan: bool | None = None, **said: Any) -> dict[str, Any]:
     """What a file holds, as JSON values: totals, and ``recordings``, a list.
 
-    Of a shard only the tail and the index are read; of a foreign file only the header, so that
-    what its events would tell is None, unless ``scan``. ``said`` is as for `evstore.open`.
+    Of a shard only the tail and the index are read. ``scan``: whether to read the events of a
+    foreign file; else what they would tell is None, and ``stated`` has the counts that the file
+    itself claims. None: where it is small. Damage that is met then does not hide the header:
+    ``damage`` says what it is. ``said`` is as for `evstore.open`.
 
     Raises FormatError, ArgumentError, OSError.
 
@@ -52,14 +58,18 @@ def describe(path: str, *, scan: bool = False, **said: Any) -> dict[str, Any]:
         return _of_shard(path, said.get("recording"))
     from evstore.recording.opening import open_all
 
+    name = path if os.path.exists(path) else _split(path)[0]
+    n_bytes = os.path.getsize(name) if path != "-" else None
+    small = n_bytes is not None and n_bytes <= SCANNED_BYTES
     recordings = open_all(path, **said)
+    found = []
     try:
-        found = [_of_foreign(recording, scan) for recording in recordings]
+        for recording in recordings:
+            found.append(_of_foreign(recording, small if scan is None else scan, scan is None))
+            recording.close()  # there may be thousands
     finally:
         for recording in recordings:
             recording.close()
-    name = path if os.path.exists(path) else _split(path)[0]
-    n_bytes = os.path.getsize(name) if path != "-" else None
     formats = [one.pop("format") for one in found]
     return _totals(path, formats[0], n_bytes, found)
 
@@ -85,6 +95,17 @@ def files_in(paths: Iterable[str]) -> Iterator[str]:
             for name in sorted(names):
                 if not name.startswith(".") and not name.endswith(".part"):
                     yield os.path.join(base, name)
+
+
+def all_small(paths: Iterable[str]) -> bool:
+    """Whether the foreign files among them, together, are soon read."""
+    total = 0
+    for path in files_in(paths):
+        if os.path.isfile(path) and not is_shard(path):
+            total += os.path.getsize(path)
+        if total > SCANNED_BYTES:
+            return False
+    return True
 
 
 def shards_in(paths: Iterable[str]) -> list[str]:
@@ -166,15 +187,21 @@ def _source(metadata: dict[str, Any]) -> dict[str, Any]:
     return source
 
 
-def _of_foreign(recording: Recording, scan: bool) -> dict[str, Any]:
+def _of_foreign(recording: Recording, scan: bool, forgive: bool) -> dict[str, Any]:
+    """``forgive`` damage that only the events show."""
     from evstore.recording.foreign import ForeignRecording
 
-    found: dict[str, Any] = dict.fromkeys(SCANNED)
+    found: dict[str, Any] = {**dict.fromkeys(SCANNED), "stated": {}, "damage": None}
     stated = None
     if isinstance(recording, ForeignRecording):
-        stated = recording.stated_resolution
+        stated, found["stated"] = recording.stated_resolution, dict(recording.stated)
     if scan:
-        found |= _scanned(recording)
+        try:
+            found |= _scanned(recording)
+        except FormatError as error:
+            if not forgive:
+                raise
+            found["damage"], scan = str(error), False
     resolution = stated or (recording.resolution if scan else None)
     inferred = "events" if resolution else None
     metadata = recording.metadata
@@ -192,15 +219,19 @@ def _of_foreign(recording: Recording, scan: bool) -> dict[str, Any]:
 
 
 def _scanned(recording: Recording) -> dict[str, Any]:
-    """What the events tell, in one pass."""
+    """What the events tell, in one pass, and what lies beside them."""
     import numpy as np
+
+    from evstore.recording.foreign import ForeignRecording
 
     times = _Times()
     events = on = 0
-    for batch in recording.batches():
-        if not len(batch):
+    foreign = recording if isinstance(recording, ForeignRecording) else None
+    batches: Iterable[Any] = recording.batches() if foreign is None else foreign.raw_batches()
+    for batch in batches:
+        if not len(batch.t):
             continue
-        events += len(batch)
+        events += len(batch.t)
         on += int(np.count_nonzero(batch.p))
         _add_batch(times, batch.t)
     return {

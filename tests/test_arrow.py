@@ -12,17 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evstore.errors import ArgumentError, EvstoreError, TruncatedError
+from evstore.errors import (
+    ArgumentError,
+    CorruptError,
+    EvstoreError,
+    TruncatedError,
+)
 from evstore.events import Events
-from evstore.formats import arrow, arrow_messages, arrow_writer, parquet, registry
+from evstore.formats import arrow, arrow_messages, arrow_writer, conformance, parquet, registry
 from evstore.formats.conformance import Trickle
 from evstore.formats.parquet_thrift import Compact
 from evstore.formats.reading import ReadOptions
-from vectors import consume, join
+from vectors import FORMATS, consume, join
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
+VECTORS = conformance.files(FORMATS / "arrow", "vectors")
 Event = tuple[int, int, int, int]
 INT64 = st.integers(-(2**63), 2**63 - 1)
 EVENT = st.tuples(INT64, st.integers(0, 65_535), st.integers(0, 65_535), st.integers(0, 1))
@@ -285,3 +291,47 @@ def test_events_from_other_tables() -> None:
     other_unit = table.set_column(1, "t", pa.array([5, 6], pa.timestamp("ns")))
     with pytest.raises(ArgumentError, match="datetime64"):
         Events.from_arrow(other_unit)
+
+
+# ------------------------------------------------------------------ batches that are not read whole
+
+
+@pytest.mark.parametrize(
+    "path", conformance.files(FORMATS / "arrow", "vectors"), ids=lambda path: path.name
+)
+@pytest.mark.parametrize("batch_events", [1, 7, 65_536])
+def test_rows_of_a_long_batch(path: Any, batch_events: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 0)
+    conformance.check_vector(conformance.case(path), batch_events)
+
+
+@pytest.mark.parametrize("container", ["file", "stream"])
+def test_a_long_batch_among_others(container: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 1000)
+    table = pa.table(
+        {
+            "p": pa.array([k % 3 == 0 for k in range(1003)]),
+            "t": pa.array(range(1003), pa.int64()),
+            "x": pa.array([k % 7 for k in range(1003)], pa.uint16()),
+            "y": pa.array([k % 5 for k in range(1003)], pa.uint8()),
+        }
+    )
+    out = io.BytesIO()
+    new = pa.ipc.new_file if container == "file" else pa.ipc.new_stream
+    with new(out, table.schema) as writer:
+        for start, count in ((0, 3), (3, 900), (903, 10), (913, 90)):
+            writer.write_table(table.slice(start, count))
+    found, _ = read_all(arrow, out.getvalue(), time_unit="us")
+    assert found == [(k, k % 7, k % 5, int(k % 3 == 0)) for k in range(1003)]
+    nulls = table.set_column(1, "t", pa.array([None, *range(1, 1003)], pa.int64()))
+    out = io.BytesIO()
+    with new(out, table.schema) as writer:
+        writer.write_table(nulls)
+    _, error = read_all(arrow, out.getvalue(), time_unit="us")
+    assert isinstance(error, CorruptError)
+
+
+def test_damage_of_long_batches(monkeypatch: Any, seed: int) -> None:
+    monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 0)
+    for path in VECTORS:
+        conformance.check_damaged(conformance.case(path), seed, 100)

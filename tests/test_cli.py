@@ -324,7 +324,7 @@ def test_formats() -> None:
     names = [name for one in found for name in one["names"]]
     assert {"evs", "evt2", "evt3", "dat", "dat-v1", "bin40", "npz", "csv", "rpg"} <= set(names)
     shown = run("formats").out
-    assert all(one["title"] in shown for one in found)
+    assert all(one["name"] in shown for one in found)
 
 
 def test_module_runs_and_a_pipe_that_closes_is_quiet(shard: Path) -> None:

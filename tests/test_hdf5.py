@@ -24,7 +24,7 @@ from evstore.errors import (
     MissingDependencyError,
     UnsupportedError,
 )
-from evstore.formats import hdf5
+from evstore.formats import hdf5, hdf5_data
 from evstore.formats.reading import ReadOptions
 
 h5py = pytest.importorskip("h5py")
@@ -607,3 +607,37 @@ def test_damaged_attributes_are_no_crash(seed: int) -> None:
             read(bytes(octets), stream="cameras/right")
         except EvstoreError:
             continue
+
+
+# --------------------------------------------------------------------- one chunk for everything
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("resizable", [False, True])
+def test_one_large_gzip_chunk(
+    shuffle: bool, resizable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hdf5_data, "CHUNK_ROOM", 0)
+    t = np.arange(1000, dtype=">i8") * 300
+    columns = {
+        "t": t,
+        "x": np.arange(1000, dtype=np.uint16),
+        "y": t.astype(np.uint16) % 7,
+        "p": t % 2,
+    }
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        for name, column in columns.items():
+            more = {"chunks": (1100,), "maxshape": (None,)} if resizable else {"chunks": (1000,)}
+            file.create_dataset(name, data=column, compression="gzip", shuffle=shuffle, **more)
+            places = file[name].id.get_chunk_info(0)
+    content = out.getvalue()
+    for size in (1, 100, 65_536):
+        reading = hdf5.read(io.BytesIO(content), ReadOptions(time_unit="us", batch_events=size))
+        found = vectors.join(list(reading.batches)).columns
+        for column, wanted in zip(found, columns.values(), strict=True):
+            assert np.array_equal(column.astype(np.int64), wanted.astype(np.int64))
+    damaged = bytearray(content)
+    damaged[places.byte_offset + 5] ^= 0x55
+    with pytest.raises(CorruptError):
+        list(hdf5.read(io.BytesIO(bytes(damaged)), ReadOptions(time_unit="us")).batches)

@@ -9,9 +9,11 @@ import pytest
 
 import evstore
 from command_line import run, some_events, write_raw
+from evstore import info
 from evstore.events import Events
 from evstore.info import describe, files_in
 from evstore.shard.writer import ShardWriter
+from vectors import FORMATS
 
 EVENTS = some_events(3000)
 
@@ -61,7 +63,7 @@ def test_shown(shard: Path) -> None:
         "Gen0",
         "cat",
         "7 unknown_words",
-        "2 rows",
+        "2 edges",
     ):
         assert words in shown
     assert run("info", shard, "--json").json == describe(str(shard))
@@ -122,10 +124,12 @@ def test_gap(tmp_path: Path, at: int) -> None:
 
 def test_foreign_file(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "drive.raw", EVENTS)
-    found = describe(str(path))
+    found = describe(str(path), scan=False)
     (one,) = found["recordings"]
     assert (found["format"], found["events"], one["resolution"]) == ("evt3", None, [64, 48])
-    assert "--scan" in run("info", path).out
+    shown = run("info", path, "--no-scan").out
+    assert "not counted" in shown
+    assert "--scan" in shown
     (scanned,) = describe(str(path), scan=True)["recordings"]
     assert scanned["events"] == 3000
     assert scanned["t_stop"] == EVENTS.t.max() + 1
@@ -133,11 +137,59 @@ def test_foreign_file(tmp_path: Path) -> None:
     assert "3,000" in run("info", path, "--scan").out
 
 
+def test_a_small_file_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_raw(tmp_path / "drive.raw", EVENTS)
+    assert describe(str(path)) == describe(str(path), scan=True)
+    assert "3,000 (" in run("info", path).out
+    assert "3,000" in run("info", tmp_path).out
+    monkeypatch.setattr(info, "SCANNED_BYTES", path.stat().st_size)
+    assert describe(str(path))["events"] == 3000
+    assert run("info", path, path, "--json").json[0]["events"] is None  # together they are large
+    monkeypatch.setattr(info, "SCANNED_BYTES", path.stat().st_size - 1)
+    assert describe(str(path))["events"] is None
+    assert run("info", path, "--scan", "--json").json["events"] == 3000
+
+
 def test_header_only_is_read(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "drive.raw", EVENTS)
     path.write_bytes(path.read_bytes()[:-1])
-    assert run("info", path).code == 0
+    assert run("info", path, "--no-scan").code == 0
     assert run("info", path, "--scan").code == 1
+    unasked = run("info", path)
+    assert unasked.code == 0
+    assert "64x48" in unasked.out
+    assert "damaged: " in unasked.out
+    (one,) = run("info", path, "--json").json["recordings"]
+    assert (one["events"], one["resolution"]) == (None, [64, 48])
+    assert "ends inside" in one["damage"]
+
+
+def test_counts_that_the_file_says(tmp_path: Path) -> None:
+    shard, path = tmp_path / "a.evs", tmp_path / "a.npz"
+    evstore.save(shard, EVENTS)
+    evstore.convert(shard, path)
+    found = describe(str(path), scan=False)
+    assert found["events"] is None  # nobody counted
+    assert found["recordings"][0]["stated"] == {"events": 3000}
+    assert "3,000, as the file says" in run("info", path, "--no-scan").out
+    listed = run("info", tmp_path, "--no-scan").out
+    assert "3,000*" in listed
+    assert "* as the file says" in listed
+
+
+def test_streams_that_the_header_lists() -> None:
+    path = FORMATS / "aedat4" / "vectors" / "other_streams.aedat4"
+    (one,) = describe(str(path), scan=False)["recordings"]
+    assert one["stated"] == dict.fromkeys(("events", "imu", "images"))
+    shown = run("info", path, "--no-scan").out
+    assert shown.count("not counted") == 3
+    (one,) = describe(str(path))["recordings"]
+    counted = {name for name, rows in one["side_streams"].items() if rows}
+    assert counted == {"imu", "images", "image_bytes"}
+    shown = run("info", path).out
+    assert "image_bytes" not in shown
+    for thing in ("sample", "image"):
+        assert thing in shown
 
 
 def test_many_recordings(tmp_path: Path) -> None:
@@ -185,3 +237,12 @@ def test_files_in(tmp_path: Path) -> None:
         write_raw(tmp_path / name, EVENTS[:1])
     found = [Path(path).relative_to(tmp_path).as_posix() for path in files_in([str(tmp_path)])]
     assert found == ["a.raw", "b/2.raw"]
+
+
+def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scanned(recording: object) -> None:
+        raise KeyboardInterrupt
+
+    path = write_raw(tmp_path / "drive.raw", EVENTS)
+    monkeypatch.setattr(info, "_scanned", scanned)
+    assert run("info", path).code == 130

@@ -19,7 +19,8 @@ from evstore.formats import registry
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
 from evstore.formats.sides import joined
 from evstore.formats.streams import choose
-from evstore.recording.sides import InOrder, picked, selected
+from evstore.recording import sides as of_sides
+from evstore.recording.sides import InOrder, selected
 from evstore.recovery import recover
 from evstore.selection import Selection
 from evstore.shard import side
@@ -120,16 +121,65 @@ def test_images_take_their_pixels_along() -> None:
     assert selected(sides, Selection(start=1000)) == {}
 
 
-def test_in_order() -> None:
+def in_order(sides: dict[str, Any], pieces: int = 1, **chosen: int) -> InOrder:
+    """As a shard hands them out: tables in pieces, pixels by their range."""
+
+    def tables(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for part in zip(*(np.array_split(c, pieces) for c in table.values()), strict=True):
+            yield dict(zip(table, part, strict=True))
+
+    octets = sides["image_bytes"]["value"]
+    streams = {name: tables(table) for name, table in sides.items()}
+    return InOrder(streams, lambda start, stop: octets[start:stop], Selection(**chosen))
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+def test_in_order(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    monkeypatch.setattr(of_sides, "PIXELS_AT_ONCE", 40)
     sides = camera(0, 9)
     sides["imu"]["t"][4] = 2  # steps back: stays where it is
-    rows = InOrder(sides)
-    parts = [rows.until(t) for t in (5, 5, 38, 20, None)]
+    rows = in_order(sides, pieces)
+    parts = [joined(part for _, part in rows.until(t)) for t in (5, 5, 38, 20, None)]
     for stream, table in joined(parts).items():
         assert equal(table, sides[stream])
     assert parts[1] == {}
     assert parts[0]["images"]["t"].tolist() == [0]
-    assert picked(sides, {}) == {}
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_in_order_of_some_times(pieces: int) -> None:
+    sides = camera(0, 9)
+    found = joined(part for _, part in in_order(sides, pieces, start=15, stop=45).until(None))
+    for stream, table in selected(sides, Selection(start=15, stop=45)).items():
+        assert equal(found[stream], table)
+
+
+def test_what_is_handed_out_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_sides, "PIXELS_AT_ONCE", 60)
+    sides = camera(0, 500)
+    met, reached = [], -1
+    for t, part in in_order(sides).until(1_000_000):
+        assert part.get("image_bytes", {"value": np.empty(0)})["value"].size <= 60
+        times = [int(table["t"].max()) for table in part.values() if "t" in table]
+        assert t is not None
+        assert reached <= t
+        assert max(times, default=0) <= t
+        reached = t
+        met.append(part)
+    assert reached == 1_000_000
+    assert all(equal(table, sides[stream]) for stream, table in joined(met).items())
+
+
+def test_sizes_of_images_that_cannot_be() -> None:
+    for wrong in (-1, 1 << 40):
+        sides = camera(0, 4)
+        sides["images"]["size"][2] = wrong
+        with pytest.raises(CorruptError, match="size"):
+            list(in_order(sides).until(None))
+    sides = camera(0, 4)
+    sides["image_bytes"]["value"] = sides["image_bytes"]["value"][:-1]
+    with pytest.raises(CorruptError, match="not all there"):
+        list(in_order(sides).until(None))
 
 
 # -------------------------------------------------------------------- a format with all of it

@@ -13,11 +13,17 @@ from evstore.cli.input_flags import input_flags
 LONGEST_DETAIL = 100  # characters
 SHOWN_RECORDINGS = 10
 SHOWN_GAPS = 5
+SAID = "*"  # stands behind a count that nobody checked
+AS_SAID = ", as the file says"
 
 
 @click.command("info")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
-@click.option("--scan", is_flag=True, help="Read a foreign file's events too, not its header only.")
+@click.option(
+    "--scan/--no-scan",
+    default=None,
+    help="Read a foreign file's events too, or not; unsaid: where it has up to 64 MiB.",
+)
 @click.option(
     *("--recording", "--path", "--topic", "recording"),
     metavar="ID",
@@ -27,7 +33,7 @@ SHOWN_GAPS = 5
 @input_flags
 def command(
     paths: tuple[str, ...],
-    scan: bool,
+    scan: bool | None,
     recording: str | None,
     as_json: bool,
     said: dict[str, Any],
@@ -35,7 +41,8 @@ def command(
     """Show what a recording, a shard or a folder of them holds.
 
     One file is shown in full; several files, or those of a folder, a line each. Of a shard
-    only its index is read, of a foreign file only its header, unless --scan.
+    only its index is read. A foreign file is read whole where it (or all of them) has up to
+    64 MiB, or with --scan; else its header, with the counts that it claims: "as the file says".
     """
     from evstore.info import describe
 
@@ -49,10 +56,11 @@ def command(
     return _list(paths, scan, as_json, said)
 
 
-def _list(paths: tuple[str, ...], scan: bool, as_json: bool, said: dict[str, Any]) -> int:
+def _list(paths: tuple[str, ...], scan: bool | None, as_json: bool, said: dict[str, Any]) -> int:
     from evstore.errors import ArgumentError, EvstoreError, FormatError
-    from evstore.info import describe, files_in
+    from evstore.info import all_small, describe, files_in
 
+    scan = None if scan is None and all_small(paths) else bool(scan)
     found, failed, others = [], 0, 0
     for path in files_in(paths):
         try:
@@ -69,7 +77,10 @@ def _list(paths: tuple[str, ...], scan: bool, as_json: bool, said: dict[str, Any
         printing.echo_json(found)
     else:
         head = ["FILE", "FORMAT", "RESOLUTION", "EVENTS", "DURATION", "SIZE", "BITS/EVENT"]
-        printing.table(head, [_line(one) for one in found], left=2)
+        lines = [_line(one) for one in found]
+        printing.table(head, lines, left=2)
+        if any(line[3].endswith(SAID) for line in lines):
+            printing.echo(f"{SAID} as the file says: --scan counts")
         if others:
             printing.echo(f"{printing.count(others, 'other file')} not shown")
     if not failed:
@@ -86,7 +97,7 @@ def _line(found: dict[str, Any]) -> list[str]:
         found["path"],
         found["format"],
         printing.resolution(sizes.pop()) if len(sizes) == 1 else "several" if sizes else "-",
-        "-" if found["events"] is None else f"{found['events']:,}",
+        _total(recordings),
         "-" if None in length else printing.duration(sum(length)),
         "-" if found["bytes"] is None else printing.size(found["bytes"]),
         "-" if bits is None else f"{bits:.1f}",
@@ -99,8 +110,7 @@ def _print(found: dict[str, Any]) -> None:
     file = [("format", found["format"]), ("size", _size(found))]
     if len(recordings) == 1:
         printing.fields([*file, *_fields(recordings[0])], "  ")
-        if recordings[0]["events"] is None:
-            printing.echo("  (only the header was read: --scan reads the events)")
+        _say_unread(recordings, "the header was")
         return
     known = [name for name in ("events", "chunks") if found[name] is not None]
     counts = [(name, f"{found[name]:,}") for name in known]
@@ -110,8 +120,31 @@ def _print(found: dict[str, Any]) -> None:
         printing.table(["RECORDING", "RESOLUTION", "EVENTS", "DURATION", "LABEL"], rows)
     if len(recordings) > SHOWN_RECORDINGS:
         printing.echo(f"and {len(recordings) - SHOWN_RECORDINGS:,} more: --json shows all")
-    if found["events"] is None:
-        printing.echo("  (only headers were read: --scan reads the events)")
+    if any(row[2].endswith(SAID) for row in rows):
+        printing.echo(f"  {SAID} as the file says")
+    _say_unread(recordings, "headers were")
+
+
+def _say_unread(recordings: list[dict[str, Any]], what: str) -> None:
+    damaged = [one["damage"] for one in recordings if one.get("damage")]
+    if damaged:
+        printing.echo(f"  damaged: {damaged[0]}")
+    elif any(one["events"] is None for one in recordings):
+        printing.echo(f"  (only {what} read: --scan counts the events)")
+
+
+def _events(one: dict[str, Any]) -> int | None:
+    """How many there are, or are said to be."""
+    found: int | None = one["events"]
+    return found if found is not None else (one.get("stated") or {}).get("events")
+
+
+def _total(recordings: list[dict[str, Any]]) -> str:
+    counts = [count for one in recordings if (count := _events(one)) is not None]
+    if len(counts) < len(recordings):
+        return "-"
+    said = any(one["events"] is None for one in recordings)
+    return f"{sum(counts):,}{SAID if said else ''}"
 
 
 def _size(found: dict[str, Any]) -> str:
@@ -128,7 +161,7 @@ def _row(one: dict[str, Any]) -> list[str]:
     return [
         one["recording"],
         printing.resolution(one["resolution"]),
-        "" if one["events"] is None else f"{one['events']:,}",
+        _total([one]),
         "" if one["duration_us"] is None else printing.duration(one["duration_us"]),
         _value(one["label"]),
     ]
@@ -146,19 +179,36 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if one["events"] is not None:
         known += _of_events(one)
+    else:
+        count = _events(one)
+        known.append(("events", "not counted" if count is None else f"{count:,}{AS_SAID}"))
     return [
         *known,
+        *_beside(one),
         *_details(one),
         ("label", _value(one["label"])),
-        *(
-            (name, printing.count(rows, "row"))
-            for name, rows in (one["side_streams"] or {}).items()
-        ),
         ("source", _source(one.get("source") or {})),
         ("not kept", printing.dropped(one["dropped"] or {})),
         ("converter", one.get("converter") or ""),
         ("root", one.get("root", "")),
     ]
+
+
+def _beside(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """Side streams, with their rows where these are known."""
+    if one["side_streams"] is not None:
+        met = one["side_streams"].items()
+        return [(name, _rows(name, rows)) for name, rows in met if name != "image_bytes"]
+    said = {name: rows for name, rows in (one.get("stated") or {}).items() if name != "events"}
+    return [
+        (name, "not counted" if rows is None else _rows(name, rows) + AS_SAID)
+        for name, rows in said.items()
+    ]
+
+
+def _rows(stream: str, rows: int) -> str:
+    things = {"images": "image", "triggers": "edge", "imu": "sample", "exposure": "event"}
+    return printing.count(rows, things.get(stream, "row"))
 
 
 def _details(one: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from evstore.events import Events
 from evstore.formats.sides import Sides, joined, with_triggers
 from evstore.recording.base import Recording
@@ -44,10 +46,25 @@ def _of_foreign(
 
 
 def _of_shard(recording: ShardRecording, selection: Selection) -> Iterator[tuple[Events, Sides]]:
-    found = {stream: recording.side(stream) for stream in recording.side_streams}
-    sides = {stream: table for stream, table in found.items() if table is not None}
-    rows = InOrder(selected(sides, selection.absolute(recording.t_first)))
+    rows = in_order(recording, selection)
     for events in recording.batches(selection):
-        yield events, rows.until(int(events.t[-1])) if len(events) else {}
-    if rest := rows.until(None):
-        yield Events.empty(), rest
+        if not len(events):
+            continue
+        latest, done = np.maximum.accumulate(events.t), 0
+        for t, sides in rows.until(int(events.t[-1])):
+            assert t is not None
+            stop = max(done, int(np.searchsorted(latest, t, "right")))
+            if stop > done or sides:
+                yield events[done:stop], sides
+            done = stop
+        if done < len(events):  # time steps back at its end
+            yield events[done:], {}
+    for _, rest in rows.until(None):
+        if rest:
+            yield Events.empty(), rest
+
+
+def in_order(recording: ShardRecording, selection: Selection) -> InOrder:
+    """The side streams of a recording in a shard, those of them that have times."""
+    streams = {stream: recording.side_tables(stream) for stream in recording.side_streams}
+    return InOrder(streams, recording.image_bytes, selection.absolute(recording.t_first))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from evstore import __version__
-from evstore.conversion.feed import feed
+from evstore.conversion.feed import feed, in_order
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Progress, Teller
@@ -17,7 +17,6 @@ from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
 from evstore.recording.opening import split_address
-from evstore.recording.sides import selected
 from evstore.recording.stream import is_pipe
 from evstore.shard.recording_writer import LEAVES_AT_ONCE, RecordingWriter
 from evstore.shard.root import LEAF_EVENTS
@@ -156,13 +155,18 @@ def _copy_shard(
     for events in recording.batches(options.selection):
         writer.write(events)
         told.add(len(events))
-    found = {stream: recording.side(stream) for stream in recording.side_streams}
-    sides = {stream: table for stream, table in found.items() if table is not None}
-    if not whole:
+    if whole:
+        parts = (
+            {stream: table}
+            for stream in recording.side_streams
+            for table in recording.side_tables(stream)
+        )
+    else:
         # Labels are of times that may lie partly outside; rows without a time have no place.
-        sides = selected(sides, options.selection.absolute(recording.t_first))
-    for stream, table in sides.items():
-        writer.append_rows(stream, table)
+        parts = (sides for _, sides in in_order(recording, options.selection).until(None))
+    for sides in parts:
+        for stream, table in sides.items():
+            writer.append_rows(stream, table)
     writer.close()
     return writer
 

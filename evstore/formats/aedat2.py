@@ -26,6 +26,9 @@ VERSION_1 = "aedat1"
 INPUT_FORMATS = (NAME, VERSION_1)
 WRITES = False
 SEEKS = False
+KEEPS = ("triggers", "imu", "images")
+CHECKED = ("files", "eventcv")
+ASKS = ("--sensor", "--resolution")
 
 RECORD_BYTES = 8
 RECORD_BYTES_1 = 6

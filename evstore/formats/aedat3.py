@@ -33,6 +33,8 @@ SUFFIXES = (".aedat", ".aedat3")
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = False
+KEEPS = ("triggers", "imu", "images")
+CHECKED = ()
 
 VERSION = "3.1"
 TIME_BITS = 31

@@ -48,6 +48,8 @@ WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 TAKES = ("triggers", "imu", "images", "image_bytes")
 SEEKS = False
+KEEPS = ("triggers", "imu", "images")
+CHECKED = ("files", "aedat", "dv_processing", "faery")
 
 
 def probe(head: bytes, size: int | None) -> bool:
@@ -89,6 +91,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if chosen.ts_offset is not None:
         metadata["ts_offset"] = chosen.ts_offset
     reading = Reading(NAME, chosen.resolution, iter(()), metadata, header.raw)
+    reading.stated = aedat4_header.stated(header, chosen)
     limit = options.batch_events
     reading.batches = aedat4_events.batches(packets, unpack, header, chosen, limit, reading)
     return reading

@@ -27,6 +27,8 @@ MAX_HEADER_BYTES = 262_144
 EVENT_BYTES = 16
 
 EVENTS, FRAMES, IMU, TRIGGERS = "EVTS", "FRME", "IMUS", "TRIG"
+
+_KINDS = {TRIGGERS: "triggers", IMU: "imu", FRAMES: "images"}
 _CALLED = {FRAMES: "frames", IMU: "IMU samples", TRIGGERS: "triggers"}
 _SHOWN = 10
 
@@ -135,6 +137,12 @@ def beside(header: Header, events: Stream) -> Sequence[Stream]:
     """
     others = {s.source for s in header.streams if s.kind == EVENTS} - {events.source}
     return [s for s in header.streams if s.kind != EVENTS and s.source not in others]
+
+
+def stated(header: Header, events: Stream) -> dict[str, int | None]:
+    """The kinds of streams that go with one event stream; the header counts none of them."""
+    kinds = {stream.kind for stream in beside(header, events)}
+    return {"events": None, **{_KINDS[kind]: None for kind in _KINDS if kind in kinds}}
 
 
 def _stream(node: Element) -> Stream:

@@ -24,6 +24,7 @@ from evstore.formats.arrow_messages import (
     is_big_endian,
     read_footer,
 )
+from evstore.formats.arrow_rows import Rows
 from evstore.formats.arrow_table import Plan, arrow_errors, plan, require_pyarrow
 from evstore.formats.reading import Batch, Reading, ReadOptions
 from evstore.formats.records import read_head
@@ -37,6 +38,10 @@ SUFFIXES = (".arrow", ".arrows", ".feather", ".ipc")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ()
+CHECKED = ("pyarrow", "polars")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "bounded; from a pipe, or compressed: a whole record batch"
 
 #: pyarrow is a C++ library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True
@@ -134,6 +139,9 @@ def _pieces(messages: Messages | Placed, schema: Any, how: Plan, length: int) ->
             continue
         if message.kind != RECORDS:
             raise CorruptError("no record batch", offset=message.at, got=message.kind)
+        if message.body_at is not None:
+            yield from Rows(messages.stream, message, schema).pieces(how, length)
+            continue
         with arrow_errors(_WHAT):
             batch = pa.ipc.read_record_batch(pa.py_buffer(message.data), schema)
             batch = pa.RecordBatch.from_arrays(

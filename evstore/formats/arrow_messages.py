@@ -31,15 +31,24 @@ GROWTH = 4
 
 READ_AT_ONCE = 1 << 20
 
+#: Bytes of a record batch that are read as one; of a longer one in a file that seeks, the rows
+#: are read a piece at a time.
+WHOLE_BYTES = 16_777_216
+
 
 @dataclass(frozen=True)
 class Message:
-    """One message as pyarrow reads it; ``data`` begins with its lengths."""
+    """One message as pyarrow reads it; ``data`` begins with its lengths.
+
+    Of a long record batch ``data`` ends with the metadata: its body is at ``body_at``.
+    """
 
     kind: int
     data: bytearray
     metadata: bytes
     at: int
+    body_at: int | None = None
+    body_bytes: int = 0
 
 
 class FlatTable:
@@ -151,7 +160,7 @@ class Placed:
     """The record batches of a file, in the order and at the places that its footer says."""
 
     def __init__(self, stream: BinaryIO, footer: bytes) -> None:
-        self._stream = stream
+        self.stream = stream
         self._blocks = FlatTable.root(footer).structs(3, "<qi4xq")
         size = stream.seek(0, 2)
         good = all(at >= 0 and head > 0 and body >= 0 for at, head, body in self._blocks)
@@ -162,14 +171,15 @@ class Placed:
     def __iter__(self) -> Iterator[Message]:
         """Raises CorruptError where there is no message."""
         for at, head, body in self._blocks:
-            self._stream.seek(at)
-            message = next(iter(Messages(self._stream, b"", at)), None)
-            if message is None or len(message.data) != head + body:
+            self.stream.seek(at)
+            message = next(iter(Messages(self.stream, b"", at)), None)
+            size = 0 if message is None else len(message.data) + message.body_bytes
+            if message is None or size != head + body:
                 raise CorruptError(
                     "a message has not the length that the footer says",
                     offset=at,
                     expected=f"{head + body:,} bytes",
-                    got=0 if message is None else f"{len(message.data):,}",
+                    got=f"{size:,}",
                 )
             yield message
 
@@ -180,7 +190,7 @@ class Messages:
     def __init__(self, stream: BinaryIO, start: bytes, at: int) -> None:
         self.at = at
         self.ended = False
-        self._stream = stream
+        self.stream = stream
         self._start = start
         self._left: int | None = None  # bytes from the end of ``start`` to that of the stream
         if stream.seekable():
@@ -215,6 +225,8 @@ class Messages:
         metadata = bytes(data[prefix:])
         try:
             kind = kind_of(metadata)
+            if kind == RECORDS and (place := self._stays(metadata)) is not None:
+                return Message(kind, data, metadata, begin, place, _body_length(metadata))
             self._need(data, _body_length(metadata), begin)
             if kind == RECORDS:
                 _require_bounded(metadata, memoryview(data)[prefix + length :])
@@ -223,10 +235,28 @@ class Messages:
             raise
         return Message(kind, data, metadata, begin)
 
+    def _stays(self, metadata: bytes) -> int | None:
+        """Where the body of a long, plain record batch is, which is not read; None for others."""
+        size = _body_length(metadata)
+        batch = FlatTable.root(metadata).table(2)
+        if self._left is None or size <= WHOLE_BYTES or size > len(self._start) + self._left:
+            return None
+        # Compressed columns have no rows apart, and those of texts no places for them.
+        if batch is None or batch.place(3) is not None:
+            return None
+        if len(batch.structs(2, "<qq")) != 2 * len(batch.structs(1, "<qq")):
+            return None
+        place = self.stream.tell() - len(self._start)
+        self._left -= size - len(self._start)
+        self._start = b""
+        self.stream.seek(place + size)
+        self.at += size
+        return place
+
     def rest(self) -> tuple[int, bytes]:
         """How many bytes stand behind the last message, and the last few of them."""
         count, last = 0, b""
-        while data := self._start or self._stream.read(READ_AT_ONCE):
+        while data := self._start or self.stream.read(READ_AT_ONCE):
             self._start = b""
             count += len(data)
             last = (last + data)[-16:]
@@ -258,7 +288,7 @@ class Messages:
             size = size if self._left is not None else min(size, READ_AT_ONCE)
             data += bytes(size)
             with memoryview(data) as view:
-                got = fill(self._stream, view[at:])
+                got = fill(self.stream, view[at:])
             if self._left is not None:
                 self._left -= got
             if got < size:

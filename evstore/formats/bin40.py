@@ -24,6 +24,9 @@ SUFFIXES = (".bin", ".bs2")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ()
+CHECKED = ("files", "tonic")
+RESTORES = "byte for byte"
 
 #: Nothing in the bytes names the format, so the registry asks for one of the suffixes too.
 NEEDS_SUFFIX = True

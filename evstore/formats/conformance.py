@@ -30,7 +30,7 @@ import numpy as np
 from evstore.errors import EvstoreError, TruncatedError
 from evstore.formats import registry
 from evstore.formats.reading import Batch, Reading, ReadOptions
-from evstore.formats.sides import Sides, joined
+from evstore.formats.sides import Sides, joined, rows_of
 
 COLUMNS = ("t", "x", "y", "p")
 DTYPES: dict[str, Any] = {"t": np.int64, "x": np.uint16, "y": np.uint16, "p": np.uint8}
@@ -180,11 +180,18 @@ def check_vector(case: Case, batch_events: int) -> None:
         for (name, dtype), column in zip(DTYPES.items(), columns, strict=True):
             good = column.dtype == dtype and column.flags.c_contiguous and column.flags.writeable
             _expect(good, f"{name} must be a contiguous, writeable {dtype.__name__} array")
-    check_events(case, join(batches))
+    decoded = join(batches)
+    check_events(case, decoded)
+    rows = {"events": len(decoded.columns[0]), "triggers": len(decoded.triggers[0])}
+    rows |= {stream: rows_of(table) for stream, table in decoded.side.items()}
+    for stream, count in reading.stated.items():
+        lossy = stream != "events" and bool(reading.dropped)  # some of its rows may be among them
+        good = count is None or lossy or count == rows.get(stream, 0)
+        _expect(good, f"stated {count} {stream}, there are {rows.get(stream, 0)}")
     alone = case.reading(batch_events=batch_events)
     alone.events_only = True
     others = join(list(alone.batches)).columns
-    for name, column, other in zip(COLUMNS, join(batches).columns, others, strict=True):
+    for name, column, other in zip(COLUMNS, decoded.columns, others, strict=True):
         _expect(np.array_equal(column, other), f"{name} differs where events alone are wanted")
     wanted = case.expected["resolution"]
     size = None if wanted is None else tuple(wanted)

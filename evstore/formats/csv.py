@@ -26,6 +26,9 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ()
+CHECKED = ("files",)
+ASKS = ("--columns", "--time-unit")
 
 #: In order: a decimal comma may stand in a table of semicolons or tabs.
 DELIMITERS = (b";", b"\t", b",")

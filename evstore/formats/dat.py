@@ -14,7 +14,7 @@ from evstore.errors import CorruptError, FormatError, TruncatedError, Unsupporte
 from evstore.formats import prophesee_header
 from evstore.formats.decoding import batches
 from evstore.formats.reading import Batch, Reading, ReadOptions, Triggers
-from evstore.formats.records import Records, read_head
+from evstore.formats.records import Records, length_of, read_head
 
 if TYPE_CHECKING:
     from evstore.formats.records_writer import Writer
@@ -27,6 +27,8 @@ INPUT_FORMATS = (NAME, VERSION_1)
 WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = False
+KEEPS = ()
+CHECKED = ("files", "expelliarmus", "faery", "eventcv")
 
 RECORD_BYTES = 8
 TIME_BITS = 32
@@ -73,6 +75,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     if head[start] not in (EVENT_2D, EVENT_CD) or head[start + 1] != RECORD_BYTES:
         raise _unsupported(head[start], head[start + 1])
     size, key = prophesee_header.resolution(header)
+    stated = {} if (n := length_of(stream)) is None else {"events": (n - start - 2) // RECORD_BYTES}
     records = Records(stream, "<u8", RECORD_BYTES, head[start + 2 :], offset=start + 2)
     return Reading(
         NAME,
@@ -80,6 +83,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         batches(records, _Decoder(records, version_1=False), options.batch_events, {}),
         metadata=prophesee_header.metadata(header, key),
         header=head[: start + 2],
+        stated=stated,
     )
 
 

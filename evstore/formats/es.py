@@ -32,6 +32,9 @@ SUFFIXES = (".es",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = False
+KEEPS = ("exposure",)
+CHECKED = ("files", "event_stream", "faery")
+RESTORES = "byte for byte (ATIS: event for event)"
 
 MAGIC = b"Event Stream"
 MAJOR = 2
@@ -97,6 +100,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
             "origin": ORIGIN,
         },
         header=head[:HEADER_BYTES],
+        stated={"events": None, **({"exposure": None} if header.kind == ATIS else {})},
     )
 
 

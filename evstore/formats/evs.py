@@ -18,6 +18,8 @@ SUFFIXES = (".evs",)
 INPUT_FORMATS = ("evs",)
 WRITES = False  # not through `writer`: convert writes shards with ShardWriter
 SEEKS = True
+KEEPS = ("triggers", "imu", "images", "exposure", "label")
+CHECKED = ()
 
 
 def probe(head: bytes, size: int | None) -> bool:

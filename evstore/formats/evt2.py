@@ -23,6 +23,8 @@ WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = False
+KEEPS = ("triggers",)
+CHECKED = ("files", "expelliarmus", "faery", "eventcv")
 
 WORD_BYTES = 4
 TIME_BITS = 34

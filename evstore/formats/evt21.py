@@ -23,6 +23,8 @@ SUFFIXES = (".raw",)
 INPUT_FORMATS = (NAME, "evt21-legacy", "evt21-little")
 WRITES = False
 SEEKS = False
+KEEPS = ("triggers",)
+CHECKED = ("evlib",)
 
 WORD_BYTES = 8
 TIME_BITS = 34

@@ -24,6 +24,8 @@ WRITES = True
 ORIGIN = "top-left"
 TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = False
+KEEPS = ("triggers",)
+CHECKED = ("files", "evt3")
 
 WORD_BYTES = 2
 TIME_BITS = 24

@@ -39,6 +39,10 @@ INPUT_FORMATS = (NAME,)
 WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 SEEKS = True
+KEEPS = ("label",)
+CHECKED = ("files", "h5py", "hdf5plugin")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "a chunk of each column; one gzip chunk for all is inflated to a temporary file"
 
 #: A C library parses it: damaged files are tried in child processes.
 C_PARSED = True
@@ -148,7 +152,8 @@ def _read(stream: BinaryIO, file: Any, options: ReadOptions) -> Reading:
     extra = len(layout.extra) if found.kind != "columns" else 0
     made = batches(table.pieces(events, options.batch_events), converter, events, extra, dropped)
     made = _later(made, offset)
-    return Reading(NAME, resolution, made, metadata, b"", dropped, label_of(file, found))
+    label, stated = label_of(file, found), {"events": events}
+    return Reading(NAME, resolution, made, metadata, b"", dropped, label, stated)
 
 
 def _chosen(file: Any, options: ReadOptions) -> Found:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from evstore.errors import CorruptError, UnsupportedError
 from evstore.formats.hdf5_file import Chunks, find, hdf5_errors
 from evstore.formats.hdf5_filters import Pipeline
+from evstore.formats.hdf5_spool import Spool
 
 #: Bytes that the chunks of one recording may take, beyond the file's own size: each column
 #: keeps one unpacked chunk, or it would be unpacked again for every slice.
@@ -45,6 +46,10 @@ class Rows:
             self._require_stored()
             flat = self._dataset if len(self.shape) < 2 else _Flat(self._dataset)
             self._places = None if self._chunks is None else Chunks(flat, size)
+            self._spools = self._is_one_large_chunk()
+            if self._spools:
+                self.chunk_bytes = 0
+        self._spool: Spool | None = None
         self._fields: tuple[str, ...] | None = None
         self._checked = 0  # rows from the first on whose chunks were looked at
 
@@ -58,6 +63,8 @@ class Rows:
     def read(self, start: int, stop: int) -> Any:
         """The rows from ``start`` up to ``stop``, which must be there."""
         with hdf5_errors(f"the dataset {self.path!r} is damaged at row {start:,} or behind"):
+            if self._spools:
+                return self._spooled().read(start, stop)
             if self._chunks is not None:
                 self._look_at_chunks(start, stop)
             source = self._dataset
@@ -70,6 +77,29 @@ class Rows:
             if self._chunks is not None:
                 self._look_at_chunks(0, 1)
             return self._dataset[()].reshape(-1)[0].item()
+
+    def _is_one_large_chunk(self) -> bool:
+        """Plain values in one gzip chunk that is too large to keep: it is inflated to a file."""
+        return (
+            self._chunks is not None
+            and len(self.shape) == 1
+            and self._chunks[0] >= self.shape[0] > 0
+            and self.chunk_bytes > CHUNK_ROOM
+            and self._pipeline.deflates
+            and self.dtype.kind in "iuf"
+            and self.dtype.itemsize == self._row_bytes
+        )
+
+    def _spooled(self) -> Spool:
+        if self._spool is None:
+            assert self._places is not None
+            place, packed, mask = self._places.place(0)
+            if mask:
+                raise UnsupportedError("a large chunk that lacks a filter", field=self.path)
+            self._spool = Spool(
+                self._stream, place, packed, self._chunks[0], self.dtype, self._pipeline.shuffles
+            )
+        return self._spool
 
     def _require_stored(self) -> None:
         """Every row has bytes in the file that stand for it."""

@@ -96,6 +96,16 @@ class Pipeline:
     def __bool__(self) -> bool:
         return self._count > 0
 
+    @property
+    def deflates(self) -> bool:
+        """Whether it is gzip alone, or gzip behind a shuffle."""
+        return self._code == DEFLATE and self._count == self._at + 1
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether something stands before the compression, which can be a shuffle only."""
+        return self._at == 1
+
     def check(
         self, stream: BinaryIO, place: int, packed: int, mask: int, size: int, room: int
     ) -> None:

@@ -30,6 +30,10 @@ SUFFIXES = (".mat",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = True
+KEEPS = ("exposure",)
+CHECKED = ("files", "scipy")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "bounded; what is compressed is inflated to a temporary file"
 
 MAGIC = b"MATLAB 5.0 MAT-file"
 HEADER_BYTES = 128

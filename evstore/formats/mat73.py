@@ -24,6 +24,9 @@ SUFFIXES = (".mat",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = True
+KEEPS = ("exposure",)
+CHECKED = ("h5py",)
+MEMORY = "a whole chunk of each column, at most 16 MiB"
 
 #: HDF5 is a C library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True

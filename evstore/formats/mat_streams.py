@@ -123,7 +123,10 @@ def read(name: str, file: File, options: ReadOptions) -> Reading:
         metadata["scalars"] = scalars
     metadata |= {"variable": chosen} | table.metadata()
     events = _to_the_end(_events(table, exposure, options), file)
-    return Reading(name, resolution, events, metadata, b"", dropped)
+    stated: dict[str, int | None] = {"events": table.columns[0].count}
+    if exposure is not None:
+        stated["exposure"] = exposure.columns[0].count
+    return Reading(name, resolution, events, metadata, b"", dropped, stated=stated)
 
 
 @dataclass(frozen=True)

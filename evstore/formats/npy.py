@@ -21,6 +21,9 @@ SUFFIXES = (".npy",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = False
+KEEPS = ()
+CHECKED = ("numpy",)
+ASKS = ("--columns", "--time-unit")
 
 #: Columns of an unstructured array: t, x, y and p in an order that is told.
 ROW_COLUMNS = 4
@@ -55,7 +58,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
         batches(pieces, array.converter, array.events, len(array.layout.extra), dropped),
     )
     resolution = array.layout.resolution
-    return Reading(NAME, resolution, events, array.metadata(), header.raw, dropped)
+    stated = {"events": array.events}
+    return Reading(NAME, resolution, events, array.metadata(), header.raw, dropped, stated=stated)
 
 
 def _to_the_end(stream: BinaryIO, header: Header, events: Iterator[Batch]) -> Iterator[Batch]:

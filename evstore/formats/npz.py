@@ -27,6 +27,10 @@ SUFFIXES = (".npz",)
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = True
+KEEPS = ()
+CHECKED = ("files", "numpy")
+ASKS = ("--columns", "--time-unit")
+MEMORY = "bounded; written by way of temporary files"
 
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -57,10 +61,10 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     layout = named_layout(arrays)
     dropped: dict[str, int] = {}
     if layout is not None:
-        events, metadata = _columns(archive, layout, scalars, options)
+        events, metadata, count = _columns(archive, layout, scalars, options)
         unused = layout.extra + archive.others
     elif len(arrays) == 1:
-        events, metadata = _one_array(archive.member(arrays[0]), options, dropped)
+        events, metadata, count = _one_array(archive.member(arrays[0]), options, dropped)
         unused = archive.others
     else:
         raise ArgumentError(
@@ -73,7 +77,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     resolution = _resolution(scalars)
     if scalars:
         metadata["scalars"] = scalars
-    return Reading(NAME, resolution, events, metadata, b"", dropped)
+    return Reading(NAME, resolution, events, metadata, b"", dropped, stated={"events": count})
 
 
 def writer(
@@ -87,7 +91,7 @@ def writer(
 
 def _columns(
     archive: Archive, layout: Layout, scalars: dict[str, Any], options: ReadOptions
-) -> tuple[Iterator[Batch], dict[str, Any]]:
+) -> tuple[Iterator[Batch], dict[str, Any], int]:
     if options.columns is not None:
         raise ArgumentError("the NPZ names its columns itself: leave --columns out")
     unit = _scale_unit(scalars) or layout.time_unit
@@ -117,7 +121,7 @@ def _columns(
         found["renamed_columns"] = layout.renamed
     promised = columns[0].header.shape[0]
     pieces = _pieces(columns, promised, options.batch_events)
-    return _checked(batches(pieces, converter, promised)), found
+    return _checked(batches(pieces, converter, promised)), found, promised
 
 
 def _pieces(columns: list[Member], promised: int, limit: int) -> Iterator[Columns]:
@@ -137,7 +141,7 @@ def _pieces(columns: list[Member], promised: int, limit: int) -> Iterator[Column
 
 def _one_array(
     member: Member, options: ReadOptions, dropped: dict[str, int]
-) -> tuple[Iterator[Batch], dict[str, Any]]:
+) -> tuple[Iterator[Batch], dict[str, Any], int]:
     array = plan(member.header, options)
     if array.by_column:
         pieces = column_pieces([member.start() for _ in COLUMNS], array, options.batch_events)
@@ -145,7 +149,7 @@ def _one_array(
         pieces = record_pieces(member.values(), array, options.batch_events)
     extra = len(array.layout.extra)
     events = batches(pieces, array.converter, array.events, extra, dropped)
-    return _checked(events), array.metadata()
+    return _checked(events), array.metadata(), array.events
 
 
 def _checked(events: Iterator[Batch]) -> Iterator[Batch]:

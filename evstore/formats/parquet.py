@@ -23,6 +23,9 @@ SUFFIXES = (".parquet", ".pq")
 INPUT_FORMATS = (NAME,)
 WRITES = True
 SEEKS = True
+KEEPS = ()
+CHECKED = ("pyarrow", "duckdb", "polars")
+ASKS = ("--columns", "--time-unit")
 
 #: pyarrow is a C++ library: what it does with damaged bytes is tested in processes of their own.
 C_PARSED = True
@@ -77,7 +80,8 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     checked = _checked_groups(stream, layout, how, size)
     pieces = _pieces(file, checked, how, piece_length(options.batch_events, 8))
     events = _events(pieces, how, layout.rows, dropped)
-    return Reading(NAME, how.resolution, events, metadata, b"", dropped)
+    stated = {"events": layout.rows}
+    return Reading(NAME, how.resolution, events, metadata, b"", dropped, stated=stated)
 
 
 def writer(

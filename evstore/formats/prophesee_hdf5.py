@@ -7,6 +7,7 @@ chunks; they are decoded here, so the vendor's HDF5 plugin is not needed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -43,6 +44,8 @@ WRITES = True
 ORIGIN = "top-left"  # of what `writer` writes
 TAKES = ("triggers",)  # side streams that `write_batch` writes
 SEEKS = True
+KEEPS = ("triggers",)
+CHECKED = ("files",)
 
 #: The container is parsed by libhdf5: a damaged file may end the process.
 C_PARSED = True
@@ -119,7 +122,11 @@ def _read(stream: BinaryIO, options: ReadOptions, cut: bool) -> Reading:
             "no Prophesee event file", expected=f"a dataset /{EVENTS}", got=names(file)[:10]
         )
     batches = _batches(file, events, stream, options.batch_events, dropped, cut)
-    return Reading(NAME, resolution, batches, metadata, b"", dropped)
+    stated: dict[str, int | None] = {"events": len(events)}
+    with suppress(FormatError):  # where they are damaged, the events may not be
+        if (edges := _table(file, TRIGGERS)) is not None:
+            stated["triggers"] = len(edges)
+    return Reading(NAME, resolution, batches, metadata, b"", dropped, stated=stated)
 
 
 def _table(file: Any, path: str) -> Any:

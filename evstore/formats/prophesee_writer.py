@@ -94,9 +94,10 @@ class Writer:
         latest = np.maximum.accumulate(batch.t)
         places = np.searchsorted(latest, np.maximum.accumulate(batch.triggers.t), side="right")
         done = 0
-        for place in np.unique(places):
+        met, starts = np.unique(places, return_index=True)  # which never step back
+        for place, start, stop in zip(met, starts, [*starts[1:], len(places)], strict=True):
             self.write(*(column[done:place] for column in batch[:4]))
-            self.trigger(*(column[places == place] for column in batch.triggers))
+            self.trigger(*(column[start:stop] for column in batch.triggers))
             done = place
         self.write(*(column[done:] for column in batch[:4]))
 

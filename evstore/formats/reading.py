@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,8 +66,10 @@ class Reading:
     ``metadata`` holds JSON values; ``header`` the source's own header bytes; ``label`` is a JSON
     value where the file tells the recording's class. ``dropped`` counts by
     kind what is not kept (unknown words, events before the first time word ...) and grows while
-    ``batches`` is consumed. ``batches`` raises TruncatedError after the last whole event of a
-    cut file.
+    ``batches`` is consumed; it raises TruncatedError after the last whole event of a cut file.
+    ``stated`` names the streams that the container lists (``events``, ``triggers``, ``images``
+    ...) with the rows it claims for each, None where it does not count them: nothing of it was
+    checked.
 
     Who wants the four columns alone sets ``events_only`` before the first batch: what lies apart
     from the events need not be decoded then, nor checked, nor counted. The events are the same,
@@ -81,4 +83,5 @@ class Reading:
     header: bytes = b""
     dropped: dict[str, int] = field(default_factory=dict)
     label: Any = None
+    stated: Mapping[str, int | None] = field(default_factory=dict)
     events_only: bool = False

@@ -43,6 +43,16 @@ def read_head(stream: BinaryIO) -> bytes:
     return bytes(head[:got])
 
 
+def length_of(stream: BinaryIO) -> int | None:
+    """Bytes of the whole stream, which stays where it is; None where it cannot seek."""
+    if not stream.seekable():
+        return None
+    here = stream.tell()
+    length = stream.seek(0, 2)
+    stream.seek(here)
+    return length
+
+
 class Records:
     """Whole records of ``dtype`` from a stream, ``record_bytes`` each, a bounded buffer at a time.
 

@@ -55,6 +55,8 @@ SUFFIXES = (".bag", ".db3", ".mcap")
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = True
+KEEPS = ("triggers",)
+CHECKED = ("files", "rosbags")
 
 ROS1_MAGIC = b"#ROSBAG V"
 

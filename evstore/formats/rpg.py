@@ -22,6 +22,9 @@ SUFFIXES = (".txt",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
 SEEKS = False
+KEEPS = ()
+CHECKED = ("files",)
+ASKS = ("--columns", "--time-unit")
 
 #: Lines that a probe looks at.
 PROBE_LINES = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -76,6 +76,11 @@ class ForeignRecording(Recording):
     @property
     def dropped(self) -> dict[str, int]:
         return self._opened().dropped
+
+    @property
+    def stated(self) -> Mapping[str, int | None]:
+        """Streams that the file lists, with the rows that it claims: nothing was checked."""
+        return self._opened().stated
 
     @property
     def stated_resolution(self) -> tuple[int, int] | None:

@@ -94,6 +94,10 @@ class ShardRecording(Recording):
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         return self.reader.side(stream)
 
+    def side_tables(self, stream: str) -> Iterator[dict[str, NDArray[Any]]]:
+        """The same rows, a few megabytes at a time."""
+        return self.reader.side_tables(stream)
+
     def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
         found = self.reader.side("image_bytes", start, stop)
         return np.empty(0, np.uint8) if found is None else found["value"]

@@ -6,15 +6,26 @@ lie in ``image_bytes``, one image after the other, and follow them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.formats.sides import Sides, rows_of
+from evstore.errors import CorruptError
+from evstore.formats.sides import Sides, Table, rows_of
 from evstore.selection import Selection
 
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
+
+#: Bytes of pixels that are handed out at once, or one image; a larger one no camera has.
+PIXELS_AT_ONCE = 4 << 20
+LARGEST_IMAGE = 1 << 30
+
+Pixels = Callable[[int, int], NDArray[np.uint8]]
+
+_PLACE = " place"  # a column beside those of images: where the pixels start
 
 
 def selected(sides: Sides, selection: Selection) -> Sides:
@@ -54,27 +65,106 @@ def _within(t: NDArray[Any], selection: Selection) -> NDArray[Any]:
 
 
 class InOrder:
-    """Side streams handed out beside events: each row before the first event behind it."""
+    """Side streams handed out beside events, as far as memory should hold them at once.
 
-    def __init__(self, sides: Sides) -> None:
-        self._sides = {stream: table for stream, table in sides.items() if "t" in table}
-        if IMAGE_BYTES in sides and IMAGES in sides:
-            self._sides[IMAGE_BYTES] = sides[IMAGE_BYTES]
-        # Rows keep their order, too, where their times step back.
-        self._times = {
-            stream: np.maximum.accumulate(table["t"])
-            for stream, table in self._sides.items()
-            if stream != IMAGE_BYTES
+    ``streams`` gives the tables of each stream one after the other, ``pixels`` a range of the
+    images' bytes. Streams without a column ``t`` are left out.
+    """
+
+    def __init__(self, streams: dict[str, Iterator[Table]], pixels: Pixels, chosen: Selection):
+        given = {name: tables for name, tables in streams.items() if name != IMAGE_BYTES}
+        with_pixels = IMAGE_BYTES in streams
+        self._pixels = pixels
+        self._rows = {
+            name: _Rows(with_places(tables) if name == IMAGES and with_pixels else tables, chosen)
+            for name, tables in given.items()
         }
-        self._at = dict.fromkeys(self._times, 0)
 
-    def until(self, t: int | None) -> Sides:
-        """The next rows, up to time ``t``; None: all that are left."""
-        which = {}
-        for stream, times in self._times.items():
-            low = self._at[stream]
-            high = len(times) if t is None else max(low, int(times.searchsorted(t, "right")))
-            mask = np.zeros(len(times), np.bool_)
-            mask[low:high] = True
-            which[stream], self._at[stream] = mask, high
-        return picked(self._sides, which)
+    def until(self, t: int | None) -> Iterator[tuple[int | None, Sides]]:
+        """The next rows up to time ``t`` (None: all that are left), in pieces.
+
+        Each comes with the time that it reaches, the last with ``t``. Rows keep their order where
+        their times step back: they come with the latest time before them.
+        """
+        while True:
+            ends = [end for rows in self._rows.values() if (end := rows.end()) is not None]
+            cut = min((end for end in ends if t is None or end <= t), default=None)
+            met = {name: rows.take(t if cut is None else cut) for name, rows in self._rows.items()}
+            yield (t if cut is None else cut), self._with_pixels(met)
+            if cut is None:
+                return
+
+    def _with_pixels(self, met: Sides) -> Sides:
+        found = {name: table for name, table in met.items() if table and rows_of(table)}
+        if _PLACE in found.get(IMAGES, ()):
+            images = dict(found[IMAGES])
+            places = images.pop(_PLACE)
+            runs = list(_runs(places, places + images["size"]))
+            parts = [self._pixels(start, stop) for start, stop in runs]
+            value = np.concatenate(parts)
+            if value.size != images["size"].sum():
+                raise CorruptError("the images' pixels are not all there", got=value.size)
+            found = {**found, IMAGES: images, IMAGE_BYTES: {"value": value}}
+        return found
+
+
+class _Rows:
+    """The rows of one stream that are still to come."""
+
+    def __init__(self, tables: Iterator[Table], chosen: Selection) -> None:
+        self._tables = tables
+        self._chosen = chosen
+        self._table: Table = {}
+        self._latest = np.empty(0, np.int64)  # the greatest time up to each row
+        self._at = 0
+
+    def end(self) -> int | None:
+        """The latest time of the rows at hand; None where there are no more."""
+        while self._at == len(self._latest):
+            table = next(self._tables, None)
+            if table is None:
+                return None
+            if "t" not in table:
+                continue
+            kept = _within(table["t"], self._chosen)
+            self._table = {name: column[kept] for name, column in table.items()}
+            before = self._latest[-1:]
+            self._latest = np.maximum.accumulate(np.append(before, self._table["t"]))[before.size :]
+            self._at = 0
+        return int(self._latest[-1])
+
+    def take(self, t: int | None) -> Table:
+        """The rows at hand up to a time."""
+        start, stop = self._at, len(self._latest)
+        if t is not None:
+            stop = max(start, int(np.searchsorted(self._latest, t, "right")))
+        self._at = stop
+        return {name: column[start:stop] for name, column in self._table.items()}
+
+
+def with_places(tables: Iterator[Table]) -> Iterator[Table]:
+    """Tables of images, each with where its pixels are: so many that these fit into memory.
+
+    Raises CorruptError for sizes that cannot be.
+    """
+    place = 0
+    for table in tables:
+        sizes = table["size"].astype(np.int64)
+        if sizes.size and (sizes.min() < 0 or sizes.max() > LARGEST_IMAGE):
+            raise CorruptError("an image of a size that cannot be", field="size")
+        ends = place + np.cumsum(sizes)
+        start = 0
+        while start < len(ends):
+            limit = ends[start] - sizes[start] + PIXELS_AT_ONCE
+            stop = max(start + 1, int(np.searchsorted(ends, limit, "right")))
+            piece = {name: column[start:stop] for name, column in table.items()}
+            yield {**piece, _PLACE: (ends - sizes)[start:stop]}
+            start = stop
+        place = int(ends[-1]) if len(ends) else place
+
+
+def _runs(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges that follow each other, as one."""
+    cuts = [0, *(np.flatnonzero(starts[1:] != stops[:-1]) + 1), len(starts)]
+    for first, last in pairwise(cuts):
+        yield int(starts[first]), int(stops[last - 1])

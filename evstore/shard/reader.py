@@ -28,7 +28,7 @@ from evstore.shard.index import CODEC, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
-from evstore.shard.side import parse_side
+from evstore.shard.side import MAX_SIDE_BYTES, parse_side
 from evstore.shard.thread_memory import ThreadMemory
 from evstore.shard.time_index import TimeIndex
 
@@ -201,9 +201,20 @@ class RecordingReader:
                 columns = self._side_record(stream, *place)
                 parts.append({name: column[low:high] for name, column in columns.items()})
             first += rows
-        if not parts:
-            return None
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return _one_table(parts) if parts else None
+
+    def side_tables(self, stream: str) -> Iterator[dict[str, NDArray[Any]]]:
+        """The rows of a side stream, a few megabytes at a time."""
+        parts: list[dict[str, NDArray[Any]]] = []
+        n_bytes = 0
+        for place in self.info.side.get(stream, ()):
+            parts.append(self._side_record(stream, *place))
+            n_bytes += sum(column.nbytes for column in parts[-1].values())
+            if n_bytes >= MAX_SIDE_BYTES // 2:
+                yield _one_table(parts)
+                parts, n_bytes = [], 0
+        if parts:
+            yield _one_table(parts)
 
     def _side_record(self, stream: str, at: int, size: int, rows: int) -> dict[str, NDArray[Any]]:
         try:
@@ -417,3 +428,7 @@ def _filter(
         of_kind = found.p == polarity
         keep = of_kind if keep is None else keep & of_kind
     return found if keep is None else found[keep]
+
+
+def _one_table(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -57,6 +57,7 @@ def main(arguments: list[str], out: BinaryIO) -> None:
                 "resolution": reading.resolution,
                 "header": reading.header.decode("latin-1"),
                 "label": reading.label,
+                "stated": reading.stated,
             }
             send("reading", {**about, "metadata": reading.metadata, "dropped": reading.dropped})
             for batch in reading.batches:

@@ -103,8 +103,12 @@ def read(name: str, stream: BinaryIO, options: ReadOptions) -> Reading:
             str(said["header"]).encode("latin-1"),
             dict(said["dropped"]),
             said["label"],
+            {
+                str(name): None if n is None else int(n)
+                for name, n in (said.get("stated") or {}).items()
+            },
         )
-    except (KeyError, TypeError, ValueError, UnicodeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, UnicodeError) as error:
         child.close()
         if isinstance(error, EvstoreError):
             raise
