@@ -25,7 +25,7 @@ from evstore.formats.mat_streams import Column, File, Variable
 from evstore.formats.reading import Reading, ReadOptions
 
 NAME = "mat"
-TITLE = "MATLAB MAT v4, v5 (struct, N x 4 array, or vectors)"
+TITLE = "MATLAB MAT v4/v5 (struct, N x 4 array, or vectors)"
 SUFFIXES = (".mat",)
 INPUT_FORMATS = (NAME,)
 WRITES = False
