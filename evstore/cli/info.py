@@ -174,7 +174,7 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
     known = [
         ("recording", one["recording"]),
         ("resolution", printing.resolution(one["resolution"]) + guess),
-        ("sensor", ", ".join(f"{k} {v}" for k, v in one["sensor"].items())),
+        ("sensor", ", ".join(v if k == "sensor" else f"{k} {v}" for k, v in one["sensor"].items())),
         ("origin", _value(one["origin"])),
     ]
     if one["events"] is not None:
