@@ -206,7 +206,7 @@ def test_windows_of_a_foreign_file_take_two_passes(
     passes = []
     plain = ForeignRecording.raw_batches
     monkeypatch.setattr(
-        ForeignRecording, "raw_batches", lambda self: passes.append(1) or plain(self)
+        ForeignRecording, "raw_batches", lambda self, **how: passes.append(1) or plain(self, **how)
     )
     with open_recording(files["csv"]) as rec:
         assert len(list(rec.windows(duration=100))) > 200

@@ -164,6 +164,7 @@ def csv_bad() -> None:
             ("quoted.csv", head + b'"1",2,3,1\n', "UnsupportedError", "line 3 has a quoted field", "", none),
             ("quoted_header.csv", b'"t","x","y","p"\n1,2,3,1\n', "UnsupportedError", "quoted", "", none),
             ("few.csv", head + b"1,2,3\n4,5,6,1\n", "CorruptError", "line 3 has too few columns", "", none),
+            ("few_before_t.csv", b"x,y,p,n,t\n1,2,1,0\n", "CorruptError", "line 2 has too few columns", "the first line ends before its time", none),
             ("many.csv", head + b"1,2,3,1,\n", "CorruptError", "line 3 has too many columns", "", none),
             ("word.csv", head + b"1,2,abc,1\n", "CorruptError", "field 'y'", "", none),
             ("empty_field.csv", head + b"1,,3,1\n", "CorruptError", "field 'x'", "", none),

@@ -200,7 +200,8 @@ def _choose(start: _Start, options: ReadOptions) -> tuple[Layout, bool]:
 def _require_whole_microseconds(layout: Layout, start: _Start) -> None:
     """Whole numbers under the name ``t`` are microseconds; anything else must be said."""
     name = layout.name_of("t")
-    time = start.first[layout.roles.index("t")] if start.first else "0"
+    first, at = start.first or [], layout.roles.index("t")
+    time = first[at] if at < len(first) else "0"  # a line that ends before it is told of later
     if name.strip().lower() != "t" or not time.lstrip("+-").isdigit():
         raise ArgumentError(
             f"the column {name!r} does not say its unit (first time {time!r:.40}): "
