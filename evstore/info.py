@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from evstore.errors import ArgumentError, FormatError
@@ -101,8 +102,9 @@ def all_small(paths: Iterable[str]) -> bool:
     """Whether the foreign files among them, together, are soon read."""
     total = 0
     for path in files_in(paths):
-        if os.path.isfile(path) and not is_shard(path):
-            total += os.path.getsize(path)
+        with suppress(OSError):  # one that cannot be read is told of when its turn comes
+            if os.path.isfile(path) and not is_shard(path):
+                total += os.path.getsize(path)
         if total > SCANNED_BYTES:
             return False
     return True

@@ -331,6 +331,32 @@ def test_a_long_batch_among_others(container: str, monkeypatch: Any) -> None:
     assert isinstance(error, CorruptError)
 
 
+@pytest.mark.parametrize("container", ["file", "stream"])
+def test_a_long_batch_whose_columns_have_other_buffers(container: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 0)
+    events = {
+        "t": pa.array(range(100), pa.int64()),
+        "x": pa.array([k % 7 for k in range(100)], pa.uint16()),
+        "y": pa.array([k % 5 for k in range(100)], pa.uint16()),
+        "p": pa.array([k % 2 for k in range(100)], pa.uint8()),
+    }
+    texts = pa.array([f"{k}" for k in range(100)])
+    others = {
+        # Three buffers each and none: two for each column, but not where they are looked for.
+        "texts": {"a": texts, **events, "b": texts, "c": pa.nulls(100)},
+        "lists": {"a": pa.array([[k] for k in range(100)]), **events},
+        "octets": {"a": pa.array([b"abc"] * 100, pa.binary(3)), **events},
+    }
+    new = pa.ipc.new_file if container == "file" else pa.ipc.new_stream
+    for columns in others.values():
+        out, table = io.BytesIO(), pa.table(columns)
+        with new(out, table.schema) as writer:
+            writer.write_table(table)
+        found, error = read_all(arrow, out.getvalue(), time_unit="us")
+        assert error is None
+        assert found == [(k, k % 7, k % 5, k % 2) for k in range(100)]
+
+
 def test_damage_of_long_batches(monkeypatch: Any, seed: int) -> None:
     monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 0)
     for path in VECTORS:

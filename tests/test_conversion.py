@@ -289,6 +289,23 @@ def test_a_selection_selects_triggers_too(
         assert receipt.triggers == len(times)
 
 
+def test_a_selection_of_a_region_keeps_labels(tmp_path: Path) -> None:
+    from evstore.shard.writer import ShardWriter
+
+    with (
+        ShardWriter(tmp_path / "a.evs") as shard,
+        shard.recording("r", resolution=EVENTS.resolution) as out,
+    ):
+        out.write(EVENTS)
+        out.trigger([5, 6])
+        out.label(3, [0], [10])
+    for selection, labels in ((Selection(roi=(0, 0, 9, 9)), 1), (Selection(start=0), 0)):
+        convert(tmp_path / "a.evs", tmp_path / "b.evs", selection=selection, overwrite=True)
+        with evstore.open(tmp_path / "b.evs") as rec:
+            rows = {"triggers": 2, "labels": labels}
+            assert rec.side_rows == {name: n for name, n in rows.items() if n}
+
+
 @pytest.mark.parametrize("kind", ["foreign", "shard"])
 def test_triggers_to_another_format(edges: Path, tmp_path: Path, kind: str) -> None:
     source = edges

@@ -145,6 +145,8 @@ def test_triggers_stand_between_events_by_their_time() -> None:
     )
     writer.write_batch(Batch(t, ones, ones, np.ones(100, np.uint8), edges))
     writer.write_batch(Batch(t[:0], ones[:0], ones[:0], np.ones(0, np.uint8)))
+    none = Triggers(*(column[:0] for column in edges))
+    writer.write_batch(Batch(t[:0], ones[:0], ones[:0], np.ones(0, np.uint8), none))
     with pytest.raises(UnsupportedError, match="id"):
         writer.trigger(50 * TURN, 32, 1)
     with pytest.raises(UnsupportedError, match="the trigger"):

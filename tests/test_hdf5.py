@@ -641,3 +641,33 @@ def test_one_large_gzip_chunk(
     damaged[places.byte_offset + 5] ^= 0x55
     with pytest.raises(CorruptError):
         list(hdf5.read(io.BytesIO(bytes(damaged)), ReadOptions(time_unit="us")).batches)
+
+
+@pytest.mark.parametrize("shuffles", [0, 1, 2])
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_large_chunk_of_other_filters(
+    shuffles: int, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shuffled twice, or left as it was by all filters: libhdf5 knows."""
+    monkeypatch.setattr(hdf5_data, "CHUNK_ROOM", 9000)  # a column is longer, but not the file
+    t = np.arange(2000) * 300
+    columns = {"t": t, "x": t % 7, "y": t % 5, "p": t % 2}
+
+    def fill(file: Any) -> None:
+        for name, column in columns.items():
+            create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            create.set_chunk(column.shape)
+            for _ in range(shuffles):
+                create.set_shuffle()
+            create.set_deflate(4)
+            space = h5py.h5s.create_simple(column.shape)
+            made = h5py.h5d.create(file.id, name.encode(), h5py.h5t.STD_I64LE, space, create)
+            if packed:
+                made.write(h5py.h5s.ALL, h5py.h5s.ALL, column)
+            else:
+                every = (2 << shuffles) - 1
+                made.write_direct_chunk((0,), column.astype("<i8").tobytes(), every)
+        file.create_dataset("more", data=np.zeros(60_000, np.uint8))
+
+    _, found = read(made(fill), time_unit="us")
+    assert lists(found) == [column.tolist() for column in columns.values()]

@@ -224,6 +224,24 @@ def test_folder(tmp_path: Path, shard: Path) -> None:
     assert "drive.evs" in broken.error
 
 
+def test_a_file_that_cannot_be_read_hides_no_others(
+    tmp_path: Path, shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = write_raw(tmp_path / "locked.raw", EVENTS)
+    is_shard = info.is_shard
+
+    def asked(path: str) -> bool:
+        if path == str(locked):
+            raise PermissionError(13, "Permission denied", path)
+        return is_shard(path)
+
+    monkeypatch.setattr(info, "is_shard", asked)
+    shown = run("info", tmp_path)
+    assert shown.code == 3
+    assert "drive.evs" in shown.out
+    assert "locked.raw" in shown.err
+
+
 def test_several_files(tmp_path: Path, shard: Path) -> None:
     raw = write_raw(tmp_path / "drive.raw", EVENTS)
     assert [one["format"] for one in run("info", shard, raw, "--json").json] == ["evs", "evt3"]

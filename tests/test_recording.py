@@ -414,6 +414,9 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         with pytest.raises(ArgumentError, match="read once only"):
             rec[:]
     assert not sys.stdin.closed
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(whole)))
+    with open_recording("-") as rec, pytest.raises(ArgumentError, match="read once only"):
+        next(rec.windows(1000))
     archive = io.BytesIO()
     np.savez(archive, t=[1], x=[1], y=[1], p=[1])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(archive.getvalue())))

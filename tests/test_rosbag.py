@@ -27,7 +27,7 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from evstore.formats import evt3, registry, rosbag
+from evstore.formats import evt3, registry, rosbag, rosbag_source
 from evstore.formats.reading import ReadOptions
 from vectors import FORMATS, consume, join
 
@@ -254,6 +254,21 @@ def test_what_else_is_in_a_bag_is_counted() -> None:
     assert reading.metadata["container"] == "ROS 1 bag"
     reading = read((VECTORS / "mono.db3").read_bytes())
     assert reading.metadata["messages"] == {"/event_camera/events": 2, "/tf": 1}
+
+
+def test_short_and_long_messages_go_to_the_same_kernels() -> None:
+    from evstore.formats import rosbag_kernels as kernels
+
+    events = [(k, k & 1) for k in range(6000)]
+    octets = b"".join(struct.pack("<HHIIB", 1, 2, 0, 1000 * k, p) for k, p in events)
+    head = bytes(12) + text("cam") + struct.pack("<II", 480, 640)
+    bodies = [
+        head + struct.pack("<I", len(part) // 13) + part for part in (octets[:13], octets[13:])
+    ]
+    assert len(bodies[1]) > rosbag_source.LARGE
+    content = mcap(bodies, "dvs_msgs/EventArray")
+    assert columns(read(content)) == [(k, 1, 2, p) for k, p in events]
+    assert len(kernels.packed.signatures) == 1  # type: ignore[attr-defined]
 
 
 def test_not_from_a_pipe() -> None:

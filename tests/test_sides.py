@@ -177,6 +177,10 @@ def test_sizes_of_images_that_cannot_be() -> None:
         with pytest.raises(CorruptError, match="size"):
             list(in_order(sides).until(None))
     sides = camera(0, 4)
+    del sides["images"]["size"]
+    with pytest.raises(CorruptError, match="size"):
+        list(in_order(sides).until(None))
+    sides = camera(0, 4)
     sides["image_bytes"]["value"] = sides["image_bytes"]["value"][:-1]
     with pytest.raises(CorruptError, match="not all there"):
         list(in_order(sides).until(None))

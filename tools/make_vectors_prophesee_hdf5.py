@@ -199,6 +199,17 @@ def bad(name: str) -> Path:
     return FORMATS / NAME / "bad" / f"{name}.hdf5"
 
 
+def long_heap(path: Path) -> None:
+    """A heap of more than the 4096 bytes that libhdf5 reads first; the fault is behind them."""
+    with start(path, {**GEOMETRY, "note": "x" * 5000}) as file:
+        values(file, "CD/events", np.zeros(0, RECORD))
+    heap = bytearray(path.read_bytes())
+    text = heap.index(b"x" * 5000)
+    struct.pack_into("<Q", heap, text - 8, 4800)
+    struct.pack_into("<HHIQ", heap, text + 4800, 0, 0, 0, 0)
+    path.write_bytes(heap)
+
+
 # ----------------------------------------------------------------------------------- vectors
 
 
@@ -402,6 +413,7 @@ def make_bad_containers() -> None:
     heap = bytearray(whole)
     struct.pack_into("<HHIQ", heap, whole.index(b"GCOL") + 16, 0, 0, 0, 0)
     bad("endless_heap").write_bytes(heap)
+    long_heap(bad("endless_long_heap"))
     bad("only_a_signature").write_bytes(whole[:8] + b"EXT_TRIGGER CD" + bytes(100))
     bad("empty_file").write_bytes(b"")
 

@@ -155,7 +155,7 @@ def _copy_shard(
     for events in recording.batches(options.selection):
         writer.write(events)
         told.add(len(events))
-    if whole:
+    if options.selection.start is None and options.selection.stop is None:
         parts = (
             {stream: table}
             for stream in recording.side_streams

@@ -24,7 +24,7 @@ from evstore.formats.arrow_messages import (
     is_big_endian,
     read_footer,
 )
-from evstore.formats.arrow_rows import Rows
+from evstore.formats.arrow_rows import Rows, has_rows
 from evstore.formats.arrow_table import Plan, arrow_errors, plan, require_pyarrow
 from evstore.formats.reading import Batch, Reading, ReadOptions
 from evstore.formats.records import read_head
@@ -86,6 +86,7 @@ def read(stream: BinaryIO, options: ReadOptions, input_format: str = NAME) -> Re
     with arrow_errors(_WHAT):
         _require_plain(schema)
         how = plan(schema, options)
+        messages.by_rows = has_rows(schema)
     dropped: dict[str, int] = {}
     metadata = {"container": "file" if is_file else "stream", **how.metadata}
     pieces = _pieces(messages, schema, how, piece_length(options.batch_events, 8))

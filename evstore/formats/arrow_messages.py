@@ -32,7 +32,7 @@ GROWTH = 4
 READ_AT_ONCE = 1 << 20
 
 #: Bytes of a record batch that are read as one; of a longer one in a file that seeks, the rows
-#: are read a piece at a time.
+#: are read a piece at a time where the columns let that be.
 WHOLE_BYTES = 16_777_216
 
 
@@ -161,6 +161,7 @@ class Placed:
 
     def __init__(self, stream: BinaryIO, footer: bytes) -> None:
         self.stream = stream
+        self.by_rows = False  # as of `Messages`
         self._blocks = FlatTable.root(footer).structs(3, "<qi4xq")
         size = stream.seek(0, 2)
         good = all(at >= 0 and head > 0 and body >= 0 for at, head, body in self._blocks)
@@ -172,7 +173,9 @@ class Placed:
         """Raises CorruptError where there is no message."""
         for at, head, body in self._blocks:
             self.stream.seek(at)
-            message = next(iter(Messages(self.stream, b"", at)), None)
+            there = Messages(self.stream, b"", at)
+            there.by_rows = self.by_rows
+            message = next(iter(there), None)
             size = 0 if message is None else len(message.data) + message.body_bytes
             if message is None or size != head + body:
                 raise CorruptError(
@@ -185,11 +188,15 @@ class Placed:
 
 
 class Messages:
-    """The messages of a stream from ``at`` on, in order; ``ended`` says if it has its mark."""
+    """The messages of a stream from ``at`` on, in order; ``ended`` says if it has its mark.
+
+    ``by_rows``: long record batches stay where they are, for `arrow_rows` to read.
+    """
 
     def __init__(self, stream: BinaryIO, start: bytes, at: int) -> None:
         self.at = at
         self.ended = False
+        self.by_rows = False
         self.stream = stream
         self._start = start
         self._left: int | None = None  # bytes from the end of ``start`` to that of the stream
@@ -239,12 +246,12 @@ class Messages:
         """Where the body of a long, plain record batch is, which is not read; None for others."""
         size = _body_length(metadata)
         batch = FlatTable.root(metadata).table(2)
-        if self._left is None or size <= WHOLE_BYTES or size > len(self._start) + self._left:
+        if not self.by_rows or size <= WHOLE_BYTES:
             return None
-        # Compressed columns have no rows apart, and those of texts no places for them.
+        if self._left is None or size > len(self._start) + self._left:
+            return None
+        # Compressed columns have no rows apart.
         if batch is None or batch.place(3) is not None:
-            return None
-        if len(batch.structs(2, "<qq")) != 2 * len(batch.structs(1, "<qq")):
             return None
         place = self.stream.tell() - len(self._start)
         self._left -= size - len(self._start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from evstore.errors import CorruptError, TruncatedError, UnsupportedError
+from evstore.errors import CorruptError, TruncatedError
 from evstore.formats.array_table import Columns
 from evstore.formats.arrow_messages import FlatTable, Message
 from evstore.formats.arrow_table import Plan, arrow_errors
@@ -14,11 +14,23 @@ from evstore.formats.arrow_table import Plan, arrow_errors
 STEP = 8
 
 
-class Rows:
-    """A record batch whose body stays where it is.
+def has_rows(schema: Any) -> bool:
+    """Whether every column is values of a fixed width behind a bitmap of nulls.
 
-    Raises UnsupportedError where columns are nested, CorruptError where a column does not hold
-    what the batch says.
+    Others (texts, lists, columns of nothing) have more buffers, or fewer: where a column's are
+    among all those of a batch, its schema alone would not tell.
+    """
+    import pyarrow as pa
+
+    return all(
+        pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind) for kind in schema.types
+    )
+
+
+class Rows:
+    """A record batch whose body stays where it is, of a schema that `has_rows`.
+
+    Raises CorruptError where a column does not hold what the batch says.
     """
 
     def __init__(self, stream: BinaryIO, message: Message, schema: Any) -> None:
@@ -32,10 +44,8 @@ class Rows:
         self._nodes = batch.structs(1, "<qq")
         self._buffers = batch.structs(2, "<qq")
         if len(self._nodes) != len(schema) or len(self._buffers) != 2 * len(schema):
-            raise UnsupportedError(
-                "a record batch too large to read at once, with nested columns",
-                got=f"{message.body_bytes:,} bytes",
-                hint="write it with fewer rows in a batch",
+            raise CorruptError(
+                "a record batch has not the columns that the schema says", offset=message.at
             )
 
     def pieces(self, how: Plan, length: int) -> Iterator[Columns]:

@@ -79,23 +79,25 @@ class Rows:
             return self._dataset[()].reshape(-1)[0].item()
 
     def _is_one_large_chunk(self) -> bool:
-        """Plain values in one gzip chunk that is too large to keep: it is inflated to a file."""
+        """Plain values in one gzip chunk that is too large to keep: it is inflated to a file.
+
+        One without a filter that it should have (gzip made it longer) is no longer than the file.
+        """
         return (
-            self._chunks is not None
+            self._places is not None
             and len(self.shape) == 1
             and self._chunks[0] >= self.shape[0] > 0
             and self.chunk_bytes > CHUNK_ROOM
-            and self._pipeline.deflates
+            and self._pipeline.deflates(self._row_bytes)
             and self.dtype.kind in "iuf"
             and self.dtype.itemsize == self._row_bytes
+            and self._places.place(0)[2] == 0
         )
 
     def _spooled(self) -> Spool:
         if self._spool is None:
             assert self._places is not None
-            place, packed, mask = self._places.place(0)
-            if mask:
-                raise UnsupportedError("a large chunk that lacks a filter", field=self.path)
+            place, packed, _ = self._places.place(0)
             self._spool = Spool(
                 self._stream, place, packed, self._chunks[0], self.dtype, self._pipeline.shuffles
             )

@@ -24,7 +24,7 @@ from evstore.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from evstore.formats.hdf5_heap import leads_astray
+from evstore.formats.hdf5_heap import heap_bytes, leads_astray
 from evstore.formats.records import fill
 
 #: The first bytes of every HDF5 file, here or behind a user block of 512, 1024, ... bytes.
@@ -312,7 +312,17 @@ class _Source(io.RawIOBase):
         # Zeros as the size of an object keep libhdf5 busy for ever, and 0xFF as the length of a
         # text makes it reserve 4 GiB before it looks.
         view[got:] = b"\x01" * (len(view) - got)
-        if leads_astray(view[:got]):
+        if leads_astray(self._whole_heap(view[:got])):
             raise OSError(f"the objects of the heap at byte {self._at} do not follow one another")
         self._at += len(view)
         return len(view)
+
+    def _whole_heap(self, block: memoryview) -> memoryview:
+        """A block, and what follows of the heap it begins with: libhdf5 reads that by itself."""
+        more = min(heap_bytes(block), self._size - self._at) - len(block)
+        if more <= 0:
+            return block
+        self._stream.seek(self._at + len(block))
+        whole = memoryview(bytearray(block) + bytes(more))
+        got = fill(self._stream, whole[len(block) :])
+        return whole[: len(block) + got]

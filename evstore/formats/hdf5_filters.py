@@ -92,19 +92,20 @@ class Pipeline:
         self._at = packing[0] if packing else -1
         self._code = codes[self._at] if packing else 0
         self._values: tuple[int, ...] = filters[self._at][2] if packing else ()
+        self._before = [(code, tuple(said)) for code, _, said, *_ in filters[: max(0, self._at)]]
 
     def __bool__(self) -> bool:
         return self._count > 0
 
-    @property
-    def deflates(self) -> bool:
-        """Whether it is gzip alone, or gzip behind a shuffle."""
-        return self._code == DEFLATE and self._count == self._at + 1
+    def deflates(self, item_bytes: int) -> bool:
+        """Whether it is gzip alone, or gzip behind one shuffle of values of so many bytes."""
+        known = self._before in ([], [(SHUFFLE, (item_bytes,))])
+        return self._code == DEFLATE and self._count == self._at + 1 and known
 
     @property
     def shuffles(self) -> bool:
-        """Whether something stands before the compression, which can be a shuffle only."""
-        return self._at == 1
+        """Whether there is a shuffle before the compression."""
+        return any(code == SHUFFLE for code, _ in self._before)
 
     def check(
         self, stream: BinaryIO, place: int, packed: int, mask: int, size: int, room: int

@@ -13,12 +13,17 @@ _OBJECT = struct.Struct("<HHIQ")  # index, references, reserved, bytes of the co
 _BEGIN = b"GCOL\x01\0\0\0"
 
 
+def heap_bytes(block: memoryview) -> int:
+    """How long the heap that a block begins with says it is; 0 where there is none."""
+    if len(block) < _COLLECTION.size or bytes(block[: len(_BEGIN)]) != _BEGIN:
+        return 0
+    size: int = _COLLECTION.unpack_from(block)[3]
+    return size
+
+
 def leads_astray(block: memoryview) -> bool:
     """Whether a block is a heap, or its beginning, whose objects do not follow one another."""
-    if len(block) < _COLLECTION.size or bytes(block[: len(_BEGIN)]) != _BEGIN:
-        return False
-    size = _COLLECTION.unpack_from(block)[3]
-    at = _COLLECTION.size
+    size, at = heap_bytes(block), _COLLECTION.size
     while at + _OBJECT.size <= min(size, len(block)):
         index, _, _, content = _OBJECT.unpack_from(block, at)
         # Index 0 is free space: its size has the header in it. Others are padded to 8 bytes.

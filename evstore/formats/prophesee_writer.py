@@ -95,7 +95,8 @@ class Writer:
         places = np.searchsorted(latest, np.maximum.accumulate(batch.triggers.t), side="right")
         done = 0
         met, starts = np.unique(places, return_index=True)  # which never step back
-        for place, start, stop in zip(met, starts, [*starts[1:], len(places)], strict=True):
+        stops = [*starts, len(places)][1:]
+        for place, start, stop in zip(met, starts, stops, strict=True):
             self.write(*(column[done:place] for column in batch[:4]))
             self.trigger(*(column[start:stop] for column in batch.triggers))
             done = place

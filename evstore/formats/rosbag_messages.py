@@ -175,7 +175,9 @@ class _Fields:
         left = len(self._body) - self._at
         if size > left or left - size > (CDR_FILL if self._cdr else 0):
             raise self.wrong("the events do not fill their message", f"{left} bytes", size)
-        return np.frombuffer(self._body, np.uint8, size, self._at)
+        octets = np.frombuffer(self._body, np.uint8, size, self._at)
+        octets.flags.writeable = False  # as of bytes: kernels are compiled for one kind of array
+        return octets
 
     def wrong(self, what: str, got: str, expected: int | None = None) -> CorruptError:
         """The error for this message."""

@@ -14,7 +14,7 @@ from evstore.errors import (
     UnsupportedError,
 )
 from evstore.formats.records import fill
-from evstore.memory import room
+from evstore.memory import BIG, room
 
 #: A chunk that is not compressed, and the file itself.
 PLAIN = "none"
@@ -180,7 +180,8 @@ def of_file(stream: BinaryIO, start: int) -> Source:
     def fetch(size: int) -> Octets:
         if size < LARGE:
             return stream.read(size)
-        octets = room(size).data
+        # Of few sizes, or none would be that of a message before.
+        octets = room(1 << (size - 1).bit_length() if size < BIG else size).data[:size]
         return octets[: fill(stream, octets)]
 
     return Source(fetch, left, start, cut=True, jump=lambda count: stream.seek(count, 1))

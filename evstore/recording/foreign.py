@@ -192,9 +192,9 @@ class ForeignRecording(Recording):
             raise error.at(self.path) from None
         if not remember:
             return
-        if events_only:
+        if events_only or self.is_pipe:
             self._extents = extents
-        else:
+        if not events_only:
             self._side_rows = side_rows
         least = min((low for low, _ in extents), default=0)
         self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)

@@ -149,6 +149,8 @@ def with_places(tables: Iterator[Table]) -> Iterator[Table]:
     """
     place = 0
     for table in tables:
+        if "size" not in table:
+            raise CorruptError("images without their sizes", field="size")
         sizes = table["size"].astype(np.int64)
         if sizes.size and (sizes.min() < 0 or sizes.max() > LARGEST_IMAGE):
             raise CorruptError("an image of a size that cannot be", field="size")
