@@ -9,6 +9,7 @@ from evstore.errors import CorruptError, TruncatedError
 from evstore.formats.array_table import Columns
 from evstore.formats.arrow_messages import FlatTable, Message
 from evstore.formats.arrow_table import Plan, arrow_errors
+from evstore.formats.records import fill
 
 #: A row of booleans starts in the middle of a byte, but each eighth does not.
 STEP = 8
@@ -80,8 +81,8 @@ class Rows:
 
         assert self._message.body_at is not None
         self._stream.seek(self._message.body_at + at + start * bits // 8)
-        data = self._stream.read((count * bits + 7) // 8)
-        if 8 * len(data) < count * bits:
+        data = bytearray((count * bits + 7) // 8)
+        if fill(self._stream, memoryview(data)) < len(data):
             raise TruncatedError("the file ends inside a record batch", safe_events=0)
         return pa.py_buffer(data)
 
