@@ -58,13 +58,16 @@ def whole(octets: Any, at: Any, count: Any) -> Any:
 
 @kernel
 def rounded_up(octets: Any, at: Any, count: Any, value: Any) -> Any:
-    """1 where the ``count`` digits from ``at`` on, at most 10, round up a number before them."""
-    first = u64(octets, at) ^ ZEROS
-    half = first & U(0xFF)
-    if count <= U(8):
-        rest = first << (U(64) - U(8) * count) >> (U(64) - U(8) * count) >> U(8)
-    else:
-        rest = first >> U(8) | digits(octets, at + U(8), count - U(8))
+    """1 where the ``count`` digits from ``at`` on, 0 to 10, round up the number before them.
+
+    Lines differ in how many there are, so no branch asks, up to seven of them.
+    """
+    first, last = u64(octets, at) ^ ZEROS, U(0)
+    if count < U(8):
+        first &= (U(1) << (U(8) * count)) - U(1)
+    elif count > U(8):
+        last = digits(octets, at + U(8), count - U(8))
+    half, rest = first & U(0xFF), first >> U(8) | last
     odd = U(rest != U(0)) | (value & U(1))
     return U(half > U(5)) | (U(half == U(5)) & odd)
 
@@ -99,10 +102,9 @@ def coordinates(data: Any, at: Any, first: Any, second: Any, third: Any) -> Any:
 
 @kernel
 def fraction(data: Any, at: Any, places: Any) -> Any:
-    """Microseconds that 1 to 16 digits behind a point make, cut after six."""
-    kept = min(places, FRACTION)
+    """Microseconds that 1 to 6 digits behind a point make."""
     # The first digit goes to the third of eight bytes; those that there are not are 0.
-    return fours(digits(data, at, kept) >> (U(8) * (FRACTION - kept))) * EIGHT >> U(32)
+    return fours(digits(data, at, places) >> (U(8) * (FRACTION - places))) * EIGHT >> U(32)
 
 
 @kernel
@@ -130,9 +132,9 @@ def parse_seconds(
         if not (good and fits(data, at, first, second, third, last)):
             break
         behind = at + point + U(1)
-        time = whole(data, at, point) * U(1_000_000) + fraction(data, behind, places)
-        if places > FRACTION:
-            time += rounded_up(data, behind + FRACTION, places - FRACTION, time)
+        kept = min(places, FRACTION)
+        time = whole(data, at, point) * U(1_000_000) + fraction(data, behind, kept)
+        time += rounded_up(data, behind + kept, places - kept, time)
         both = coordinates(data, at, first, second, third)
         t[event], p[event] = np.int64(time), data[at + third + U(1)] & 1
         x[event], y[event] = both & U(0xFFFF), both >> U(32)
