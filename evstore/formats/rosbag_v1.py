@@ -79,8 +79,8 @@ def _records(source: Source) -> Iterator[tuple[dict[bytes, bytes], int]]:
                 expected=f"<= {HEADER_BYTES}",
                 got=length,
             )
-        fields = _fields(bytes(source.take(length, "a record")), source)
-        yield fields, int.from_bytes(source.take(4, "a record"), "little")
+        record = bytes(source.take(length + 4, "a record"))
+        yield _fields(record[:length], source), int.from_bytes(record[length:], "little")
 
 
 def _fields(header: bytes, source: Source) -> dict[bytes, bytes]:
