@@ -5,7 +5,10 @@ Peers that are not installed are left out. `pip install evstore[peers]`.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.bars import Bar, Settings, worst
+from bench.child import run
 from bench.recordings import data_folder
 from bench.timing import Spread, times_faster
 from evstore.formats import registry
 from evstore.formats.reading import ReadOptions
 
 Read = Callable[[Path], int]
+
+ROUNDS = 15  # most files take a millisecond
 
 
 class Match(NamedTuple):
@@ -119,25 +125,35 @@ MATCHES = (
 )
 
 
-def compare(match: Match, folder: Path, rounds: int) -> Bar:
+def times(match: Match, name: str, rounds: int) -> Spread:
+    """How many times as fast a file of the data set is read. Run it in a process of its own."""
+    folder = data_folder()
+    assert folder is not None
+    path = folder / name
+    counts = ours(path, match.format), match.read(path)
+    assert counts[0] == counts[1], f"{path} has {counts[0]} events or {counts[1]}"
+    return times_faster(rounds, lambda: ours(path, match.format), lambda: match.read(path))
+
+
+def compare(number: int, rounds: int) -> Bar:
+    """Each file in a process of its own: what was read before changes how memory is given."""
+    match = MATCHES[number]
     parts: dict[str, Spread] = {}
     for name in match.files:
-        path = folder / name
-        counts = ours(path, match.format), match.read(path)
-        assert counts[0] == counts[1], f"{path} has {counts[0]} events or {counts[1]}"
-        parts[path.name] = times_faster(
-            rounds,
-            lambda path=path: ours(path, match.format),  # type: ignore[misc]
-            lambda path=path: match.read(path),  # type: ignore[misc]
-        )
+        done = run("-m", "bench.formats", str(number), name, str(rounds))
+        parts[Path(name).name] = Spread(**json.loads(done.stdout))
     title = f"read {match.format}, against {match.peer}"
     note = "the file where evstore does worst; a peer gives its own batches, as columns"
     return Bar(title, "x", "more", match.must, None, worst(parts, "more"), parts, note)
 
 
 def measure(settings: Settings) -> list[Bar]:
-    folder = data_folder()
-    if folder is None:
+    if data_folder() is None:
         return []
-    found = [match for match in MATCHES if find_spec(match.peer) is not None]
-    return [compare(match, folder, max(settings.rounds, 7)) for match in found]
+    found = [k for k, match in enumerate(MATCHES) if find_spec(match.peer) is not None]
+    return [compare(number, max(settings.rounds, ROUNDS)) for number in found]
+
+
+if __name__ == "__main__":
+    chosen, file, count = sys.argv[1:]
+    print(json.dumps(asdict(times(MATCHES[int(chosen)], file, int(count)))))
