@@ -15,7 +15,7 @@ from bench.memory import peak_bytes
 from bench.memory_sources import BLOCK, SOURCES, Source
 from bench.timing import Spread
 
-BLOCKS, QUICK_BLOCKS = 80, 2  # a million events each: 80 are more than 1 GB decoded
+BLOCKS, QUICK_BLOCKS = 24, 2  # a million events each: 24, held at once, would take 312 MB more
 LIMIT_MB = 400
 
 
