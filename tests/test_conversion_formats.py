@@ -43,7 +43,11 @@ def test_what_is_written_has_a_writer_and_a_suffix() -> None:
         assert suffix in registry.by_name(name).SUFFIXES
     assert output_format("a.raw", Options()) == "evt3"
     assert output_format("a.HDF5", Options()) == "prophesee_hdf5"
-    assert output_format("a", Options()) == "evs"
+    assert output_format("a", Options()) == output_format("of.2026", Options()) == "evs"
+    for target in ("a.mat", "a.MCAP", "a.npy", "a.txt"):
+        with pytest.raises(ArgumentError, match="unless you say what it is to be"):
+            output_format(target, Options())
+    assert output_format("a.txt", Options(output_format="csv")) == "csv"
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -22,11 +22,22 @@ SUFFIXES = {
 
 
 def output_format(target: str, options: Options) -> str:
-    """The format to write: as named, or by the target's suffix, or evs."""
+    """The format to write: as named, or by the target's suffix, or evs.
+
+    Raises ArgumentError for a format, or a suffix of one, that is not written.
+    """
     named = options.output_format
     if named is None:
         suffix = os.path.splitext(target)[1].lower()
-        named = {s: name for name, s in reversed(SUFFIXES.items())}.get(suffix, "evs")
+        named = {s: name for name, s in reversed(SUFFIXES.items())}.get(suffix)
+    if named is None:
+        if any(suffix in module.SUFFIXES for module in registry.all_formats()):
+            # A shard of that name would be taken for another format's file.
+            raise ArgumentError(
+                f"{target}: no file is written as {suffix} unless you say what it is to be: "
+                f"one of {', '.join(SUFFIXES)}, with --output-format"
+            )
+        return "evs"
     if named not in SUFFIXES:
         raise ArgumentError(f"evstore writes {', '.join(SUFFIXES)}; got {named!r}")
     return named
