@@ -27,7 +27,7 @@ from bench.fuzz_child import CURRENT
 from bench.fuzz_kept import keep, noted
 from bench.recordings import ROOT
 from bench.timing import exact
-from evstore.formats import conformance, registry
+from evstore.formats import conformance, conformance_damage, registry
 
 COPIES = 100_000
 QUICK_COPIES = 500
@@ -98,7 +98,7 @@ def replay(module: str, path: Path, seconds: float = SECONDS) -> None:
     """Read one copy again. Raises NotConforming, with the traceback of what was raised."""
     case = conformance.case(path, import_module(module))
     tracemalloc.start()
-    judged = conformance.judge(case, path.read_bytes(), seconds)
+    judged = conformance_damage.judge(case, path.read_bytes(), seconds)
     events = sum(batch.t.size for batch in judged.batches)
     print(f"{events} events, then {judged.error!r}")
 

@@ -29,8 +29,9 @@ from bench.fuzz_kept import Entry, how_to_read, keep, note
 from bench.fuzz_mutate import Material, changed
 from bench.fuzz_packed import change_packed
 from bench.fuzz_tokens import tokens
-from evstore.formats import conformance
-from evstore.formats.conformance import MEMORY, Judged, NotConforming
+from evstore.formats import conformance, conformance_damage
+from evstore.formats.conformance_case import NotConforming
+from evstore.formats.conformance_damage import MEMORY, Judged
 from evstore.formats.untrusted.child import BASE_MEMORY, limit
 
 CURRENT = "current"  # the name of the copy that is being read
@@ -65,13 +66,13 @@ def begin(module: ModuleType, folder: Path, into: Path, seconds: float) -> Fuzz:
     paths = [path for kind in kinds for path in conformance.files(folder, kind)]
     corpus = [Entry(conformance.case(path, module), path.read_bytes()) for path in paths]
     for entry in corpus:
-        conformance.judge(entry.case, entry.content, seconds=600.0)
+        conformance_damage.judge(entry.case, entry.content, seconds=600.0)
     home = Path(str(module.__file__)).parent
     current = os.open(into / CURRENT, os.O_WRONLY | os.O_CREAT)
     fuzz = Fuzz(module, into, current, seconds, corpus, tokens(home), Lines(home))
     fuzz.lines.start()
     for entry in corpus:
-        is_new(fuzz, conformance.judge(entry.case, entry.content, seconds=600.0))
+        is_new(fuzz, conformance_damage.judge(entry.case, entry.content, seconds=600.0))
     fuzz.lines.stop()
     return fuzz
 
@@ -119,7 +120,7 @@ def judged(fuzz: Fuzz, entry: Entry) -> Judged:
     before = _most_memory()
     signal.setitimer(signal.ITIMER_REAL, HANGS * fuzz.seconds)
     try:
-        found = conformance.judge(entry.case, entry.content, fuzz.seconds)
+        found = conformance_damage.judge(entry.case, entry.content, fuzz.seconds)
     except NotConforming as wrong:
         # As --untrusted answers it: a library in C asks for what it is told to.
         if isinstance(wrong.__cause__, MemoryError) and getattr(fuzz.module, "C_PARSED", False):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from evstore.formats.conformance import Judged
+from evstore.formats.conformance_damage import Judged
 
 FIRST_WORDS = 4  # of a message: those behind may be the file's own
 TRUSTED_CALLS = 4096  # calls of a function without a new line, after which
@@ -32,7 +32,7 @@ class Lines:
 
     def watches(self, code: CodeType) -> bool:
         folder, _, file = code.co_filename.rpartition("/")
-        return folder == self._folder and file != "conformance.py"
+        return folder == self._folder and not file.startswith("conformance")
 
     def took_new(self) -> bool:
         """Whether any line is new since this was asked last."""
@@ -124,6 +124,7 @@ def sites(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
     """(file, line) of the calls that led to an error, but for those of this package."""
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if "/bench/" not in name and not name.endswith("conformance.py"):
-            yield name.rpartition("/")[2], trace.tb_lineno
+        file = name.rpartition("/")[2]
+        if "/bench/" not in name and not file.startswith("conformance"):
+            yield file, trace.tb_lineno
         trace = trace.tb_next

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from evstore.formats.conformance import Case
+from evstore.formats.conformance_case import Case
 
 LENGTHS = struct.Struct("<II")
 
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
 
 def keep(path: Path, content: bytes, how: bytes) -> None:
-    """Put a copy where `conformance.case` finds it, and how to read it beside it."""
+    """Put a copy where `conformance_case.case` finds it, and how to read it beside it."""
     path.write_bytes(content)
     path.with_suffix(".json").write_bytes(how)
 

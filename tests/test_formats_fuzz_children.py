@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import vectors
-from evstore.formats.conformance import COPIES, mutated
+from evstore.formats.conformance_damage import COPIES, mutated
 from vectors import case, name_of
 
 pytest.importorskip("h5py")
@@ -33,7 +33,7 @@ import random, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from evstore.errors import EvstoreError
-from evstore.formats.conformance import mutated
+from evstore.formats.conformance_damage import mutated
 from vectors import case, consume
 path, seed, first, copies = Path(sys.argv[2]), *map(int, sys.argv[3:6])
 content, vector = path.read_bytes(), case(path)
