@@ -46,9 +46,12 @@ def _of_foreign(
 
 
 def _of_shard(recording: ShardRecording, selection: Selection) -> Iterator[tuple[Events, Sides]]:
-    rows = in_order(recording, selection)
+    rows, beside = in_order(recording, selection), bool(recording.side_streams)
     for events in recording.batches(selection):
         if not len(events):
+            continue
+        if not beside:
+            yield events, {}
             continue
         latest, done = np.maximum.accumulate(events.t), 0
         for t, sides in rows.until(int(events.t[-1])):
