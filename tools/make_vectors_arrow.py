@@ -9,18 +9,13 @@ pyarrow writes them; the expected events are stated by hand, and nothing of evst
 from __future__ import annotations
 
 import io
-import json
 import struct
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-FORMATS = Path(__file__).resolve().parent.parent / "formats"
-PROVENANCE = "made by tools/make_vectors_arrow.py"
-
-Event = tuple[int, int, int, int]
+import vector_files
+from vector_files import Event, write_bad
 
 FEW: list[Event] = [(0, 0, 0, 0), (7, 1, 2, 1), (7, 1, 2, 1), (5, 345, 259, 0), (1000, 3, 4, 1)]
 EXTREMES: list[Event] = [
@@ -72,29 +67,15 @@ def own(made: pa.Table, rows: int = 1_048_576) -> bytes:
     return parquet(made, row_group_size=rows, compression="zstd", use_dictionary=["x", "y", "p"], column_encoding={"t": "DELTA_BINARY_PACKED"}, write_page_checksum=True)  # fmt: skip
 
 
-def vector(folder: str, name: str, content: bytes, events: list[Event], **more: Any) -> None:
-    path = FORMATS / folder / "vectors" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    expected: dict[str, Any] = {"format": folder, "events": len(events), "resolution": None}
-    for k, column in enumerate("txyp"):
-        expected[column] = [event[k] for event in events]
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path.with_suffix(".json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
-
-
-def write_bad(folder: str, cases: list[tuple[str, bytes, str, str, str, dict[str, Any]]]) -> None:
-    path = FORMATS / folder / "bad"
-    path.mkdir(parents=True, exist_ok=True)
-    text = "# Bad files\n\n| file | error | words in the message | why |\n|---|---|---|---|\n"
-    for name, content, error, words, why, options in cases:
-        (path / name).write_bytes(content)
-        text += f"| `{name}` | {error} | {words} | {why} |\n"
-        if options:
-            beside = (path / name).with_suffix(".json")
-            beside.write_text(json.dumps({"options": options}) + "\n", encoding="utf-8")
-    (path / "README.md").write_text(text, encoding="utf-8")
+def vector(
+    folder: str,
+    name: str,
+    content: bytes,
+    events: list[Event],
+    resolution: tuple[int, int] | None = None,
+    **more: Any,
+) -> None:
+    vector_files.vector(folder, name, content, events, resolution, **more)
 
 
 def other_table() -> tuple[pa.Table, list[Event]]:
@@ -136,7 +117,7 @@ def both_vectors(folder: str, write: Any) -> None:
     made, events = seconds()
     vector(folder, f"seconds.{folder}", write(made), events, options={"time_unit": "s"})
     vector(folder, f"extremes.{folder}", write(table(EXTREMES)), EXTREMES)
-    vector(folder, f"empty.{folder}", write(table([], SIZE)), [], resolution=[346, 260])
+    vector(folder, f"empty.{folder}", write(table([], SIZE)), [], resolution=(346, 260))
     told = {"columns": ["t", "x", "y", "p"], "time_unit": "us"}
     made = table(FEW).rename_columns(["a", "b", "c", "d"])
     vector(folder, f"told.{folder}", write(made), FEW, options=told)
@@ -144,7 +125,7 @@ def both_vectors(folder: str, write: Any) -> None:
 
 def arrow_vectors() -> None:
     put = many(150)
-    vector("arrow", "own.arrow", ipc(table(put, SIZE), 64), put, resolution=[346, 260])
+    vector("arrow", "own.arrow", ipc(table(put, SIZE), 64), put, resolution=(346, 260))
     vector("arrow", "stream.arrow", ipc(table(put), 64, stream=True), put)
     vector("arrow", "lz4.arrow", ipc(table(put), 64, compression="lz4"), put)
     vector("arrow", "zstd_stream.arrow", ipc(table(put), 64, stream=True, compression="zstd"), put)
@@ -153,7 +134,7 @@ def arrow_vectors() -> None:
 
 def parquet_vectors() -> None:
     put = many(150)
-    vector("parquet", "own.parquet", own(table(put, SIZE), 64), put, resolution=[346, 260])
+    vector("parquet", "own.parquet", own(table(put, SIZE), 64), put, resolution=(346, 260))
     vector("parquet", "snappy.parquet", parquet(table(put), data_page_version="2.0"), put)
     both_vectors("parquet", parquet)
 

@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 import zlib
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import vector_files
+from vector_files import FORMATS, Event
 
-FOLDER = Path(__file__).resolve().parent.parent / "formats" / "hdf5"
-PROVENANCE = "made by tools/make_vectors_hdf5.py"
+FOLDER = FORMATS / "hdf5"
 
-Event = tuple[int, int, int, int]
 TURN_24, TURN_31, TURN_32, TURN_34 = 1 << 24, 1 << 31, 1 << 32, 1 << 34
 
 
@@ -30,14 +29,8 @@ def new(kind: str, name: str) -> h5py.File:
     return h5py.File(path, "w")
 
 
-def say(name: str, events: list[Event], resolution: list[int] | None, **more: Any) -> None:
-    expected: dict[str, Any] = {"format": "hdf5", "events": len(events), "resolution": resolution}
-    for k, column in enumerate("txyp"):
-        expected[column] = [event[k] for event in events]
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path = (FOLDER / "vectors" / name).with_suffix(".json")
-    path.write_text(json.dumps(expected) + "\n", encoding="utf-8")
+def say(name: str, events: list[Event], resolution: tuple[int, int] | None, **more: Any) -> None:
+    vector_files.expect(FOLDER / "vectors" / name, events, resolution, **more)
 
 
 def how(name: str, **given: Any) -> None:
@@ -89,7 +82,7 @@ def seconds() -> None:
         file.attrs["sensor_resolution"] = np.array([260, 346], "<i8")
         file["images/image000000000"] = np.zeros((2, 2), "u1")
         group["voxels"] = np.zeros(3, "<f4")
-    say("columns_seconds.h5", events, [346, 260], dropped={"extra_datasets": 1})
+    say("columns_seconds.h5", events, (346, 260), dropped={"extra_datasets": 1})
 
 
 def mvsec() -> None:
@@ -141,7 +134,7 @@ def root_columns() -> None:
         file["timestamp_us"], file["polarity"] = column(events, 0, "<i8"), column(events, 3, "u1")
         file["x"], file["y"] = column(events, 1, "<u2"), column(events, 2, "<u2")
         file.attrs["width"], file.attrs["height"] = 4, 3
-    say("root_columns.h5", events, [4, 3])
+    say("root_columns.h5", events, (4, 3))
 
 
 def two_cameras() -> None:
@@ -181,7 +174,7 @@ def empty() -> None:
         put(file.create_group("events"), [], chunks=(64,), maxshape=(None,), compression="gzip")
         file.attrs["width"], file.attrs["height"] = 240, 180
         file.attrs["timestamp_scale_ms"] = 0.001
-    say("empty.h5", [], [240, 180])
+    say("empty.h5", [], (240, 180))
 
 
 # ------------------------------------------------------------------------------------ bad

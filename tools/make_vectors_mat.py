@@ -11,19 +11,15 @@ evstore is imported, so that an error in a reader cannot hide in its vectors.
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import h5py
+import make_vectors_mat4
 import numpy as np
-
-FORMATS = Path(__file__).resolve().parent.parent / "formats"
-PROVENANCE = "made by tools/make_vectors_mat.py"
-
-Event = tuple[int, int, int, int]
+import vector_files
+from vector_files import Event, write_bad
 
 FEW: list[Event] = [(0, 0, 0, 0), (7, 1, 2, 1), (7, 1, 2, 1), (5, 303, 239, 0), (1000, 3, 4, 1)]
 EXTREMES: list[Event] = [
@@ -158,16 +154,15 @@ def rows(events: list[Event], order: str = "xypt", off: int = -1) -> list[int]:
     ]
 
 
-def vector(folder: str, name: str, content: bytes, events: list[Event], **more: Any) -> None:
-    path = FORMATS / folder / "vectors" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    expected: dict[str, Any] = {"format": folder, "events": len(events), "resolution": None}
-    for k, column in enumerate("txyp"):
-        expected[column] = [event[k] for event in events]
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path.with_suffix(".json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
+def vector(
+    folder: str,
+    name: str,
+    content: bytes,
+    events: list[Event],
+    resolution: tuple[int, int] | None = None,
+    **more: Any,
+) -> None:
+    vector_files.vector(folder, name, content, events, resolution, **more)
 
 
 def side(events: list[Event]) -> dict[str, Any]:
@@ -201,7 +196,7 @@ def mat_vectors() -> None:
         + numbers("height", "u2", [260])
         + numbers("K", "f8", [0.0] * 9, (3, 3))
     )
-    put("vectors.mat", content, few, resolution=[346, 260], dropped={"extra_variables": 1})
+    put("vectors.mat", content, few, resolution=(346, 260), dropped={"extra_variables": 1})
     times = [1.7e9, 1.7e9 + 0.25, 1_700_000_000.123457, 1_700_000_000.000001]
     exact = [
         1_700_000_000_000_000,
@@ -297,20 +292,7 @@ def mat_bad() -> None:
         ("size_zero.mat", header() + good + numbers("width", "u1", [0]) + numbers("height", "u1", [9]), "CorruptError", "cannot be a sensor's", "", none),
         ("empty.mat", b"", "FormatError", "empty", "", none),
     ]  # fmt: skip
-    write_bad("mat", cases)
-
-
-def write_bad(folder: str, cases: list[tuple[str, bytes, str, str, str, dict[str, Any]]]) -> None:
-    path = FORMATS / folder / "bad"
-    path.mkdir(parents=True, exist_ok=True)
-    text = "# Bad files\n\n| file | error | words in the message | why |\n|---|---|---|---|\n"
-    for name, content, error, words, why, options in cases:
-        (path / name).write_bytes(content)
-        text += f"| `{name}` | {error} | {words} | {why} |\n"
-        if options:
-            beside = (path / name).with_suffix(".json")
-            beside.write_text(json.dumps({"options": options}) + "\n", encoding="utf-8")
-    (path / "README.md").write_text(text, encoding="utf-8")
+    write_bad("mat", cases + make_vectors_mat4.bad_rows())
 
 
 # ---------------------------------------------------------------------------------- MAT v7.3
@@ -363,7 +345,7 @@ def mat73_vectors() -> None:
         made.array(name, code, [[e[k]] for e in EXTREMES], fletcher32=k == 0)
     made.array("width", "f8", [[65_536.0]])
     made.array("height", "f8", [[65_536.0]])
-    vector("mat73", "vectors.mat", made.content(), EXTREMES, resolution=[65_536, 65_536])
+    vector("mat73", "vectors.mat", made.content(), EXTREMES, resolution=(65_536, 65_536))
     made = Hdf5()
     for name in ("t", "x", "y", "p"):
         made.array(name, "i8", [0, 0]).attrs["MATLAB_empty"] = np.uint8(1)

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Make the vectors and bad files of MAT v4 in formats/mat.
+"""Make the vectors of MAT v4 in formats/mat; make_vectors_mat.py writes the bad files, in one table.
 
 Packs every byte with struct and states the expected events by hand, on its own. Run it from
 anywhere; the output is always the same.
 """
+
+# ruff: noqa: E501 (a bad file a line, as in the table it becomes)
 
 from __future__ import annotations
 
 import struct
 from typing import Any
 
-from vector_files import Event, bad, vector
+from vector_files import Event, vector
 
 FEW: list[Event] = [(0, 0, 0, 0), (7, 1, 2, 1), (7, 1, 2, 1), (5, 303, 239, 0), (1000, 3, 4, 1)]
 MANY: list[Event] = [
@@ -54,18 +56,22 @@ def make() -> None:
     vector("mat", "v4_big_endian.mat", big, FEW, None)
     vector("mat", "v4_empty.mat", vectors([], (0, 0, 0, 0)), [], None)
 
+
+def bad_rows() -> list[tuple[str, bytes, str, str, str, dict[str, Any]]]:
+    """Bad files and what is said of them, as `vector_files.write_bad` takes them."""
     whole = array("events", rows(MANY), 2, 4)
-    bad("mat", "v4_cut.mat", whole[: -4 * 30])
-    bad("mat", "v4_cut_header.mat", whole + array("width", [304])[:12])
-    bad("mat", "v4_vax.mat", array("events", rows(MANY), 2, 4, machine=2))
-    bad(
-        "mat", "v4_claims.mat", array("events", rows(FEW), 0, 4, rows=2**31 - 1),
-        options={"columns": ["x", "y", "p", "t"], "time_unit": "us"},
-    )  # fmt: skip
-    bad("mat", "v4_garbage.mat", whole + bytes(100))
-    bad("mat", "v4_twice.mat", whole + whole)
-    bad("mat", "v4_complex.mat", array("events", 2 * rows(FEW), 0, 4, rows=5, imaginary=1))
-    bad("mat", "v4_sparse.mat", array("events", rows(FEW), 0, 4, content=2))
+    told: dict[str, Any] = {"columns": ["x", "y", "p", "t"], "time_unit": "us"}
+    none: dict[str, Any] = {}
+    return [
+        ("v4_cut.mat", whole[: -4 * 30], "TruncatedError", "60 events are safe", "t comes last", none),
+        ("v4_cut_header.mat", whole + array("width", [304])[:12], "TruncatedError", "90 events are safe", "the array behind the events is cut", none),
+        ("v4_vax.mat", array("events", rows(MANY), 2, 4, machine=2), "UnsupportedError", "VAX", "", none),
+        ("v4_claims.mat", array("events", rows(FEW), 0, 4, rows=2**31 - 1), "TruncatedError", "0 events are safe", "2^31 rows in 20 numbers", told),
+        ("v4_garbage.mat", whole + bytes(100), "CorruptError", "no array of MAT v4", "", none),
+        ("v4_twice.mat", whole + whole, "CorruptError", "several variables of one name", "", none),
+        ("v4_complex.mat", array("events", 2 * rows(FEW), 0, 4, rows=5, imaginary=1), "UnsupportedError", "no variable of events", "", none),
+        ("v4_sparse.mat", array("events", rows(FEW), 0, 4, content=2), "UnsupportedError", "no variable of events", "", none),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

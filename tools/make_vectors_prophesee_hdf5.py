@@ -8,21 +8,19 @@ is the same for the same version of h5py (3.16 with HDF5 2.0).
 
 from __future__ import annotations
 
-import json
 import struct
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import vector_files
+from vector_files import FORMATS, Event
 
-FORMATS = Path(__file__).resolve().parent.parent / "formats"
 NAME = "prophesee_hdf5"
-PROVENANCE = "made by tools/make_vectors_prophesee_hdf5.py"
 
 ECF = 0x8ECF
 DEFLATE = 1
-Event = tuple[int, int, int, int]
 
 RECORD = np.dtype(
     {
@@ -176,19 +174,7 @@ def expect(
     triggers: list[tuple[int, int, int]] | None = None,
     **more: Any,
 ) -> None:
-    expected: dict[str, Any] = {
-        "format": NAME,
-        "events": len(events),
-        "resolution": list(resolution) if resolution else None,
-    }
-    for k, letter in enumerate("txyp"):
-        expected[letter] = [event[k] for event in events]
-    if triggers:
-        expected["triggers"] = {n: [e[k] for e in triggers] for k, n in enumerate(("t", "id", "p"))}
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path = FORMATS / NAME / "vectors" / f"{name}.json"
-    path.write_text(json.dumps(expected) + "\n", encoding="utf-8")
+    vector_files.expect(vector(name), events, resolution, triggers, **more)
 
 
 def vector(name: str) -> Path:

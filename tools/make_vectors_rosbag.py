@@ -9,20 +9,17 @@ hide in its vectors. Run it from anywhere; the output is always the same.
 from __future__ import annotations
 
 import bz2
-import json
 import sqlite3
 import struct
 import tempfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import vector_files
 import zstandard
 
-FOLDER = Path(__file__).resolve().parent.parent / "formats" / "rosbag"
-PROVENANCE = "made by tools/make_vectors_rosbag.py"
-
-Event = tuple[int, int, int, int]
 EPOCH = 1_700_000_000  # seconds: times near 1.7e15 us
 
 DVS, PROPHESEE = "dvs_msgs/EventArray", "prophesee_event_msgs/EventArray"
@@ -38,35 +35,7 @@ PACKET_TEXT = (
 )
 
 
-def vector(
-    file_name: str,
-    content: bytes,
-    events: list[Event],
-    resolution: tuple[int, int] | None,
-    triggers: list[tuple[int, int, int]] | None = None,
-    **more: Any,
-) -> None:
-    path = FOLDER / "vectors" / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    expected: dict[str, Any] = {
-        "format": "rosbag",
-        "events": len(events),
-        "resolution": list(resolution) if resolution else None,
-    }
-    for k, name in enumerate("txyp"):
-        expected[name] = [event[k] for event in events]
-    if triggers:
-        expected["triggers"] = {n: [e[k] for e in triggers] for k, n in enumerate(("t", "id", "p"))}
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path.with_suffix(".json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
-
-
-def bad(file_name: str, content: bytes) -> None:
-    path = FOLDER / "bad" / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+vector, bad = partial(vector_files.vector, "rosbag"), partial(vector_files.bad, "rosbag")
 
 
 # ---------------------------------------------------------------------------------- messages

@@ -10,16 +10,12 @@ Run it from anywhere; the output is always the same.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
-FORMATS = Path(__file__).resolve().parent.parent / "formats"
-PROVENANCE = "made by tools/make_vectors_tables.py"
+from vector_files import Event, vector, write_bad
 
-Event = tuple[int, int, int, int]
 Size = tuple[int, int] | None
 
 FEW: list[Event] = [(0, 0, 0, 0), (7, 1, 2, 1), (7, 1, 2, 1), (5, 345, 259, 0), (1000, 3, 4, 1)]
@@ -40,38 +36,6 @@ def many(count: int) -> list[Event]:
         t += value >> 9 & 31
         found.append((t, value >> 7 & 511, value >> 16 & 255, value >> 30 & 1))
     return found
-
-
-def vector(
-    folder: str, name: str, content: bytes, events: list[Event], size: Size, **more: Any
-) -> None:
-    path = FORMATS / folder / "vectors" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    expected: dict[str, Any] = {
-        "format": folder,
-        "events": len(events),
-        "resolution": list(size) if size else None,
-    }
-    for k, column in enumerate("txyp"):
-        expected[column] = [event[k] for event in events]
-    expected.update(more)
-    expected["provenance"] = PROVENANCE
-    path.with_suffix(".json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
-
-
-def bad(folder: str, rows: list[tuple[str, bytes, str, str, str, dict[str, Any]]]) -> None:
-    """Bad files and their table: name, content, error, words, why, options."""
-    path = FORMATS / folder / "bad"
-    path.mkdir(parents=True, exist_ok=True)
-    table = "# Bad files\n\n| file | error | words in the message | why |\n|---|---|---|---|\n"
-    for name, content, error, words, why, options in rows:
-        (path / name).write_bytes(content)
-        table += f"| `{name}` | {error} | {words} | {why} |\n"
-        if options:
-            beside = (path / name).with_suffix(".json")
-            beside.write_text(json.dumps({"options": options}) + "\n", encoding="utf-8")
-    (path / "README.md").write_text(table, encoding="utf-8")
 
 
 def told(columns: str, unit: str) -> dict[str, Any]:
@@ -149,7 +113,7 @@ def csv_vectors() -> None:
 def csv_bad() -> None:
     head = b"t,x,y,p\n1,2,3,1\n"
     none: dict[str, Any] = {}
-    bad(
+    write_bad(
         "csv",
         [
             ("no_header.csv", b"1,2,1,4\n", "ArgumentError", "--columns x,y,p,t", "headerless is never guessed", none),
@@ -258,7 +222,7 @@ def rpg_vectors() -> None:
 
 def rpg_bad() -> None:
     none: dict[str, Any] = {}
-    bad(
+    write_bad(
         "rpg",
         [
             ("cut.txt", b"0.1 1 2 1\n0.2 3", "TruncatedError", "1 events are safe", "the last line has two columns", none),
@@ -342,7 +306,7 @@ def npy_bad() -> None:
     none: dict[str, Any] = {}
     good = npy(PACKED, "(2,)", records("<qHHB", FEW[:2]))
     deep = "[" * 90 + "]" * 90
-    bad(
+    write_bad(
         "npy",
         [
             ("objects.npy", npy("'|O'", "(1,)", b"\x80\x04N."), "UnsupportedError", "unpickle", "never unpickled", none),
@@ -486,7 +450,7 @@ def npz_bad() -> None:
     bomb = [("t.npy", claims), *good[1:]]
     two = [("a.npy", good[0][1]), ("b.npy", good[1][1])]
     half_scale = [("timestamp_scale_ms.npy", npy("'<f8'", "()", struct.pack("<d", 0.5)))]
-    bad(
+    write_bad(
         "npz",
         [
             ("cut.npz", archive(good)[:-30], "TruncatedError", "before its directory", "a zip is readable only when whole", none),

@@ -28,8 +28,19 @@ def vector(
     path = FORMATS / format_name / "vectors" / file_name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+    expect(path, events, resolution, triggers, **more)
+
+
+def expect(
+    path: Path,
+    events: list[Event],
+    resolution: tuple[int, int] | None,
+    triggers: list[tuple[int, int, int]] | None = None,
+    **more: Any,
+) -> None:
+    """What a vector must decode to, beside it."""
     expected: dict[str, Any] = {
-        "format": format_name,
+        "format": path.parent.parent.name,
         "events": len(events),
         "resolution": list(resolution) if resolution else None,
     }
@@ -48,3 +59,12 @@ def bad(format_name: str, file_name: str, content: bytes, **how: Any) -> None:
     path.write_bytes(content)
     if how:
         path.with_suffix(".json").write_text(json.dumps(how) + "\n", encoding="utf-8")
+
+
+def write_bad(folder: str, rows: list[tuple[str, bytes, str, str, str, dict[str, Any]]]) -> None:
+    """Bad files and their table: name, content, error, words, why, options."""
+    table = "# Bad files\n\n| file | error | words in the message | why |\n|---|---|---|---|\n"
+    for name, content, error, words, why, options in rows:
+        bad(folder, name, content, **({"options": options} if options else {}))
+        table += f"| `{name}` | {error} | {words} | {why} |\n"
+    (FORMATS / folder / "bad" / "README.md").write_text(table, encoding="utf-8")
