@@ -1,0 +1,1 @@
+"""Many recordings: shards and their manifest, windows, order, loaders, known layouts."""

@@ -1,0 +1,1 @@
+"""Recordings of any kind into the shards of one dataset."""
