@@ -172,9 +172,9 @@ def _tables(item: Item, job: PackJob) -> dict[str, dict[str, Any]]:
         table["class_id"] = table["class_id"] - job.first_class
         found["labels"] = _within(table, "t_stop", "t_start", item)
     if item.boxes is not None:
-        from evstore.datasets.labels import boxes_of, to_side
+        from evstore.datasets.labels import to_side
 
-        found["boxes"] = _within(to_side(boxes_of(read_boxes(item.boxes))), "t", "t", item)
+        found["boxes"] = _within(to_side(read_boxes(item.boxes)), "t", "t", item)
     return found
 
 
