@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -64,12 +65,12 @@ def write_shard(
                 if len(recordings) > 1:
                     writer.metadata["group"] = os.path.basename(job.source)
                 writer.close()
-                add_dropped(receipt, recording)
+                add_dropped(receipt, recording.dropped)
                 recording.close()  # a file may hold thousands
             else:
                 assert isinstance(recording, ShardRecording)
                 writer = _copy_shard(shard, recording, job, options, told)
-                add_dropped(receipt, recording)
+                add_dropped(receipt, writer.metadata.get("dropped", {}))
             receipt.events += writer.n_events
             receipt.triggers += writer.rows("triggers")
             for stream in writer.side_streams:
@@ -92,9 +93,9 @@ def write_shard(
             source_hash.close()
 
 
-def add_dropped(receipt: Receipt, recording: Recording) -> None:
+def add_dropped(receipt: Receipt, dropped: Mapping[str, int]) -> None:
     """Count what of a recording was not kept."""
-    for what, count in recording.dropped.items():
+    for what, count in dropped.items():
         receipt.dropped[what] = receipt.dropped.get(what, 0) + count
 
 
@@ -155,18 +156,21 @@ def _copy_shard(
     for events in recording.batches(options.selection):
         writer.write(events)
         told.add(len(events))
+    dropped = recording.dropped
     if options.selection.start is None and options.selection.stop is None:
-        parts = (
-            {stream: table}
-            for stream in recording.side_streams
-            for table in recording.side_tables(stream)
-        )
+        for stream in recording.side_streams:
+            for table in recording.side_tables(stream):
+                writer.append_rows(stream, table)
     else:
-        # Labels are of times that may lie partly outside; rows without a time have no place.
-        parts = (sides for _, sides in in_order(recording, options.selection).until(None))
-    for sides in parts:
-        for stream, table in sides.items():
-            writer.append_rows(stream, table)
+        # Intervals are cut to the selected times; rows without a time have no place among them.
+        rows = in_order(recording, options.selection)
+        for _, sides in rows.until(None):
+            for stream, table in sides.items():
+                writer.append_rows(stream, table)
+        for stream, count in rows.left_out.items():
+            dropped[stream] = dropped.get(stream, 0) + count
+    if dropped:
+        writer.metadata["dropped"] = dropped
     writer.close()
     return writer
 
