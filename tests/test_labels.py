@@ -336,3 +336,18 @@ def test_to_a_format_that_takes_no_labels(labelled: Path, tmp_path: Path) -> Non
     receipt = convert(labelled, tmp_path / "a.npz", start=10, stop=300)
     assert receipt.dropped["labels"] == 3
     assert receipt.dropped["boxes"] == sum(10 <= t < 300 for t in boxes(80).t.tolist())
+
+
+def test_labels_come_at_their_start(labelled: Path) -> None:
+    """Beside events, an interval is handed out where it begins, or where the selection does."""
+    from evstore.conversion.feed import in_order
+
+    with evstore.open(labelled) as rec:
+        assert isinstance(rec, ShardRecording)
+        for start, until, wanted in ((None, 100, [-50, 100]), (150, 250, [150, 250])):
+            rows = in_order(rec, Selection(start, 700 if start else None))
+            met = [part["labels"]["t_start"].tolist() for _, part in rows.until(until)
+                   if "labels" in part]  # fmt: skip
+            assert [t for part in met for t in part] == wanted
+            list(rows.until(None))
+            assert rows.left_out == {"camera": 3}

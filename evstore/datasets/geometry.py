@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,8 @@ class Geometry:
 
         Raises ArgumentError for a crop that reaches beyond the resolution.
         """
-        x, y = self._axes(resolution)
-        return _map(resolution[0], *x), _map(resolution[1], *y)
+        x, y = self._tables(resolution)
+        return x.copy(), y.copy()
 
     def events(self, events: Events) -> Events:
         """The events inside the crop, in order, moved; fresh arrays, whatever is done.
@@ -98,7 +99,7 @@ class Geometry:
         if resolution is None:
             raise ArgumentError("events without a resolution can be cropped only: state it")
         after = self.resolution_after(events.resolution)
-        found = _moved(events, *self.maps(resolution), after)
+        found = _moved(events, *self._tables(resolution), after)
         if self.crop is None and len(found) != len(events):
             raise ArgumentError(
                 f"{len(events) - len(found):,} of {len(events):,} events lie outside the "
@@ -135,6 +136,10 @@ class Geometry:
         columns = {**boxes.columns(), **{k: v.astype(boxes.x.dtype) for k, v in place.items()}}
         return Boxes(**{name: column[keep] for name, column in columns.items()})
 
+    def _tables(self, resolution: tuple[int, int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        x, y = self._axes(resolution)
+        return _map(resolution[0], *x), _map(resolution[1], *y)
+
     def _axes(self, resolution: tuple[int, int] | None) -> tuple[Axis, Axis]:
         after = self.resolution_after(resolution)
         if self.crop is not None:
@@ -147,6 +152,7 @@ class Geometry:
         return (x0, x1 - x0, after[0], self.flip_x), (y0, y1 - y0, after[1], self.flip_y)
 
 
+@lru_cache(maxsize=64)  # 16 MiB at most: for a small window making them is half of the work
 def _map(side: int, start: int, length: int, size: int, flip: bool) -> NDArray[np.int32]:
     table = np.full(side, -1, np.int32)
     moved = np.arange(length, dtype=np.int64) * size // length

@@ -33,17 +33,23 @@ def move(
     out_y: NDArray[Any],
     out_p: NDArray[Any],
 ) -> int:
-    """Events that have a place, in order, as far as there is room; returns how many."""
+    """Events that have a place, in order, until there is no more room; returns how many.
+
+    What comes without a place is stored too, and the next event over it: nobody can foretell a
+    branch on where events are. With room for as many as `count_kept` says, none of it is left.
+    """
     width, height = len(map_x), len(map_y)
+    room = min(len(out_t), len(out_x), len(out_y), len(out_p))
     at = 0
     for i in range(len(t)):
-        if x[i] >= width or y[i] >= height or at >= len(out_t):
+        if at >= room:
+            break
+        if x[i] >= width or y[i] >= height:
             continue
         to_x, to_y = map_x[x[i]], map_y[y[i]]
-        if to_x >= 0 and to_y >= 0:
-            out_t[at] = t[i]
-            out_x[at] = to_x
-            out_y[at] = to_y
-            out_p[at] = p[i]
-            at += 1
+        out_t[at] = t[i]
+        out_x[at] = to_x
+        out_y[at] = to_y
+        out_p[at] = p[i]
+        at += (to_x >= 0) & (to_y >= 0)
     return at

@@ -102,8 +102,10 @@ class ShardRecording(Recording):
             if not places:
                 return None
 
+            reader = self.reader  # not self, which holds this: it would outlive its last use
+
             def read(first: int, last: int) -> dict[str, NDArray[Any]]:
-                return self.reader.side(stream, first, last) or {}
+                return reader.side(stream, first, last) or {}
 
             rows = RowsInTime(stream, read, [place[2] for place in places])
             self._rows_in_time[stream] = rows
