@@ -86,7 +86,7 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
         from evstore.conversion import Job, Options, run
         import evstore.conversion.pool as pool
 
-        def slow(job, options):
+        def slow(work, job):
             open(job.target, "w").write(str(os.getpid()))
             time.sleep(60)
 
@@ -119,7 +119,7 @@ def alive(pid: int) -> bool:
 # ---------------------------------------------------------------- a worker that dies
 
 
-def deadly(job: Job, options: Options) -> Receipt:
+def deadly(work: object, job: Job) -> Receipt:
     """Stands in for the work: some jobs kill their process, always or only once."""
     name = os.path.basename(job.source)
     Path(f"{job.target}.part").write_bytes(b"half")

@@ -45,7 +45,7 @@ def both(rows: NDArray[np.int64], said: NDArray[np.int64]) -> list[ChunkInfo] | 
     found: list[list[ChunkInfo] | None] = []
     for read in (index.read_page, index_arrays.read_page):
         try:
-            found.append(read(record, page, SIZE))
+            found.append(list(read(record, page, SIZE)))
         except CorruptError:
             found.append(None)
     assert found[0] == found[1]

@@ -12,57 +12,75 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
-
-from evstore.conversion.attempt import attempt
-from evstore.conversion.job import Job, Options, Receipt
+from typing import Any, Protocol, TypeVar
 
 ATTEMPTS = 3
 
 
-def run_pool(
-    jobs: Sequence[Job], options: Options, n_processes: int, take: Callable[[Receipt], bool]
-) -> None:
-    """Convert in ``n_processes``; ``take`` gets each receipt, and says whether to begin more.
+class Targeted(Protocol):
+    """Work that makes one file, at ``target.part`` until it is whole."""
 
-    Where a worker dies, every job that was running may be the cause: each is tried again alone,
-    so that only one that kills its worker ATTEMPTS times has failed.
+    @property
+    def target(self) -> str:
+        """The file."""
+
+
+J = TypeVar("J", bound=Targeted)
+R = TypeVar("R")
+
+
+def run_pool(
+    jobs: Sequence[J],
+    work: Callable[[J], R],
+    killed_by: Callable[[J, str], R],
+    n_processes: int,
+    take: Callable[[R], bool],
+) -> None:
+    """Work in ``n_processes``; ``take`` gets each receipt, and says whether to begin more.
+
+    ``work`` is pickled, and turns every error into a receipt. Where a worker dies, every job
+    that was running may be the cause: each is tried again alone, so that only one that kills its
+    worker ATTEMPTS times has failed: ``killed_by`` makes its receipt of what is to be said.
     """
-    todo, suspects = deque(jobs), deque[Job]()
-    deaths = dict.fromkeys(jobs, 0)
+    todo, suspects = deque(enumerate(jobs)), deque[tuple[int, J]]()
+    deaths = [0] * len(jobs)
     going_on = True
     while going_on and (todo or suspects):
         if suspects:
-            killed, going_on = _drain(deque([suspects.popleft()]), options, 1, take)
+            killed, going_on = _drain(deque([suspects.popleft()]), work, 1, take)
         else:
-            killed, going_on = _drain(todo, options, n_processes, take)
+            killed, going_on = _drain(todo, work, n_processes, take)
         _remove_parts(killed)
-        for job in killed:
-            deaths[job] += 1
-            if deaths[job] < ATTEMPTS:
-                suspects.append(job)
+        for number, job in killed:
+            deaths[number] += 1
+            if deaths[number] < ATTEMPTS:
+                suspects.append((number, job))
             else:
-                going_on = take(_killed(job)) and going_on
+                text = f"its worker process died {ATTEMPTS} times (out of memory?)"
+                going_on = take(killed_by(job, text)) and going_on
 
 
 def _drain(
-    jobs: deque[Job], options: Options, n_processes: int, take: Callable[[Receipt], bool]
-) -> tuple[list[Job], bool]:
-    """Convert until nothing is left, ``take`` says stop or a worker dies.
+    jobs: deque[tuple[int, J]],
+    work: Callable[[J], R],
+    n_processes: int,
+    take: Callable[[R], bool],
+) -> tuple[list[tuple[int, J]], bool]:
+    """Work until nothing is left, ``take`` says stop or a worker dies.
 
     Returns the jobs that ran when one died, and what ``take`` said.
     """
     # spawn: a fork of a process with threads may hang, and numba's are threads
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n_processes, context, _start_worker)
-    running: dict[Future[Receipt], Job] = {}
-    killed: list[Job] = []
+    running: dict[Future[R], tuple[int, J]] = {}
+    killed: list[tuple[int, J]] = []
     going_on = True
     try:
         while not killed:
             while going_on and jobs and len(running) < n_processes:
                 with _interrupts_held():
-                    running[pool.submit(_work, jobs[0], options)] = jobs[0]
+                    running[pool.submit(_work, work, jobs[0][1])] = jobs[0]
                 jobs.popleft()
             if not running:
                 break
@@ -116,11 +134,11 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(job: Job, options: Options) -> Receipt:
-    """attempt, in a worker: the first interrupt ends it, and no other disturbs its cleaning up."""
+def _work(work: Callable[[J], R], job: J) -> R:
+    """Work, in a worker: the first interrupt ends it, and no other disturbs its cleaning up."""
     signal.signal(signal.SIGINT, _interrupted)
     try:
-        return attempt(job, options)
+        return work(job)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -142,12 +160,7 @@ def _interrupt(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _killed(job: Job) -> Receipt:
-    text = f"{job.source}: its worker process died {ATTEMPTS} times (out of memory?)"
-    return Receipt(job.source, job.target, "failed", error=text, error_kind="Killed")
-
-
-def _remove_parts(jobs: Iterable[Job]) -> None:
-    for job in jobs:
+def _remove_parts(jobs: Iterable[tuple[int, Targeted]]) -> None:
+    for _, job in jobs:
         with contextlib.suppress(OSError):
             os.remove(job.target + ".part")

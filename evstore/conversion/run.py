@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from evstore.conversion.attempt import attempt
 from evstore.conversion.job import Job, Options, Receipt
@@ -47,9 +48,15 @@ def run(
             if not take(attempt(job, options, told)):
                 break
     else:
-        run_pool(jobs, options, min(n_processes, len(jobs)), take)
+        work = partial(attempt, options=options)
+        run_pool(jobs, work, _killed, min(n_processes, len(jobs)), take)
     return receipts
 
 
 def _for_job(progress: Callable[[Job, int, int], None], job: Job) -> Progress:
     return lambda done, events: progress(job, done, events)
+
+
+def _killed(job: Job, why: str) -> Receipt:
+    error = f"{job.source}: {why}"
+    return Receipt(job.source, job.target, "failed", error=error, error_kind="Killed")

@@ -24,7 +24,7 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.groups import together
-from evstore.shard.index import CODEC, T_MAX, T_MIN, RecordingInfo
+from evstore.shard.index import CODEC, COUNT, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
@@ -39,13 +39,18 @@ MIN_T, MAX_T = -(1 << 63), (1 << 63) - 1
 
 
 class RecordingReader:
-    """The events and side streams of one recording of a shard. Threads may share it."""
+    """The events and side streams of one recording of a shard. Threads may share it.
 
-    def __init__(self, shard: Shard, info: RecordingInfo) -> None:
+    ``memory`` is what it reads and decodes with; readers of many short recordings share one.
+    """
+
+    def __init__(
+        self, shard: Shard, info: RecordingInfo, memory: ThreadMemory | None = None
+    ) -> None:
         self.shard = shard
         self.info = info
         self.index = TimeIndex(shard, info)
-        self._memory = ThreadMemory()
+        self._memory = ThreadMemory() if memory is None else memory
 
     def read(
         self,
@@ -141,6 +146,35 @@ class RecordingReader:
             kept: list[Any] = []
             self._decode_window([chunk], start, stop, arrays, 0, kept)
             yield _filter(self._gather(arrays, kept), [chunk], roi, polarity)
+
+    def pieces(
+        self, start: int, stop: int, roi: tuple[int, int, int, int] | None = None
+    ) -> Iterator[Events]:
+        """Events with ``start <= t < stop``, a few chunks at a time; each overwrites the last.
+
+        Chunks that lie outside ``roi`` are left out, others are whole.
+        """
+        for group in together(self._touched(start, stop, roi, None), BATCH_EVENTS):
+            arrays = self._room(group)
+            kept: list[Any] = []
+            self._decode_window(group, start, stop, arrays, 0, kept)
+            yield self._gather(arrays, kept)
+
+    def pieces_of(self, start: int, stop: int) -> Iterator[Events]:
+        """Events ``start <= i < stop``, counted as in `read`, as `pieces` gives them."""
+        first = self.info.first_event
+        for group in together(self._covering(start + first, stop + first), BATCH_EVENTS):
+            low = max(start + first, group[0].first_event)
+            high = min(stop + first, group[-1].first_event + group[-1].count)
+            arrays = {name: c[: high - low] for name, c in self._room(group).items()}
+            self._decode_events(group, low, high, arrays, False)
+            t, x, y, p = (arrays[name] for name in COLUMNS)
+            yield Events.of(t, x, y, p, self.info.resolution)
+
+    def _room(self, group: list[ChunkInfo]) -> dict[str, NDArray[Any]]:
+        """Columns that hold the events of a group, used again and again."""
+        events = self._memory.events(sum(map(COUNT, group)))
+        return {name: getattr(events, name) for name in COLUMNS}
 
     def _touched(
         self,

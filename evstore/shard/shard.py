@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
 from evstore.shard.chunks import ChunkInfo
@@ -31,6 +31,7 @@ from evstore.shard.scan import count_safe_events, scan
 from evstore.shard.source import FileSource, Source
 
 TAIL = 64 * 1024
+PAGES_KEPT = 64  # half a megabyte each, where numpy holds them
 LARGEST_PAGE = 1 << 20  # twice the size of 4096 entries that do not compress at all
 
 
@@ -77,7 +78,7 @@ class Shard:
         if directory.size != length:
             raise CorruptError("footer and directory disagree", offset=at, field="length")
         self.recordings, self.pages = parse_directory(directory, size)
-        self._loaded: dict[int, list[ChunkInfo]] = {}
+        self._loaded: dict[int, Sequence[ChunkInfo]] = {}
         self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
         self._own: dict[int, list[int]] = {}
@@ -114,17 +115,17 @@ class Shard:
             raise ArgumentError(f"{self.source.name}: has no recording {id!r}{hint}")
         return self._by_id[id]
 
-    def page(self, number: int) -> list[ChunkInfo]:
+    def page(self, number: int) -> Sequence[ChunkInfo]:
         """The chunks of a page; the last few pages are kept."""
         with self._lock:
             chunks = self._loaded.get(number)
             if chunks is None:
-                while len(self._loaded) > 8:
+                while len(self._loaded) >= PAGES_KEPT:
                     del self._loaded[next(iter(self._loaded))]
                 chunks = self._loaded[number] = self._load(self.pages[number])
             return chunks
 
-    def _load(self, page: PageInfo) -> list[ChunkInfo]:
+    def _load(self, page: PageInfo) -> Sequence[ChunkInfo]:
         at, size = page.offset, page.size
         if not HEADER_SIZE <= at < at + size <= self.size or size > LARGEST_PAGE:
             raise CorruptError("page cannot lie there", path=self.source.name, offset=at)
@@ -147,10 +148,10 @@ class Shard:
         """A recording's chunks in one of its pages."""
         if not 0 <= number < len(self.pages):
             raise CorruptError("directory names a page that is not", path=self.source.name)
-        chunks = self.page(number)
+        page = self.page(number)
         if self.pages[number].recording != SHARED:
-            return chunks
-        chunks = chunks[info.entry : info.entry + info.n_chunks]
+            return list(page)
+        chunks = list(page[info.entry : info.entry + info.n_chunks])
         if len(chunks) != info.n_chunks or any(c.recording != info.number for c in chunks):
             raise CorruptError(
                 "index and directory disagree",
@@ -176,7 +177,7 @@ class Shard:
         self.close()
 
 
-def _page_reader() -> Callable[[Record, PageInfo, int], list[ChunkInfo]]:
+def _page_reader() -> Callable[[Record, PageInfo, int], Sequence[ChunkInfo]]:
     """The fast one where numpy is loaded anyway: alone it takes longer to load than many pages."""
     if sys.modules.get("numpy") is None:
         return read_page

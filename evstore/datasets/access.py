@@ -1,0 +1,107 @@
+"""Open shards of a dataset: opened when they are needed, a few kept open, reopened after a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+from evstore.datasets.catalogue import Catalogue
+from evstore.errors import CorruptError
+from evstore.formats.sides import Table, joined
+from evstore.shard.reader import RecordingReader
+from evstore.shard.shard import Shard
+from evstore.shard.thread_memory import ThreadMemory
+
+MOST_OPEN = 64  # shards: a file handle each, and its directory
+MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
+
+
+class Shards:
+    """The shards of a dataset's folder. Threads may share it; a pickle holds no open file.
+
+    Raises OSError where a shard is gone, CorruptError where it is not the one that the manifest
+    was made of.
+    """
+
+    def __init__(self, folder: str, catalogue: Catalogue, most_open: int = MOST_OPEN) -> None:
+        self.folder = folder
+        self.catalogue = catalogue
+        self._most = most_open
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, Shard] = OrderedDict()
+        self._tables: OrderedDict[tuple[int, str], Table | None] = OrderedDict()
+        self._memory = ThreadMemory()
+
+    def table(self, recording: int, stream: str) -> Table | None:
+        """A side stream of a recording, its parts joined; None where it has none."""
+        key = (recording, stream)
+        with self._lock:
+            if key in self._tables:
+                self._tables.move_to_end(key)
+                return self._tables[key]
+        sides = (self.reader(row).side(stream) for row in self.catalogue.rows(recording))
+        parts = [side for side in sides if side is not None]
+        found = joined({stream: part} for part in parts).get(stream) if parts else None
+        with self._lock:
+            self._tables[key] = found
+            while len(self._tables) > MOST_TABLES:
+                self._tables.popitem(last=False)
+        return found
+
+    def reader(self, row: int) -> RecordingReader:
+        """What reads the recording (or part of one) in a row of the manifest."""
+        if self._pid != os.getpid():  # a fork: another process's locks may be held for ever
+            self._begin()
+        number = int(self.catalogue.row_shards[row])
+        shard = self._shard(number)
+        position = int(self.catalogue.positions[row])
+        table = self.catalogue.manifest.table
+        infos = shard.recordings
+        if not 0 <= position < len(infos) or infos[position].root != _at(table, "root", row):
+            raise CorruptError(
+                "is not the shard that the manifest was made of: it holds other recordings",
+                path=shard.source.name,
+                field="root",
+                hint="`evstore dataset index` makes the manifest again of the shards",
+            )
+        return RecordingReader(shard, infos[position], self._memory)
+
+    def path(self, number: int) -> str:
+        """Where a shard lies."""
+        return os.path.join(self.folder, *self.catalogue.shard_names[number].split("/"))
+
+    def _shard(self, number: int) -> Shard:
+        with self._lock:
+            shard = self._open.get(number)
+            if shard is not None:
+                self._open.move_to_end(number)
+                return shard
+            shard = Shard(self.path(number))
+            # Closed when nobody reads it any more: another thread may, when it is dropped here.
+            weakref.finalize(shard, shard.source.close)
+            self._open[number] = shard
+            while len(self._open) > self._most:
+                self._open.popitem(last=False)
+            return shard
+
+    def close(self) -> None:
+        """Let go of the files that nobody reads."""
+        with self._lock:
+            self._open.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "catalogue": self.catalogue, "most": self._most}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["folder"], state["catalogue"], state["most"])  # type: ignore[misc]
+
+
+def _at(table: Any, name: str, row: int) -> Any:
+    return table.column(name)[row].as_py()

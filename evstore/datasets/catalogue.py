@@ -1,0 +1,150 @@
+"""The recordings of a manifest as arrays, one value for each, parts joined."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.datasets.manifest import Manifest
+from evstore.errors import CorruptError
+
+
+class IntervalColumns(NamedTuple):
+    """Labelled times of all recordings, in their order."""
+
+    recording: NDArray[np.int64]
+    t_start: NDArray[np.int64]
+    t_stop: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+
+
+class Catalogue:
+    """What a manifest says, by the number of a recording.
+
+    ``first_row[k]`` is the manifest's row of recording k's first part; its others follow. Columns
+    are made when they are asked for: opening costs what reading the manifest does.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        part = self.column("part")
+        self.first_row: NDArray[np.int64] = np.flatnonzero(part == 0)
+        self.has_parts = len(self.first_row) != len(part)
+        if len(part) and part[0] != 0:
+            raise CorruptError("manifest begins with a later part", field="part", got=int(part[0]))
+
+    def __len__(self) -> int:
+        return len(self.first_row)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of numbers, a value for each row."""
+        array: NDArray[Any] = self.manifest.table.column(name).to_numpy()
+        return array
+
+    def rows(self, recording: int) -> range:
+        """The manifest's rows of a recording, one for each of its parts."""
+        after = recording + 1
+        stop = self.first_row[after] if after < len(self.first_row) else len(self.manifest)
+        return range(int(self.first_row[recording]), int(stop))
+
+    def of_recordings(self, name: str) -> list[Any]:
+        """A column as Python values, one for each recording."""
+        values = self.manifest.values(name)
+        return [values[row] for row in self.first_row.tolist()] if self.has_parts else values
+
+    @cached_property
+    def events(self) -> NDArray[np.int64]:
+        """How many events each recording has."""
+        events = self.column("events")
+        return np.add.reduceat(events, self.first_row) if self.has_parts else events
+
+    @cached_property
+    def t_min(self) -> NDArray[np.int64]:
+        """The least time of each."""
+        return self._extreme("t_min", np.minimum)
+
+    @cached_property
+    def t_max(self) -> NDArray[np.int64]:
+        """The greatest time of each."""
+        return self._extreme("t_max", np.maximum)
+
+    def _extreme(self, name: str, of: np.ufunc) -> NDArray[np.int64]:
+        column: NDArray[np.int64] = self.column(name)
+        if self.has_parts:
+            column = of.reduceat(column, self.first_row)
+        return column
+
+    @cached_property
+    def t_first(self) -> NDArray[np.int64]:
+        """The first event's time of each."""
+        found: NDArray[np.int64] = self.column("t_first")[self.first_row]
+        return found
+
+    @cached_property
+    def resolution(self) -> NDArray[np.int64]:
+        """(width, height) of each; 0 where it is not known."""
+        filled = [
+            self.manifest.table.column(n).fill_null(0).to_numpy() for n in ("width", "height")
+        ]
+        return np.stack(filled, axis=1).astype(np.int64)[self.first_row]
+
+    @cached_property
+    def shard_names(self) -> list[str]:
+        """The shards, each once."""
+        names: list[str] = self.manifest.table.column("shard").unique().to_pylist()
+        return sorted(names)
+
+    @cached_property
+    def row_shards(self) -> NDArray[np.int32]:
+        """The number of the shard of each row."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = pc.index_in(self.manifest.table.column("shard"), pa.array(self.shard_names))
+        shards: NDArray[np.int32] = found.to_numpy().astype(np.int32)
+        return shards
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """The number in its shard of each row's recording."""
+        return self.column("position")
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The id of each recording."""
+        return [str(id) for id in self.of_recordings("id")]
+
+    @cached_property
+    def labels(self) -> list[Any]:
+        """The label of each recording."""
+        return self.of_recordings("label")
+
+    @cached_property
+    def intervals(self) -> IntervalColumns:
+        """The labelled times of all recordings."""
+        import pyarrow.compute as pc
+
+        column = self.manifest.table.column("intervals").combine_chunks()
+        rows = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        values = pc.list_flatten(column)
+        fields = (
+            np.ascontiguousarray(pc.struct_field(values, name).to_numpy(zero_copy_only=False))
+            for name in ("t_start", "t_stop", "class_id")
+        )
+        recording = np.searchsorted(self.first_row, rows, side="right") - 1
+        return IntervalColumns(recording, *(field.astype(np.int64) for field in fields))
+
+    @cached_property
+    def has_intervals(self) -> bool:
+        """Whether any recording has labelled times."""
+        column = self.manifest.table.column("intervals")
+        return bool(column.null_count < len(column))
+
+    @cached_property
+    def boxes(self) -> NDArray[np.int64]:
+        """How many boxes each recording has."""
+        boxes = self.column("boxes")
+        return np.add.reduceat(boxes, self.first_row) if self.has_parts else boxes

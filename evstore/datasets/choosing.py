@@ -1,0 +1,62 @@
+"""Some of a dataset's recordings: by split, by the values of columns, by a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.datasets.catalogue import Catalogue
+from evstore.errors import ArgumentError
+
+Numbers = NDArray[np.int64]
+
+
+def of_split(catalogue: Catalogue, split: str | None) -> Numbers:
+    """The recordings of a split, or all. Raises ArgumentError, which names the splits there are."""
+    if split is None:
+        return np.arange(len(catalogue))
+    import pyarrow.compute as pc
+
+    column = catalogue.manifest.table.column("split")
+    mask = pc.equal(column, split).fill_null(False).to_numpy()[catalogue.first_row]
+    found = np.flatnonzero(mask)
+    if not len(found):
+        there = sorted(s for s in column.unique().to_pylist() if s is not None)
+        names = ", ".join(map(repr, there)) or "none at all"
+        raise ArgumentError(f"the dataset has no split {split!r}; its splits are {names}")
+    return found
+
+
+def chosen_rows(
+    catalogue: Catalogue,
+    recordings: Numbers,
+    keep: Callable[[dict[str, Any]], bool] | None,
+    columns: Mapping[str, Any],
+) -> Numbers:
+    """Those of the recordings that have the values wanted, and of which ``keep`` says so."""
+    names = catalogue.manifest.table.column_names
+    unknown = [name for name in columns if name not in names]
+    if unknown:
+        raise ArgumentError(f"no column is called {unknown[0]!r}; there are {', '.join(names)}")
+    for name, wanted in columns.items():
+        values = catalogue.of_recordings(name)
+        allowed = _any_of(wanted)
+        is_in = [values[k] in allowed for k in recordings.tolist()]
+        recordings = recordings[np.array(is_in, dtype=np.bool_)]
+    if keep is not None:
+        table = {name: catalogue.of_recordings(name) for name in names}
+        kept = [
+            bool(keep({name: values[k] for name, values in table.items()}))
+            for k in recordings.tolist()
+        ]
+        recordings = recordings[np.array(kept, dtype=np.bool_)]
+    return recordings
+
+
+def _any_of(wanted: Any) -> list[Any]:
+    if isinstance(wanted, np.ndarray):
+        return list(wanted.tolist())
+    return list(wanted) if isinstance(wanted, (list, tuple, set, frozenset, range)) else [wanted]

@@ -1,0 +1,342 @@
+"""A dataset of recordings, or of windows of them, read straight from shards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from evstore.datasets.access import Shards
+from evstore.datasets.catalogue import Catalogue
+from evstore.datasets.choosing import chosen_rows, of_split
+from evstore.datasets.delivery import Delivery, Window, deliver
+from evstore.datasets.geometry import Geometry
+from evstore.datasets.labels import Boxes, Intervals, class_at
+from evstore.datasets.opening import open_source
+from evstore.datasets.targets import TARGETS, boxes_of, intervals_of
+from evstore.datasets.windows import Windows
+from evstore.errors import ArgumentError, EvstoreError, FormatError
+from evstore.frames import Frames
+
+
+class Sample(NamedTuple):
+    """All of a sample. Times in microseconds of the recording's own clock."""
+
+    data: Any
+    label: Any
+    boxes: Boxes
+    intervals: Intervals
+    id: str
+    t_start: int
+    t_stop: int
+
+
+class Dataset:
+    """Recordings, or windows of them, as (data, target): map-style, as torch and tonic have it.
+
+    ``path``: a folder that `evstore pack` made, a shard, or a list of shards. ``split``: only the
+    recordings of that split. ``windows`` cuts recordings (see `Windows`); without it a sample is a
+    recording. ``frames`` delivers frames (T, P, H, W), made straight from chunks; otherwise
+    ``output`` is "structured", a fresh array of ``dtype`` (a name: tonic, dvsgesture, nmnist, dsec,
+    davis, packed; or a structured dtype with t, x, y, p), or "events". ``geometry`` crops, scales
+    down and flips events, frames and boxes alike. ``relative``: times from the recording's first
+    event on.
+
+    ``target``: "label" of the recording (or class of the interval that a window by labels is of),
+    "boxes" (`Boxes` of the window), "intervals" (`Intervals` that meet it), "none"; "auto" is the
+    first of label, boxes and intervals that the dataset has. ``transform``, ``target_transform``
+    and ``transforms`` are called as tonic's datasets call them.
+
+    Processes may share it by pickling or forking, and threads: files are opened where they are
+    read. Raises ArgumentError, MissingDependencyError, FormatError, OSError.
+
+    >>> train = Dataset("nmnist-evs/", split="train", frames=Frames(bins=10))     # doctest: +SKIP
+    >>> frames, label = train[0]                                                   # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        split: str | None = None,
+        *,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        transforms: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+        output: str | None = None,
+        dtype: DTypeLike | str = "tonic",
+        frames: Frames | None = None,
+        windows: Windows | None = None,
+        geometry: Geometry | None = None,
+        relative: bool = False,
+        target: str = "auto",
+    ) -> None:
+        if target not in TARGETS:
+            raise ArgumentError(f"target is one of {', '.join(TARGETS)}, got {target!r}")
+        self.transform = transform
+        self.target_transform = target_transform
+        self.transforms = transforms
+        self._source = open_source(path)
+        self.split = split
+        self.windows = windows
+        self._how = Delivery(
+            output or ("structured" if frames is None else "frames"),
+            dtype, frames, geometry or Geometry(), relative,
+        )  # fmt: skip
+        self._target = target
+        self._begin(of_split(self._catalogue, split))
+
+    def _begin(
+        self, recordings: NDArray[np.int64], samples: NDArray[np.int64] | None = None
+    ) -> None:
+        """``samples``: which of all windows of the recordings there are, in their order."""
+        self._recordings = recordings
+        self._samples = samples
+        self._shards = Shards(self._source.folder, self._catalogue)
+        self._plan = (
+            None if self.windows is None else self.windows.plan(self._catalogue, recordings)
+        )
+        if self._plan is not None and samples is not None:
+            self._plan = self._plan.at(samples)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._source.catalogue
+
+    @property
+    def path(self) -> str:
+        """The dataset's folder, or that of its shards."""
+        return self._source.folder
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Names of the labels 0, 1, ...; None where the dataset does not name them."""
+        return self._catalogue.manifest.classes
+
+    def __len__(self) -> int:
+        return len(self._of_samples)
+
+    @property
+    def _of_samples(self) -> NDArray[np.int64]:
+        """The recording of each sample."""
+        return self._recordings if self._plan is None else self._plan.recording
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        recording, window = self._place(index)
+        try:
+            data = deliver(self._shards, recording, window, self._how)
+            target = self._find_target(index, recording, window)
+        except (EvstoreError, OSError) as error:
+            raise self._named(error, recording) from None
+        if self.transform is not None:
+            data = self.transform(data)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        if self.transforms is not None:
+            data, target = self.transforms(data, target)
+        return data, target
+
+    def __getitems__(self, indices: Iterable[int]) -> list[tuple[Any, Any]]:
+        """Several samples at once, as torch's loaders ask for them."""
+        return [self[index] for index in indices]
+
+    def sample(self, index: int) -> Sample:
+        """A sample with all that is known of it; no transform is called."""
+        recording, window = self._place(index)
+        try:
+            data = deliver(self._shards, recording, window, self._how)
+            boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
+        except (EvstoreError, OSError) as error:
+            raise self._named(error, recording) from None
+        if window is not None and window.by_time:
+            span = window.start, window.stop
+        else:
+            t_max = int(self._catalogue.t_max[recording])
+            span = int(self._catalogue.t_min[recording]), t_max + 1
+        label = self._label(index, recording)
+        return Sample(data, label, boxes, intervals, self._catalogue.ids[recording], *span)
+
+    def _place(self, index: int) -> tuple[int, Window | None]:
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(f"sample {index} of {count}")
+        recording = int(self._of_samples[index])
+        plan = self._plan
+        if plan is None:
+            return recording, None
+        return recording, Window(int(plan.start[index]), int(plan.stop[index]), plan.by_time)
+
+    def _named(self, error: Exception, recording: int) -> Exception:
+        """The error, which says of which recording it is."""
+        id = self._catalogue.ids[recording]
+        if isinstance(error, FormatError):
+            error.what = f"recording {id!r}: {error.what}"
+        elif isinstance(error, OSError) and error.strerror:
+            shard = self._shards.path(int(self._catalogue.row_shards[self._row(recording)]))
+            said = f"{error.strerror} (recording {id!r} of the dataset)"
+            return type(error)(error.errno, said, error.filename or shard)
+        return error
+
+    def _row(self, recording: int) -> int:
+        return self._catalogue.rows(recording)[0]
+
+    # ------------------------------------------------------------------ targets
+
+    @cached_property
+    def target(self) -> str:
+        """What is delivered beside the data: label, boxes, intervals or none."""
+        if self._target != "auto":
+            return self._target
+        catalogue, mine = self._catalogue, self._recordings
+        if self._plan is not None and self._plan.class_id is not None:
+            return "label"
+        labels = catalogue.manifest.table.column("label")
+        if labels.null_count < len(labels):
+            return "label"
+        if catalogue.boxes[mine].any():
+            return "boxes"
+        return "intervals" if catalogue.has_intervals else "none"
+
+    def _find_target(self, index: int, recording: int, window: Window | None) -> Any:
+        kind = self.target
+        if kind == "label":
+            return self._label(index, recording)
+        if kind == "boxes":
+            return self._boxes(recording, window)
+        return self._intervals(recording, window) if kind == "intervals" else None
+
+    def _label(self, index: int, recording: int) -> Any:
+        if self._plan is not None and self._plan.class_id is not None:
+            return int(self._plan.class_id[index])
+        return self._catalogue.labels[recording]
+
+    def _boxes(self, recording: int, window: Window | None) -> Boxes:
+        found = boxes_of(self._shards, recording, window)
+        if len(found) and not self._how.geometry.is_identity:
+            width, height = self._catalogue.resolution[recording].tolist()
+            found = self._how.geometry.boxes(found, (width, height) if width else None)
+        return found
+
+    def _intervals(self, recording: int, window: Window | None) -> Intervals:
+        return intervals_of(self._shards, recording, window)
+
+    def class_at(self, index: int) -> int | None:
+        """The class whose labelled times cover most of a window; None where none does."""
+        recording, window = self._place(index)
+        if window is None or not window.by_time:
+            raise ArgumentError("the class at a time is asked of windows by time")
+        return class_at(self._intervals(recording, window), window.start, window.stop)
+
+    # ------------------------------------------------------------------ what samples are
+
+    @property
+    def labels(self) -> Any:
+        """The label of each sample: an int64 array where all are integers, else a list."""
+        if self._plan is not None and self._plan.class_id is not None:
+            return self._plan.class_id
+        column = self._catalogue.manifest.table.column("label")
+        if str(column.type) == "int64" and not column.null_count:
+            values = column.to_numpy()[self._catalogue.first_row]
+            return values[self._of_samples]
+        labels = self._catalogue.labels
+        return [labels[recording] for recording in self._of_samples.tolist()]
+
+    @property
+    def targets(self) -> Any:
+        """The labels, under the name that tonic's datasets have them."""
+        return self.labels
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The id of each sample's recording."""
+        ids = self._catalogue.ids
+        return [ids[recording] for recording in self._of_samples.tolist()]
+
+    @property
+    def n_events(self) -> NDArray[np.int64]:
+        """How many events each sample has; of windows by time at most so many."""
+        whole: NDArray[np.int64] = self._catalogue.events[self._of_samples]
+        if self._plan is None or self._plan.by_time:
+            return whole
+        return self._plan.stop - self._plan.start
+
+    @property
+    def shard_numbers(self) -> NDArray[np.int32]:
+        """The shard that each sample lies in."""
+        rows = self._catalogue.first_row[self._of_samples]
+        found: NDArray[np.int32] = self._catalogue.row_shards[rows]
+        return found
+
+    @property
+    def sensor_size(self) -> tuple[int, int, int] | None:
+        """(width, height, 2) after geometry, as tonic has it; None where recordings differ."""
+        sizes = np.unique(self._catalogue.resolution[self._recordings], axis=0)
+        sizes = sizes[sizes[:, 0] > 0]
+        after = {self._how.geometry.resolution_after((w, h)) for w, h in sizes.tolist()}
+        if len(after) != 1:
+            return None
+        width, height = after.pop() or (0, 0)
+        return width, height, 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of structured arrays, or of frames."""
+        return np.dtype(self._how.frames.dtype if self._how.frames else self._how.dtype)
+
+    @property
+    def ordering(self) -> tuple[str, ...]:
+        """The names of the fields of structured arrays, in order."""
+        return tuple(np.dtype(self._how.dtype).names or ())
+
+    # ------------------------------------------------------------------ parts of the dataset
+
+    def filter(
+        self, keep: Callable[[dict[str, Any]], bool] | None = None, **columns: Any
+    ) -> Dataset:
+        """The recordings whose columns are as given: ``filter(label=[1, 2], user=3)``.
+
+        A list, tuple, set or array means any of them. ``keep`` is called with a dict of each
+        recording's columns. Raises ArgumentError for a column that there is not.
+        """
+        rows = chosen_rows(self._catalogue, np.unique(self._of_samples), keep, columns)
+        return self._at(np.flatnonzero(np.isin(self._of_samples, rows)))
+
+    def select(self, indices: Iterable[int]) -> Dataset:
+        """These samples, in this order. Raises IndexError."""
+        given = indices if isinstance(indices, np.ndarray) else list(indices)
+        chosen = np.asarray(given, dtype=np.int64)
+        count = len(self)
+        if len(chosen) and not (-count <= chosen.min() and chosen.max() < count):
+            raise IndexError(f"samples {chosen.min()}..{chosen.max()} of {count}")
+        return self._at(np.where(chosen < 0, chosen + count, chosen))
+
+    def _at(self, which: NDArray[np.int64]) -> Dataset:
+        """The samples of these numbers; the open shards are shared."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.__dict__.pop("target", None)
+        if self._plan is None:
+            made._recordings = self._recordings[which]
+        else:
+            made._samples = which if self._samples is None else self._samples[which]
+            made._plan = self._plan.at(which)
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The path and what was asked, not what is in the manifest: workers read that again."""
+        state = dict(self.__dict__)
+        for name in ("_shards", "_plan", "target"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin(state["_recordings"], state["_samples"])
+
+    def __repr__(self) -> str:
+        what = "recordings" if self._plan is None else "windows"
+        split = f", split={self.split!r}" if self.split else ""
+        return f"<{type(self).__name__} {self.path}{split}: {len(self):,} {what}>"

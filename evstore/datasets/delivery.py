@@ -1,0 +1,171 @@
+"""How a sample is delivered: as a structured array, as Events, or as frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from evstore.datasets.access import Shards
+from evstore.datasets.dtypes import event_dtype
+from evstore.datasets.geometry import Geometry
+from evstore.errors import ArgumentError
+from evstore.events import Events
+from evstore.frames import Filler, Frames, to_frames
+
+OUTPUTS = ("structured", "events", "frames")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a recording: times [start, stop), or numbers of events."""
+
+    start: int
+    stop: int
+    by_time: bool
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What becomes of the events of a sample; the same for all samples of a dataset.
+
+    ``frames`` says which frames are made; without it samples are structured arrays of ``dtype``,
+    or Events. ``relative``: times count from the recording's first event. ``geometry`` is done to
+    events, frames and boxes alike.
+    """
+
+    output: str = "structured"
+    dtype: DTypeLike | str = "tonic"
+    frames: Frames | None = None
+    geometry: Geometry = field(default_factory=Geometry)
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if self.output not in OUTPUTS:
+            raise ArgumentError(f"output is one of {', '.join(OUTPUTS)}, got {self.output!r}")
+        if (self.output == "frames") != (self.frames is not None):
+            raise ArgumentError("frames are delivered where Frames say which: frames=Frames(...)")
+        object.__setattr__(self, "dtype", event_dtype(self.dtype))
+        if self.frames is not None:
+            moved = (self.frames.crop, self.frames.size, self.frames.flip_x, self.frames.flip_y)
+            if not self.geometry.is_identity and moved != (None, None, False, False):
+                raise ArgumentError("say crop, size and flips once: in geometry or in frames")
+            place = self.geometry if moved == (None, None, False, False) else Geometry(*moved)
+            object.__setattr__(self, "geometry", place)
+            known = {n: getattr(place, n) for n in ("crop", "size", "flip_x", "flip_y")}
+            object.__setattr__(self, "frames", replace(self.frames, **known))
+
+    @property
+    def event_bytes(self) -> int:
+        """Bytes of one event as it is delivered."""
+        return 13 if self.output == "events" else int(np.dtype(self.dtype).itemsize)
+
+
+def deliver(shards: Shards, recording: int, window: Window | None, how: Delivery) -> Any:
+    """A sample: all of a recording, or a window of it."""
+    if how.frames is not None:
+        return _frames(shards, recording, window, how)
+    events = how.geometry.events(read(shards, recording, window))
+    if how.relative:
+        events.t -= shards.catalogue.t_first[recording]
+    return events if how.output == "events" else events.to_structured(how.dtype)
+
+
+def read(shards: Shards, recording: int, window: Window | None) -> Events:
+    """The events of a recording or of a window of it, in file order."""
+    catalogue = shards.catalogue
+    found = []
+    for row in catalogue.rows(recording):
+        reader = shards.reader(row)
+        if window is not None and window.by_time:
+            found.append(reader.between(window.start, window.stop))
+            continue
+        low, high = 0, reader.info.n_events
+        if window is not None:
+            first = reader.info.first_event
+            low, high = max(0, window.start - first), min(high, window.stop - first)
+        if low < high:
+            columns = reader.read(low, high)
+            found.append(Events.of(**columns, resolution=reader.info.resolution))
+    if len(found) == 1:
+        return found[0]
+    made = Events.concatenate(found)
+    made.resolution = _resolution(shards, recording)
+    return made
+
+
+def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
+    width, height = shards.catalogue.resolution[recording].tolist()
+    return (width, height) if width else None
+
+
+def _frames(shards: Shards, recording: int, window: Window | None, how: Delivery) -> NDArray[Any]:
+    """Frames straight from chunks: no array of the window's events is made.
+
+    But where the index does not know what divides them: frames by count of a window by time, and
+    frames by time of a window by count.
+    """
+    spec, resolution = how.frames, _resolution(shards, recording)
+    assert spec is not None
+    if resolution is None:
+        if shards.catalogue.events[recording]:
+            raise ArgumentError(
+                f"recording {shards.catalogue.ids[recording]!r} has no resolution: frames need one"
+            )
+        raise ArgumentError(
+            f"recording {shards.catalogue.ids[recording]!r} is empty and has no resolution: "
+            "leave it out (filter), frames need one"
+        )
+    if window is not None and window.by_time != spec.by_time:
+        return _decoded_frames(read(shards, recording, window), resolution, window, spec)
+    filler = _filler(shards, recording, window, spec, resolution)
+    for row in shards.catalogue.rows(recording):
+        reader = shards.reader(row)
+        if window is not None and window.by_time:
+            pieces = reader.pieces(window.start, window.stop, spec.crop)
+        else:
+            low, high = 0, reader.info.n_events
+            if window is not None:
+                first = reader.info.first_event
+                low, high = max(0, window.start - first), min(high, window.stop - first)
+            pieces = reader.pieces_of(low, max(low, high))
+        for events in pieces:
+            filler.add(events.t, events.x, events.y, events.p)
+    return filler.result()
+
+
+def _filler(
+    shards: Shards,
+    recording: int,
+    window: Window | None,
+    spec: Frames,
+    resolution: tuple[int, int],
+) -> Filler:
+    catalogue = shards.catalogue
+    if window is not None and window.by_time:
+        # A window's frames end with it, those of a recording with its last event.
+        return Filler(spec, resolution, window.start, _end(window, spec), 0)
+    n_events = int(catalogue.events[recording])
+    if window is not None:
+        return Filler(spec, resolution, 0, 0, window.stop - window.start)
+    t_start, t_stop = int(catalogue.t_min[recording]), int(catalogue.t_max[recording]) + 1
+    return Filler(spec, resolution, t_start, t_stop, n_events)
+
+
+def _end(window: Window, spec: Frames) -> int:
+    """What Frames take as the greatest time plus one, so that a window's last frame is whole."""
+    return window.stop if spec.partial else window.stop + 1
+
+
+def _decoded_frames(
+    events: Events, resolution: tuple[int, int], window: Window, spec: Frames
+) -> NDArray[Any]:
+    filler: Filler
+    if window.by_time:
+        filler = Filler(spec, resolution, 0, 0, len(events))
+        filler.add(events.t, events.x, events.y, events.p)
+        return filler.result()
+    made: NDArray[Any] = to_frames(events, spec, resolution=resolution)
+    return made

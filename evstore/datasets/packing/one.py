@@ -1,0 +1,219 @@
+"""Write one shard of a dataset: idempotent, atomic, with a receipt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from evstore.conversion.copying import Naming, copy_foreign, copy_shard
+from evstore.conversion.source_hash import SourceHash
+from evstore.conversion.teller import Teller
+from evstore.datasets.packing.item import Item
+from evstore.datasets.packing.job import PackJob, PackOptions, PackReceipt, how_to_read
+from evstore.datasets.packing.ready import PACKED_FROM, is_ready, state_of
+from evstore.errors import CorruptError, EvstoreError
+from evstore.interrupts import interrupts_held
+from evstore.recording.base import Recording
+from evstore.recording.foreign import ForeignRecording
+from evstore.recording.in_shard import ShardRecording
+from evstore.recording.opening import open_all, split_address
+from evstore.shard.recording_writer import RecordingWriter
+from evstore.shard.shard import Shard
+from evstore.shard.verify import verify_shard
+from evstore.shard.writer import ShardWriter
+
+#: Files up to this size are read whole before any of it is written: one that fails costs nothing.
+AHEAD_BYTES = 16 << 20
+
+#: What a shard that is packed again says of the dataset that it was in.
+DATASET_KEYS = ("dataset", "split", "group", "columns", PACKED_FROM)
+
+
+class _SourceError(Exception):
+    """One source failed after a part of it was written: the shard is made again without it."""
+
+    def __init__(self, item: Item, text: str) -> None:
+        super().__init__(text)
+        self.item = item
+        self.text = text
+
+
+def pack_one(job: PackJob, options: PackOptions) -> PackReceipt:
+    """Write a shard, unless it is there already, whole and made of the same sources.
+
+    Errors are in the receipt; nothing half-made is ever under the target's name.
+    """
+    started = time.monotonic()
+    receipt = PackReceipt(job.target)
+    try:
+        if is_ready(job, options):
+            _account(receipt, job)
+            receipt.status = "skipped"
+        else:
+            _write_without_failing(job, options, receipt)
+        if options.verify and receipt.status != "failed":
+            verify_shard(job.target)
+            receipt.verified = True
+    except (EvstoreError, OSError) as error:
+        receipt.status, receipt.error = "failed", _say(error)
+        if options.verify and isinstance(error, CorruptError):
+            with contextlib.suppress(OSError):
+                os.remove(job.target)
+    receipt.seconds = time.monotonic() - started
+    return receipt
+
+
+def _write_without_failing(job: PackJob, options: PackOptions, receipt: PackReceipt) -> None:
+    bad: dict[str, str] = {}  # sources that fail only when a part of them is written
+    while True:
+        receipt.failed = []
+        try:
+            _write(job, options, receipt, bad)
+            break
+        except _SourceError as error:
+            bad[error.item.id] = error.text
+    if receipt.failed and (options.on_error == "stop" or not os.path.exists(job.target)):
+        receipt.status = "failed"
+        return
+    _account(receipt, job)
+
+
+def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[str, str]) -> None:
+    os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)
+    with interrupts_held():
+        shard = ShardWriter(job.target, preset=options.preset, overwrite=True, flush_s=None)
+    wrote = False
+    try:
+        for item in job.items:
+            if item.id in bad:
+                receipt.failed.append((item.source, bad[item.id]))
+                continue
+            about = {} if wrote else {"dataset": dict(job.about)} if job.about else {}
+            before = len(shard.done)
+            try:
+                _copy(shard, item, job, options, about)
+                wrote = True
+            except (EvstoreError, OSError) as error:
+                if shard.open_recordings or len(shard.done) > before:
+                    raise _SourceError(item, _say(error)) from error
+                receipt.failed.append((item.source, _say(error)))
+            if receipt.failed and options.on_error == "stop":
+                shard.abort()
+                return
+        if shard.done:
+            shard.close()
+        else:
+            shard.abort()  # of nothing no shard is made
+    except BaseException:
+        shard.abort()
+        raise
+
+
+def _copy(
+    shard: ShardWriter, item: Item, job: PackJob, options: PackOptions, about: dict[str, Any]
+) -> None:
+    """Every recording of an item's source into the shard."""
+    how = how_to_read(item, options)
+    path = split_address(item.source)[0]
+    recordings = open_all(item.source, **how.said())
+    sides = _tables(item, job)  # before anything is written: a table may be wrong
+    ahead = os.path.getsize(path) <= AHEAD_BYTES
+    source_hash: SourceHash | None = None
+    try:
+        for recording in recordings:
+            if isinstance(recording, ShardRecording):
+                about = {**about, PACKED_FROM: state_of(path)}
+            naming = _naming(item, recording, len(recordings), about, ahead)
+            about = {}
+            told = Teller(None, recording)
+            if isinstance(recording, ForeignRecording):
+                source_hash = source_hash or SourceHash(path)
+                writer = copy_foreign(shard, recording, item.source, how, told, source_hash, naming)
+            else:
+                assert isinstance(recording, ShardRecording)
+                writer = copy_shard(shard, recording, item.source, how, told, naming)
+            _append(writer, sides)
+            writer.close()
+            recording.close()
+    finally:
+        if source_hash is not None:
+            source_hash.close()
+        for recording in recordings:
+            recording.close()
+
+
+def _naming(
+    item: Item, recording: Recording, count: int, about: dict[str, Any], ahead: bool
+) -> Naming:
+    """What a recording is called in the dataset: those of one file are a group."""
+    id, group, label = item.id, item.group, item.label
+    if count > 1:
+        id, group = f"{item.id}/{recording.id}", group or item.id
+        label = label if recording.label is None else recording.label
+    metadata: dict[str, Any] = dict(about)
+    for name, value in (("split", item.split), ("group", group)):
+        if value is not None:
+            metadata[name] = value
+    if item.columns:
+        metadata["columns"] = dict(item.columns)
+    return Naming(id, label, metadata, ahead, replaces=DATASET_KEYS)
+
+
+def _tables(item: Item, job: PackJob) -> dict[str, dict[str, Any]]:
+    """Side streams of the tables of labels that lie beside a source."""
+    from evstore.formats.label_tables import read_boxes, read_intervals
+
+    found: dict[str, dict[str, Any]] = {}
+    if item.intervals is not None:
+        table = dict(read_intervals(item.intervals))
+        table["class_id"] = table["class_id"] - job.first_class
+        found["labels"] = _within(table, "t_stop", "t_start", item)
+    if item.boxes is not None:
+        from evstore.datasets.labels import to_side
+
+        found["boxes"] = _within(to_side(read_boxes(item.boxes)), "t", "t", item)
+    return found
+
+
+def _within(table: dict[str, Any], ends: str, starts: str, item: Item) -> dict[str, Any]:
+    """Rows that reach into the part of the source that is packed."""
+    keep = slice(None)
+    if item.start is not None:
+        keep = table[ends] > item.start if ends != starts else table[ends] >= item.start
+        table = {name: column[keep] for name, column in table.items()}
+    if item.stop is not None:
+        keep = table[starts] < item.stop
+        table = {name: column[keep] for name, column in table.items()}
+    return table
+
+
+def _append(writer: RecordingWriter, sides: dict[str, dict[str, Any]]) -> None:
+    for stream, table in sides.items():
+        if len(next(iter(table.values()))):
+            writer.append_rows(stream, table)
+
+
+def _account(receipt: PackReceipt, job: PackJob) -> None:
+    """Fill the receipt with what the finished shard says."""
+    receipt.bytes_out = os.path.getsize(job.target)
+    paths = {split_address(item.source)[0] for item in job.items}
+    receipt.bytes_in = sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    with Shard(job.target) as shard:
+        receipt.recordings = len(shard.recordings)
+        receipt.events = sum(info.n_events for info in shard.recordings)
+        for what, count in _dropped(shard):
+            receipt.dropped[what] = receipt.dropped.get(what, 0) + count
+
+
+def _dropped(shard: Shard) -> Iterator[tuple[str, int]]:
+    for info in shard.recordings:
+        yield from dict(info.metadata.get("dropped") or {}).items()
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

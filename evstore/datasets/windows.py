@@ -1,0 +1,133 @@
+"""Windows over many recordings, planned from the manifest alone: no chunk is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.datasets.catalogue import Catalogue
+from evstore.errors import ArgumentError
+
+#: More windows than anyone can want: a stride of a microsecond by mistake.
+MOST_WINDOWS = 1 << 31
+LONGEST = 1 << 62
+MOST_TIME = (1 << 63) - 1
+
+
+class Plan(NamedTuple):
+    """Windows in the order of their recordings: times [start, stop), or numbers of events."""
+
+    recording: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    by_time: bool
+    class_id: NDArray[np.int64] | None  # of the interval that a window is of, or lies in
+
+    def at(self, which: NDArray[np.int64]) -> Plan:
+        """These windows, in this order."""
+        class_id = None if self.class_id is None else self.class_id[which]
+        columns = (self.recording[which], self.start[which], self.stop[which])
+        return Plan(*columns, self.by_time, class_id)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How recordings are cut: by ``duration`` (us), by ``count`` of events, or by ``labels``.
+
+    A window begins ``stride`` after the one before (its own length, unless said). The first one
+    begins at a recording's least time (its first event); an incomplete last one is left out,
+    unless ``partial``. ``labels``: each labelled interval is a window, or is cut by ``duration``.
+
+    Raises ArgumentError for what cannot be.
+
+    >>> Windows(duration=10_000, stride=5_000).duration
+    10000
+    """
+
+    duration: int | None = None
+    count: int | None = None
+    labels: bool = False
+    stride: int | None = None
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        if self.duration is not None and self.count is not None:
+            raise ArgumentError("windows are of a duration or of a count of events, not both")
+        if self.count is not None and self.labels:
+            raise ArgumentError("windows by labels are cut by duration, not by count")
+        if self.duration is None and self.count is None and not self.labels:
+            raise ArgumentError("windows need a duration (us), a count (events) or labels=True")
+        if self.stride is not None and self.duration is None and self.count is None:
+            raise ArgumentError("a stride needs a duration or a count")
+        for name in ("duration", "count", "stride"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value < LONGEST:
+                raise ArgumentError(f"{name} must be 1 or more, got {value}")
+
+    def plan(self, catalogue: Catalogue, recordings: NDArray[np.int64]) -> Plan:
+        """The windows of these recordings, in their order."""
+        if self.labels:
+            return self._by_labels(catalogue, recordings)
+        if self.count is not None:
+            length = catalogue.events[recordings]
+            which, start, stop = _cut(
+                np.zeros(len(length), np.int64), length.astype(np.uint64),
+                self.count, self.stride or self.count, self.partial,
+            )  # fmt: skip
+            stop = np.minimum(stop, length[which])
+            return Plan(recordings[which], start, stop, False, None)
+        some = recordings[catalogue.events[recordings] > 0]
+        which, start, stop = self._by_time(catalogue.t_min[some], catalogue.t_max[some])
+        return Plan(some[which], start, stop, True, None)
+
+    def _by_time(
+        self, first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        assert self.duration is not None
+        span = last.view(np.uint64) - first.view(np.uint64) + np.uint64(1)
+        return _cut(first, span, self.duration, self.stride or self.duration, self.partial)
+
+    def _by_labels(self, catalogue: Catalogue, recordings: NDArray[np.int64]) -> Plan:
+        intervals = catalogue.intervals
+        place = np.full(len(catalogue), -1, np.int64)
+        place[recordings] = np.arange(len(recordings))
+        chosen = np.flatnonzero(place[intervals.recording] >= 0)
+        order = np.argsort(place[intervals.recording[chosen]], kind="stable")
+        which = chosen[order]
+        if not len(which):
+            raise ArgumentError("no recording has labelled intervals: windows by labels need them")
+        start, stop = intervals.t_start[which], intervals.t_stop[which]
+        if self.duration is not None:
+            some = which[stop > start]
+            start, stop = intervals.t_start[some], intervals.t_stop[some]
+            cut, start, stop = self._by_time(start, stop - 1)
+            which = some[cut]
+        return Plan(intervals.recording[which], start, stop, True, intervals.class_id[which])
+
+
+def _cut(
+    first: NDArray[np.int64], span: NDArray[np.uint64], length: int, stride: int, partial: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Stretches of ``length``, ``stride`` apart, in spans that start at ``first``.
+
+    Returns which span each is in, where it starts and where it stops.
+    """
+    step = np.uint64(stride)
+    if partial:
+        count = span // step + (span % step != 0)
+    else:
+        room = np.where(span >= np.uint64(length), span - np.uint64(length), np.uint64(0))
+        count = (room // step + np.uint64(1)) * (span >= np.uint64(length))
+    total = float(count.sum(dtype=float))
+    if total > MOST_WINDOWS:
+        raise ArgumentError(
+            f"{total:.3g} windows are too many: a stride of {stride} is short for these recordings"
+        )
+    counts = count.astype(np.int64)
+    which = np.repeat(np.arange(len(first)), counts)
+    number = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = first[which] + number * stride
+    return which, start, np.where(start > MOST_TIME - length, MOST_TIME, start + length)
