@@ -289,7 +289,7 @@ def test_a_selection_selects_triggers_too(
         assert receipt.triggers == len(times)
 
 
-def test_a_selection_of_a_region_keeps_labels(tmp_path: Path) -> None:
+def test_labels_of_a_region_and_of_some_times(tmp_path: Path) -> None:
     from evstore.shard.writer import ShardWriter
 
     with (
@@ -299,10 +299,14 @@ def test_a_selection_of_a_region_keeps_labels(tmp_path: Path) -> None:
         out.write(EVENTS)
         out.trigger([5, 6])
         out.label(3, [0], [10])
-    for selection, labels in ((Selection(roi=(0, 0, 9, 9)), 1), (Selection(start=0), 0)):
+    for selection, triggers, labels in (
+        (Selection(roi=(0, 0, 9, 9)), 2, 1),
+        (Selection(start=6), 1, 1),
+        (Selection(start=10), 0, 0),
+    ):
         convert(tmp_path / "a.evs", tmp_path / "b.evs", selection=selection, overwrite=True)
         with evstore.open(tmp_path / "b.evs") as rec:
-            rows = {"triggers": 2, "labels": labels}
+            rows = {"triggers": triggers, "labels": labels}
             assert rec.side_rows == {name: n for name, n in rows.items() if n}
 
 

@@ -114,18 +114,21 @@ def copy_shard(
     for events in recording.batches(options.selection):
         writer.write(events)
         told.add(len(events))
+    dropped = recording.dropped
     if options.selection.start is None and options.selection.stop is None:
-        parts = (
-            {stream: table}
-            for stream in recording.side_streams
-            for table in recording.side_tables(stream)
-        )
+        for stream in recording.side_streams:
+            for table in recording.side_tables(stream):
+                writer.append_rows(stream, table)
     else:
-        # Labels are of times that may lie partly outside; rows without a time have no place.
-        parts = (sides for _, sides in in_order(recording, options.selection).until(None))
-    for sides in parts:
-        for stream, table in sides.items():
-            writer.append_rows(stream, table)
+        # Intervals are cut to the selected times; rows without a time have no place among them.
+        rows = in_order(recording, options.selection)
+        for _, sides in rows.until(None):
+            for stream, table in sides.items():
+                writer.append_rows(stream, table)
+        for stream, count in rows.left_out.items():
+            dropped[stream] = dropped.get(stream, 0) + count
+    if dropped:
+        writer.metadata["dropped"] = dropped
     return writer
 
 

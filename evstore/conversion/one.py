@@ -105,7 +105,7 @@ def _write(
                 "name it with --recording"
             )
         write_foreign(job, options, recordings[0], receipt, progress, kind)
-        add_dropped(receipt, recordings[0])
+        add_dropped(receipt, recordings[0].dropped)
     else:
         write_shard(job, options, recordings, receipt, progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from evstore.conversion.copying import copy_foreign, copy_shard
@@ -60,13 +61,13 @@ def write_shard(
                 if len(recordings) > 1:
                     writer.metadata["group"] = os.path.basename(job.source)
                 writer.close()
-                add_dropped(receipt, recording)
+                add_dropped(receipt, recording.dropped)
                 recording.close()  # a file may hold thousands
             else:
                 assert isinstance(recording, ShardRecording)
                 writer = copy_shard(shard, recording, job.source, options, told)
                 writer.close()
-                add_dropped(receipt, recording)
+                add_dropped(receipt, writer.metadata.get("dropped", {}))
             receipt.events += writer.n_events
             receipt.triggers += writer.rows("triggers")
             for stream in writer.side_streams:
@@ -89,9 +90,9 @@ def write_shard(
             source_hash.close()
 
 
-def add_dropped(receipt: Receipt, recording: Recording) -> None:
+def add_dropped(receipt: Receipt, dropped: Mapping[str, int]) -> None:
     """Count what of a recording was not kept."""
-    for what, count in recording.dropped.items():
+    for what, count in dropped.items():
         receipt.dropped[what] = receipt.dropped.get(what, 0) + count
 
 

@@ -52,6 +52,11 @@ class Recording(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def t_first(self) -> int:
+        """The first event's time, from which relative times count; 0 where there are none."""
+
+    @property
+    @abc.abstractmethod
     def t_stop(self) -> int:
         """The greatest time plus one; 0 where there are no events."""
 
@@ -88,6 +93,16 @@ class Recording(abc.ABC):
     @abc.abstractmethod
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         """The columns of a side stream; None where the recording has none of that name."""
+
+    @abc.abstractmethod
+    def side_between(self, stream: str, start: int, stop: int) -> dict[str, NDArray[Any]] | None:
+        """Fresh columns of a side stream's rows with ``start <= t < stop``, in the file's order.
+
+        Of rows that last from ``t_start`` to ``t_stop`` those that share a microsecond with these
+        times, uncut (an empty one is the instant at its start). None where the recording has no
+        stream of that name; ArgumentError where its rows have no time. The first question reads
+        the whole stream.
+        """
 
     @property
     def imu(self) -> dict[str, NDArray[Any]] | None:
@@ -160,13 +175,16 @@ class Recording(abc.ABC):
         *,
         count: int | None = None,
         stride: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
         roi: tuple[int, int, int, int] | None = None,
         polarity: int | None = None,
         partial: bool = False,
     ) -> Iterator[Events]:
         """Windows of ``duration`` microseconds or of ``count`` events, the next one ``stride`` on.
 
-        They start at the first event; an incomplete last one is left out unless ``partial``.
+        They start at the first event; an incomplete last one is left out unless ``partial``. With
+        ``start`` or ``stop`` those by duration start there, or end there, wherever events are.
         """
         if (duration is None) == (count is None):
             raise ArgumentError("give either duration (microseconds) or count (events)")
@@ -177,9 +195,9 @@ class Recording(abc.ABC):
                 f"duration, count and stride must be positive, got {length}, {step}"
             )
         if count is None:
-            return self._windows_by_time(length, step, roi, polarity, partial)
-        if roi is not None or polarity is not None:
-            raise ArgumentError("windows by count take no roi or polarity")
+            return self._windows_by_time(length, step, roi, polarity, partial, start, stop)
+        if (roi, polarity, start, stop) != (None, None, None, None):
+            raise ArgumentError("windows by count take no start, stop, roi or polarity")
         return self._windows_by_count(length, step, partial)
 
     def _windows_by_count(self, count: int, step: int, partial: bool) -> Iterator[Events]:
@@ -195,15 +213,18 @@ class Recording(abc.ABC):
         roi: tuple[int, int, int, int] | None,
         polarity: int | None,
         partial: bool,
+        start: int | None = None,
+        stop: int | None = None,
     ) -> Iterator[Events]:
-        for start, stop in self._window_times(length, step, partial):
-            yield self.between(start, stop, roi=roi, polarity=polarity)
+        begin, end = self._span_of(start, stop)
+        for first, last in window_times(begin, end, length, step, partial):
+            yield self.between(first, last, roi=roi, polarity=polarity)
 
-    def _window_times(self, length: int, step: int, partial: bool) -> Iterator[tuple[int, int]]:
-        start, end = self.t_start, self.t_stop
-        while start < end and (partial or start + length <= end):
-            yield start, start + length
-            start += step
+    def _span_of(self, start: int | None, stop: int | None) -> tuple[int, int]:
+        """The times that windows lie in: what is asked, else what the recording reaches over."""
+        begin = self.t_start if start is None else start
+        end = self.t_stop if stop is None else stop
+        return begin, end
 
     def __enter__(self) -> Recording:
         return self
@@ -214,3 +235,18 @@ class Recording(abc.ABC):
     def __repr__(self) -> str:
         name = f"{self.path}#{self.id}" if self.id else self.path
         return f"<{type(self).__name__} {name}>"
+
+
+def window_times(
+    start: int, stop: int, length: int, step: int, partial: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Start and stop of each window of [start, stop), the next one ``step`` on.
+
+    An incomplete last one is left out unless ``partial``: then it ends at ``stop``.
+
+    >>> list(window_times(0, 25, 10, 10)), list(window_times(0, 25, 10, 10, True))[-1]
+    ([(0, 10), (10, 20)], (20, 25))
+    """
+    while start < stop and (partial or start + length <= stop):
+        yield start, min(start + length, stop)
+        start += step

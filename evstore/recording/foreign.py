@@ -14,8 +14,9 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.formats.reading import Batch, Reading, ReadOptions
 from evstore.formats.sides import joined, rows_of, with_triggers
 from evstore.recording import streamed
-from evstore.recording.base import Recording
+from evstore.recording.base import Recording, window_times
 from evstore.recording.geometry import Geometry
+from evstore.recording.rows_in_time import rows_between
 from evstore.recording.stream import is_pipe, open_stream
 from evstore.selection import Selection
 
@@ -47,11 +48,12 @@ class ForeignRecording(Recording):
         self._untrusted = untrusted
         self._stream: BinaryIO | None = None
         self._reading: Reading | None = None
-        self._scanned: tuple[int, int, int] | None = None
+        self._scanned: tuple[int, int, int, int] | None = None
         self._extents: list[tuple[int, int]] | None = None  # least and greatest time of a batch
         self._side_rows: dict[str, int] | None = None  # None before the first pass
         self._triggers: dict[str, NDArray[Any]] | None = None
         self._image_bytes: NDArray[np.uint8] | None = None
+        self._timed: dict[str, dict[str, NDArray[Any]] | None] = {}
         self._geometry: Geometry | None = None
         self._consumed = False
         self._opened()  # so that a wrong file is refused here
@@ -113,6 +115,10 @@ class ForeignRecording(Recording):
         return self._scan()[1]
 
     @property
+    def t_first(self) -> int:
+        return self._scan()[3]
+
+    @property
     def t_stop(self) -> int:
         return self._scan()[2]
 
@@ -130,6 +136,12 @@ class ForeignRecording(Recording):
             return None
         met = (with_triggers(batch.triggers, batch.side) for batch in self.raw_batches())
         return joined({stream: part[stream]} for part in met if stream in part).get(stream)
+
+    def side_between(self, stream: str, start: int, stop: int) -> dict[str, NDArray[Any]] | None:
+        if stream not in self._timed:  # held: the file is not read again for each window
+            self._timed[stream] = self.side(stream)
+        table = self._timed[stream]
+        return None if table is None else rows_between(stream, table, start, stop)
 
     def image_bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
         if self._image_bytes is None:  # held: a foreign file is not read again for each image
@@ -176,13 +188,15 @@ class ForeignRecording(Recording):
         self._consumed = True
         resolution = self._options.resolution or reading.resolution
         self._geometry = geometry = Geometry(resolution, reading.dropped, self.grows, self._drops)
-        count, extents = 0, []
+        count = begins = 0
+        extents: list[tuple[int, int]] = []
         side_rows: dict[str, int] = {}
         try:
             for batch in geometry.fit(reading.batches):
                 for stream, table in with_triggers(batch.triggers, batch.side).items():
                     side_rows[stream] = side_rows.get(stream, 0) + rows_of(table)
                 if remember and len(batch.t):
+                    begins = begins if extents else int(batch.t[0])
                     _, first, last = measure_times(batch.t)
                     low, high = int(first), int(last)
                     extents.append((low, high))
@@ -197,9 +211,10 @@ class ForeignRecording(Recording):
         if not events_only:
             self._side_rows = side_rows
         least = min((low for low, _ in extents), default=0)
-        self._scanned = (count, least, max((high for _, high in extents), default=-1) + 1)
+        greatest = max((high for _, high in extents), default=-1)
+        self._scanned = (count, least, greatest + 1, begins)
 
-    def _scan(self) -> tuple[int, int, int]:
+    def _scan(self) -> tuple[int, int, int, int]:
         if self._scanned is None:
             for _ in self._events_batches():
                 pass
@@ -274,6 +289,8 @@ class ForeignRecording(Recording):
         roi: tuple[int, int, int, int] | None,
         polarity: int | None,
         partial: bool,
+        start: int | None = None,
+        stop: int | None = None,
     ) -> Iterator[Events]:
         def choose(events: Events) -> Events:
             return select(events, Selection(roi=roi, polarity=polarity))
@@ -282,8 +299,18 @@ class ForeignRecording(Recording):
             for _ in self._events_batches():
                 pass
         assert self._extents is not None
-        windows = self._window_times(length, step, partial)
+        windows = window_times(*self._span_of(start, stop), length, step, partial)
         yield from streamed.by_time(self.batches(), self._extents, windows, choose)
+
+    def again(self) -> ForeignRecording:
+        """The file opened once more, to be closed: a pass over it does not end one over this."""
+        if self.is_pipe:
+            raise ArgumentError(f"{self.path}: a pipe can be read once only")
+        other = ForeignRecording(
+            self.path, self._options, self._input_format, self.grows, self._drops, self._untrusted
+        )
+        other._scanned, other._extents = self._scanned, self._extents
+        return other
 
     def close(self) -> None:
         if self._stream is not None and self.path != "-":

@@ -31,11 +31,17 @@ class Images(Sequence[Image]):
     ``t`` holds the time of each. Raises CorruptError for one whose sizes do not fit.
     """
 
-    def __init__(self, table: Table, octets: Bytes) -> None:
+    def __init__(self, table: Table, octets: Bytes, ends: NDArray[np.int64] | None = None) -> None:
         self.t: NDArray[np.int64] = table["t"]
         self._table = table
         self._octets = octets
-        self._ends = np.cumsum(table["size"])
+        self._ends = np.cumsum(table["size"]) if ends is None else ends  # of each one's bytes
+
+    def between(self, start: int, stop: int) -> Images:
+        """The images with ``start <= t < stop``; none of them is read."""
+        keep = (self.t >= start) & (self.t < stop)
+        table = {name: column[keep] for name, column in self._table.items()}
+        return Images(table, self._octets, self._ends[keep])
 
     def __len__(self) -> int:
         return len(self.t)

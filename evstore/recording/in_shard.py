@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
 from evstore.recording import streamed
-from evstore.recording.base import Recording
+from evstore.recording.base import Recording, window_times
+from evstore.recording.rows_in_time import RowsInTime
 from evstore.selection import Selection
 from evstore.shard.index import INFERRED, RecordingInfo
 from evstore.shard.reader import BATCH_EVENTS, RecordingReader
@@ -36,6 +37,7 @@ class ShardRecording(Recording):
         self._users = {info.number} if users is None else users
         self._span = self.reader.index.span()
         self._position = 0
+        self._rows_in_time: dict[str, RowsInTime] = {}
 
     @property
     def format(self) -> str:
@@ -59,7 +61,6 @@ class ShardRecording(Recording):
 
     @property
     def t_first(self) -> int:
-        """The first event's time, from which relative times count; 0 where there are none."""
         return self._span[0] if self._span else 0
 
     @property
@@ -93,6 +94,22 @@ class ShardRecording(Recording):
 
     def side(self, stream: str) -> dict[str, NDArray[Any]] | None:
         return self.reader.side(stream)
+
+    def side_between(self, stream: str, start: int, stop: int) -> dict[str, NDArray[Any]] | None:
+        rows = self._rows_in_time.get(stream)
+        if rows is None:
+            places = self.info.side.get(stream)
+            if not places:
+                return None
+
+            reader = self.reader  # not self, which holds this: it would outlive its last use
+
+            def read(first: int, last: int) -> dict[str, NDArray[Any]]:
+                return reader.side(stream, first, last) or {}
+
+            rows = RowsInTime(stream, read, [place[2] for place in places])
+            self._rows_in_time[stream] = rows
+        return rows.between(start, stop)
 
     def side_tables(self, stream: str) -> Iterator[dict[str, NDArray[Any]]]:
         """The same rows, a few megabytes at a time."""
@@ -170,14 +187,19 @@ class ShardRecording(Recording):
         roi: tuple[int, int, int, int] | None,
         polarity: int | None,
         partial: bool,
+        start: int | None = None,
+        stop: int | None = None,
     ) -> Iterator[Events]:
         skips = step > length or roi is not None or polarity is not None  # some chunks, perhaps
         events = self.n_events * step // max(1, self.t_stop - self.t_start)
         if skips or events > BATCH_EVENTS:  # then few are decoded twice
-            yield from super()._windows_by_time(length, step, roi, polarity, partial)
-        else:
-            windows = self._window_times(length, step, partial)
-            yield from streamed.by_time(self.batches(), self.reader.extents(), windows)
+            yield from super()._windows_by_time(length, step, roi, polarity, partial, start, stop)
+            return
+        begin, end = self._span_of(start, stop)
+        chunks = None if start is None and stop is None else self.reader.index.by_time(begin, end)
+        batches = (events for _, events in self.reader.batches(chunks=chunks))
+        windows = window_times(begin, end, length, step, partial)
+        yield from streamed.by_time(batches, self.reader.extents(chunks), windows)
 
     def close(self) -> None:
         self._users.discard(self.info.number)

@@ -1,12 +1,13 @@
 """Side streams selected by their times, and handed out beside events.
 
-A stream is a table of columns; what belongs to a time has a column ``t``. The pixels of ``images``
-lie in ``image_bytes``, one image after the other, and follow them.
+A stream is a table of columns; what belongs to a time has a column ``t``, what lasts from one time
+to another ``t_start`` and ``t_stop``. The pixels of ``images`` lie in ``image_bytes``, one image
+after the other, and follow them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -25,23 +26,64 @@ LARGEST_IMAGE = 1 << 30
 
 Pixels = Callable[[int, int], NDArray[np.uint8]]
 
+_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+
 _PLACE = " place"  # a column beside those of images: where the pixels start
+
+
+def has_times(columns: Container[str]) -> bool:
+    """Whether rows of such columns belong to a time, or to the times from one to another."""
+    return "t" in columns or ("t_start" in columns and "t_stop" in columns)
+
+
+def meets(table: Table, start: int | None, stop: int | None) -> NDArray[np.bool_]:
+    """Which rows belong to the times [start, stop), None being without an end; needs `has_times`.
+
+    Intervals belong to it that share a microsecond with it; an empty one is the instant at its
+    start.
+    """
+    if "t" in table:
+        first = last = table["t"]
+    else:
+        first, ends = table["t_start"], table["t_stop"]
+        last = np.where(ends > first, ends - 1, first)
+    keep = np.ones(len(first), np.bool_)
+    if start is not None:
+        keep &= last >= start
+    if stop is not None:
+        keep &= first < stop
+    if start is not None and stop is not None and start >= stop:
+        keep[:] = False
+    return keep
+
+
+def clipped(table: Table, start: int | None, stop: int | None) -> Table:
+    """The table, its intervals cut to the times [start, stop), which they meet."""
+    if "t" in table or not has_times(table):
+        return table
+    first, last = table["t_start"], table["t_stop"]
+    if start is not None:
+        first = np.maximum(first, min(max(start, _LEAST), _GREATEST))
+    if stop is not None:
+        last = np.minimum(last, min(max(stop, _LEAST), _GREATEST))
+    return {**table, "t_start": first, "t_stop": last}
 
 
 def selected(sides: Sides, selection: Selection) -> Sides:
     """Rows within the times of an absolute selection; streams without any are left out.
 
-    By time only: they have no place, or it means another thing.
+    By time only: they have no place, or it means another thing. Intervals that lie partly within
+    are cut there: a label says nothing of times that are not in the recording.
     """
-    if selection.start is None and selection.stop is None:
+    start, stop = selection.start, selection.stop
+    if start is None and stop is None:
         return {stream: table for stream, table in sides.items() if rows_of(table)}
-    keep = {
-        stream: _within(table["t"], selection) for stream, table in sides.items() if "t" in table
-    }
-    return picked(sides, keep)
+    keep = {name: meets(table, start, stop) for name, table in sides.items() if has_times(table)}
+    found = _picked(sides, keep)
+    return {stream: clipped(table, start, stop) for stream, table in found.items()}
 
 
-def picked(sides: Sides, which: dict[str, NDArray[Any]]) -> Sides:
+def _picked(sides: Sides, which: dict[str, NDArray[Any]]) -> Sides:
     """The rows that masks choose, and the pixels of the images among them."""
     found = {
         stream: {name: column[which[stream]] for name, column in table.items()}
@@ -55,30 +97,29 @@ def picked(sides: Sides, which: dict[str, NDArray[Any]]) -> Sides:
     return found
 
 
-def _within(t: NDArray[Any], selection: Selection) -> NDArray[Any]:
-    keep = np.ones(len(t), np.bool_)
-    if selection.start is not None:
-        keep &= t >= selection.start
-    if selection.stop is not None:
-        keep &= t < selection.stop
-    return keep
-
-
 class InOrder:
     """Side streams handed out beside events, as far as memory should hold them at once.
 
     ``streams`` gives the tables of each stream one after the other, ``pixels`` a range of the
-    images' bytes. Streams without a column ``t`` are left out.
+    images' bytes. Intervals come at their start, cut to the times that are chosen. Streams whose
+    rows have no time are left out; ``left_out`` counts them.
     """
 
     def __init__(self, streams: dict[str, Iterator[Table]], pixels: Pixels, chosen: Selection):
-        given = {name: tables for name, tables in streams.items() if name != IMAGE_BYTES}
-        with_pixels = IMAGE_BYTES in streams
+        with_pixels = IMAGES in streams and IMAGE_BYTES in streams
+        given = {
+            k: tables for k, tables in streams.items() if not (with_pixels and k == IMAGE_BYTES)
+        }
         self._pixels = pixels
         self._rows = {
             name: _Rows(with_places(tables) if name == IMAGES and with_pixels else tables, chosen)
             for name, tables in given.items()
         }
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows without a time that were met so far, by stream."""
+        return {name: rows.left_out for name, rows in self._rows.items() if rows.left_out}
 
     def until(self, t: int | None) -> Iterator[tuple[int | None, Sides]]:
         """The next rows up to time ``t`` (None: all that are left), in pieces.
@@ -112,8 +153,9 @@ class _Rows:
     """The rows of one stream that are still to come."""
 
     def __init__(self, tables: Iterator[Table], chosen: Selection) -> None:
+        self.left_out = 0  # rows that have no time
         self._tables = tables
-        self._chosen = chosen
+        self._start, self._stop = chosen.start, chosen.stop
         self._table: Table = {}
         self._latest = np.empty(0, np.int64)  # the greatest time up to each row
         self._at = 0
@@ -124,12 +166,15 @@ class _Rows:
             table = next(self._tables, None)
             if table is None:
                 return None
-            if "t" not in table:
+            if not has_times(table):
+                self.left_out += rows_of(table)
                 continue
-            kept = _within(table["t"], self._chosen)
-            self._table = {name: column[kept] for name, column in table.items()}
+            kept = meets(table, self._start, self._stop)
+            met = {name: column[kept] for name, column in table.items()}
+            self._table = clipped(met, self._start, self._stop)
+            times = self._table["t" if "t" in table else "t_start"]
             before = self._latest[-1:]
-            self._latest = np.maximum.accumulate(np.append(before, self._table["t"]))[before.size :]
+            self._latest = np.maximum.accumulate(np.append(before, times))[before.size :]
             self._at = 0
         return int(self._latest[-1])
 

@@ -47,6 +47,7 @@ def by_time(
     once no later batch (or window) reaches back to it: time may step back.
     """
     if not extents:
+        yield from (Events.empty() for _ in windows)
         return
     end = max(high for _, high in extents) + 1
     least = [*accumulate((low for low, _ in reversed(extents)), min)][::-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -196,14 +196,16 @@ class RecordingReader:
             chunks = [k for k in chunks if k.n_on < k.count]
         return chunks
 
-    def batches(self, buffers: Events | None = None) -> Iterator[tuple[list[ChunkInfo], Events]]:
-        """All events, a few whole chunks at a time; with ``buffers`` each overwrites the last.
+    def batches(
+        self, buffers: Events | None = None, chunks: Iterable[ChunkInfo] | None = None
+    ) -> Iterator[tuple[list[ChunkInfo], Events]]:
+        """All events, or these chunks', a few whole chunks at a time; ``buffers`` are overwritten.
 
         A batch holds at most BATCH_EVENTS events, or as many as the buffers, which must hold
         the longest chunk (ArgumentError).
         """
         most = BATCH_EVENTS if buffers is None else len(buffers)
-        for group in together(self.index.all(), most):
+        for group in together(self.index.all() if chunks is None else chunks, most):
             words, pieces = self._load(group)
             n = sum(chunk.count for chunk in group)
             if buffers is None:
@@ -215,9 +217,9 @@ class RecordingReader:
             self._decode(words, pieces, group, {"t": out.t, "x": out.x, "y": out.y, "p": out.p})
             yield group, out
 
-    def extents(self) -> list[tuple[int, int]]:
+    def extents(self, chunks: Iterable[ChunkInfo] | None = None) -> list[tuple[int, int]]:
         """Least and greatest time of each of the `batches`, from the index alone."""
-        groups = together(self.index.all(), BATCH_EVENTS)
+        groups = together(self.index.all() if chunks is None else chunks, BATCH_EVENTS)
         return [(min(map(T_MIN, group)), max(map(T_MAX, group))) for group in groups]
 
     def side(

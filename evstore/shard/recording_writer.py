@@ -115,6 +115,8 @@ class RecordingWriter:
         if t_start is None or t_stop is None:
             raise ArgumentError("a label's interval needs both t_start and t_stop")
         values = {"t_start": t_start, "t_stop": t_stop, "class_id": value}
+        if np.any(np.greater(t_start, t_stop)):
+            raise ArgumentError("a label's interval ends before it begins: t_start > t_stop")
         self._append_side("labels", LABELS, values)
 
     def state_resolution(self, resolution: tuple[int, int]) -> None:
