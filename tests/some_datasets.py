@@ -78,7 +78,9 @@ def _write(
     out.write(events)
     t0 = int(events.t[0])
     if intervals:
-        out.label([0, 1, 2], [t0, t0 + 20_000, t0 + 50_000], [t0 + 15_000, t0 + 50_000, t0 + 90_000])
+        out.label(
+            [0, 1, 2], [t0, t0 + 20_000, t0 + 50_000], [t0 + 15_000, t0 + 50_000, t0 + 90_000]
+        )
     if boxes:
         rng = np.random.default_rng(k)
         n = 20

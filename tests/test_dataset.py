@@ -222,9 +222,9 @@ def test_windows_that_cannot_be(made: Made) -> None:
     with pytest.raises(ArgumentError, match="windows are too many"):
         Dataset(far, windows=Windows(duration=1))
     whole = Dataset(far, output="events", windows=Windows(duration=1 << 61, partial=True))
-    assert [len(whole[k][0]) for k in range(len(whole))] == [1, 0, 0, 0, 0, 0, 0, 0][: len(whole)] or (
-        sum(len(whole[k][0]) for k in range(len(whole))) >= 1
-    )
+    assert [len(whole[k][0]) for k in range(len(whole))] == [1, 0, 0, 0, 0, 0, 0, 0][
+        : len(whole)
+    ] or (sum(len(whole[k][0]) for k in range(len(whole))) >= 1)
 
 
 # ---------------------------------------------------------------- frames, straight from chunks
@@ -297,8 +297,10 @@ def test_geometry_moves_events_and_boxes_alike(made: Made) -> None:
         assert there.resolution == (12, 12)
         assert isinstance(placed, Boxes)
         assert placed == geometry.boxes(boxes, RESOLUTION)
+    # The times are those of the recording, not of the events that are left.
     frames = Dataset(made.folder, frames=Frames(bins=4), geometry=geometry)
-    assert np.array_equal(frames[3][0], to_frames(moved[3][0], Frames(bins=4)))
+    wanted = Frames(bins=4, crop=(4, 2, 28, 26), size=(12, 12), flip_x=True)
+    assert np.array_equal(frames[3][0], to_frames(plain[3][0], wanted))
     with pytest.raises(ArgumentError, match="once"):
         Dataset(made.folder, frames=Frames(bins=4, flip_x=True), geometry=geometry)
 
@@ -368,7 +370,7 @@ def test_a_part_that_is_missing_or_there_twice(tmp_path: Path) -> None:
         index_shards(shards_below(tmp_path), tmp_path)
     (tmp_path / "1.gone").rename(tmp_path / "1.evs")
     shutil.copy(tmp_path / "2.evs", tmp_path / "3.evs")
-    with pytest.raises(ArgumentError, match="'long' is in 2.evs and in another shard"):
+    with pytest.raises(ArgumentError, match=r"'long' is in [23]\.evs and in another shard"):
         index_shards(shards_below(tmp_path), tmp_path)
 
 
@@ -426,6 +428,14 @@ def test_a_manifest_without_a_column(tmp_path: Path, column: str) -> None:
 # ---------------------------------------------------------------- shards that go wrong
 
 
+def reads_right_or_not_at_all(made: Made, index: int) -> bool:
+    """What a flipped bit in a shard does: nothing, where it is in another recording's bytes."""
+    try:
+        return Dataset(made.folder, output="events")[index][0] == made.events["train/2"]
+    except evstore.CorruptError as error:
+        return "recording 'train/2'" in str(error)
+
+
 def test_a_shard_that_is_gone_cut_flipped_or_another(tmp_path: Path) -> None:
     made = make_dataset(tmp_path / "a", recordings=4, a_shard=2)
     path = made.folder / "part-1.evs"
@@ -439,12 +449,7 @@ def test_a_shard_that_is_gone_cut_flipped_or_another(tmp_path: Path) -> None:
         Dataset(made.folder)[index]
     for at in range(20, len(whole) - 3000, len(whole) // 40):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        try:
-            found = Dataset(made.folder, output="events")[index][0]
-        except evstore.CorruptError as error:
-            assert "recording 'train/2'" in str(error)
-        else:
-            assert found == made.events["train/2"]  # it was in another recording's bytes
+        assert reads_right_or_not_at_all(made, index)
     other = make_dataset(tmp_path / "b", recordings=4, a_shard=2, count=2000)
     shutil.copy(other.folder / "part-1.evs", path)
     with pytest.raises(CorruptError, match="not the shard that the manifest was made of"):
@@ -516,3 +521,28 @@ def test_a_shard_alone_and_a_list_of_them(made: Made) -> None:
     for k, id in enumerate(two.ids):
         assert two[k][0] == made.events[id]
     assert pickle.loads(pickle.dumps(two))[6][0] == two[6][0]
+
+
+# ---------------------------------------------------------------- groups
+
+
+def test_groups(made: Made) -> None:
+    groups = Dataset(made.folder).groups()
+    assert sorted(groups.names) == [f"g{k}" for k in range(6)]
+    with groups["g1"] as group:
+        assert group.names == ["test/3", "train/2"]
+        start, stop = group.overlap
+        found = group.between(start + 1000, start + 9000)
+        for id, aligned in found.items():
+            t = made.events[id].t
+            assert aligned.events == made.events[id][(t >= start + 1000) & (t < start + 9000)]
+            assert aligned.boxes is not None
+            assert aligned.labels is not None
+            assert aligned.images is None
+        windows = list(group.windows(10_000))
+        assert len(windows) == (stop - start) // 10_000
+    with pytest.raises(ArgumentError, match="no group 'g9'"):
+        groups["g9"]
+    for group in Dataset(made.folder, "train").groups():
+        assert all(name.startswith("train/") for name in group.names)
+        group.close()

@@ -15,6 +15,7 @@ from evstore.datasets.catalogue import Catalogue
 from evstore.datasets.choosing import chosen_rows, of_split
 from evstore.datasets.delivery import Delivery, Window, deliver
 from evstore.datasets.geometry import Geometry
+from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.opening import open_source
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of
@@ -214,21 +215,22 @@ class Dataset:
         return self._catalogue.labels[recording]
 
     def _boxes(self, recording: int, window: Window | None) -> Boxes:
-        found = boxes_of(self._shards, recording, window)
+        found = boxes_of(self._shards, recording, window, self._how.relative)
         if len(found) and not self._how.geometry.is_identity:
             width, height = self._catalogue.resolution[recording].tolist()
             found = self._how.geometry.boxes(found, (width, height) if width else None)
         return found
 
     def _intervals(self, recording: int, window: Window | None) -> Intervals:
-        return intervals_of(self._shards, recording, window)
+        return intervals_of(self._shards, recording, window, self._how.relative)
 
     def class_at(self, index: int) -> int | None:
         """The class whose labelled times cover most of a window; None where none does."""
         recording, window = self._place(index)
         if window is None or not window.by_time:
             raise ArgumentError("the class at a time is asked of windows by time")
-        return class_at(self._intervals(recording, window), window.start, window.stop)
+        met = intervals_of(self._shards, recording, window, relative=False)
+        return class_at(met, window.start, window.stop)
 
     # ------------------------------------------------------------------ what samples are
 
@@ -312,6 +314,13 @@ class Dataset:
         if len(chosen) and not (-count <= chosen.min() and chosen.max() < count):
             raise IndexError(f"samples {chosen.min()}..{chosen.max()} of {count}")
         return self._at(np.where(chosen < 0, chosen + count, chosen))
+
+    def groups(self) -> Groups:
+        """The recordings by group, sensors on one clock: ``groups()[0].between(t0, t1)``.
+
+        Each is opened when it is asked for, and closed by its ``with`` or `close`.
+        """
+        return Groups(self._shards, np.unique(self._of_samples))
 
     def _at(self, which: NDArray[np.int64]) -> Dataset:
         """The samples of these numbers; the open shards are shared."""

@@ -15,17 +15,28 @@ from evstore.datasets.labels import (
 TARGETS = ("auto", "label", "boxes", "intervals", "none")
 
 
-def boxes_of(shards: Shards, recording: int, window: Window | None) -> Boxes:
-    """The boxes of a window by time, or of all the recording."""
+def boxes_of(shards: Shards, recording: int, window: Window | None, relative: bool) -> Boxes:
+    """The boxes of a window by time, or of all the recording.
+
+    ``relative``: their times count from the recording's first event.
+    """
     found = boxes_from_side(shards.table(recording, "boxes"))
-    if window is None or not window.by_time:
-        return found
-    return within(found, window.start, window.stop)
+    if window is not None and window.by_time:
+        found = within(found, window.start, window.stop)
+    if relative and len(found):
+        by = shards.catalogue.t_first[recording]
+        found = Boxes(**{**found.columns(), "t": found.t - by})
+    return found
 
 
-def intervals_of(shards: Shards, recording: int, window: Window | None) -> Intervals:
+def intervals_of(
+    shards: Shards, recording: int, window: Window | None, relative: bool
+) -> Intervals:
     """The labelled times that meet a window by time, cut to it, or all of the recording's."""
     found = intervals_from_side(shards.table(recording, "labels"))
-    if window is None or not window.by_time:
-        return found
-    return within(found, window.start, window.stop, clip=True)
+    if window is not None and window.by_time:
+        found = within(found, window.start, window.stop, clip=True)
+    if relative and len(found):
+        by = shards.catalogue.t_first[recording]
+        found = Intervals(found.t_start - by, found.t_stop - by, found.class_id)
+    return found

@@ -73,12 +73,13 @@ class Windows:
             return self._by_labels(catalogue, recordings)
         if self.count is not None:
             length = catalogue.events[recordings]
+            some = np.flatnonzero(length)
+            first, last = np.zeros(len(some), np.int64), length[some] - 1
             which, start, stop = _cut(
-                np.zeros(len(length), np.int64), length.astype(np.uint64),
-                self.count, self.stride or self.count, self.partial,
-            )  # fmt: skip
-            stop = np.minimum(stop, length[which])
-            return Plan(recordings[which], start, stop, False, None)
+                first, last, self.count, self.stride or self.count, self.partial
+            )
+            stop = np.minimum(stop, length[some][which])
+            return Plan(recordings[some][which], start, stop, False, None)
         some = recordings[catalogue.events[recordings] > 0]
         which, start, stop = self._by_time(catalogue.t_min[some], catalogue.t_max[some])
         return Plan(some[which], start, stop, True, None)
@@ -87,8 +88,7 @@ class Windows:
         self, first: NDArray[np.int64], last: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         assert self.duration is not None
-        span = last.view(np.uint64) - first.view(np.uint64) + np.uint64(1)
-        return _cut(first, span, self.duration, self.stride or self.duration, self.partial)
+        return _cut(first, last, self.duration, self.stride or self.duration, self.partial)
 
     def _by_labels(self, catalogue: Catalogue, recordings: NDArray[np.int64]) -> Plan:
         intervals = catalogue.intervals
@@ -109,24 +109,23 @@ class Windows:
 
 
 def _cut(
-    first: NDArray[np.int64], span: NDArray[np.uint64], length: int, stride: int, partial: bool
+    first: NDArray[np.int64], last: NDArray[np.int64], length: int, stride: int, partial: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Stretches of ``length``, ``stride`` apart, in spans that start at ``first``.
+    """Stretches of ``length``, ``stride`` apart, from ``first`` to ``last``, which is inside.
 
-    Returns which span each is in, where it starts and where it stops.
+    Returns which pair each is of, where it starts and where it stops.
     """
-    step = np.uint64(stride)
-    if partial:
-        count = span // step + (span % step != 0)
-    else:
-        room = np.where(span >= np.uint64(length), span - np.uint64(length), np.uint64(0))
-        count = (room // step + np.uint64(1)) * (span >= np.uint64(length))
-    total = float(count.sum(dtype=float))
+    # Apart by more than an int64 holds, perhaps, but never by more than a uint64 does.
+    apart = np.ascontiguousarray(last).view(np.uint64) - np.ascontiguousarray(first).view(np.uint64)
+    step, least = np.uint64(stride), np.uint64(0 if partial else length - 1)
+    fits = apart >= least
+    further = np.where(fits, apart - least, np.uint64(0)) // step  # besides the first one
+    total = float(further.sum(dtype=float)) + int(fits.sum())
     if total > MOST_WINDOWS:
         raise ArgumentError(
             f"{total:.3g} windows are too many: a stride of {stride} is short for these recordings"
         )
-    counts = count.astype(np.int64)
+    counts = further.astype(np.int64) + fits
     which = np.repeat(np.arange(len(first)), counts)
     number = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     start = first[which] + number * stride

@@ -20,6 +20,7 @@ from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
 from evstore.recording.opening import open_all, split_address
+from evstore.recording.sides import clipped, meets
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
@@ -163,31 +164,23 @@ def _naming(
 
 
 def _tables(item: Item, job: PackJob) -> dict[str, dict[str, Any]]:
-    """Side streams of the tables of labels that lie beside a source."""
+    """Side streams of the tables of labels that lie beside a source, of the part that is packed."""
+    from evstore.datasets.labels import to_side
     from evstore.formats.label_tables import read_boxes, read_intervals
 
     found: dict[str, dict[str, Any]] = {}
     if item.intervals is not None:
         table = dict(read_intervals(item.intervals))
         table["class_id"] = table["class_id"] - job.first_class
-        found["labels"] = _within(table, "t_stop", "t_start", item)
+        found["labels"] = to_side(table)
     if item.boxes is not None:
-        from evstore.datasets.labels import to_side
-
-        found["boxes"] = _within(to_side(read_boxes(item.boxes)), "t", "t", item)
+        found["boxes"] = to_side(read_boxes(item.boxes))
+    start, stop = item.start, item.stop
+    for stream, table in found.items():
+        keep = meets(table, start, stop)
+        rows = {name: column[keep] for name, column in table.items()}
+        found[stream] = clipped(rows, start, stop) if stream == "labels" else rows
     return found
-
-
-def _within(table: dict[str, Any], ends: str, starts: str, item: Item) -> dict[str, Any]:
-    """Rows that reach into the part of the source that is packed."""
-    keep = slice(None)
-    if item.start is not None:
-        keep = table[ends] > item.start if ends != starts else table[ends] >= item.start
-        table = {name: column[keep] for name, column in table.items()}
-    if item.stop is not None:
-        keep = table[starts] < item.stop
-        table = {name: column[keep] for name, column in table.items()}
-    return table
 
 
 def _append(writer: RecordingWriter, sides: dict[str, dict[str, Any]]) -> None:
