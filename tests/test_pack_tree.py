@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evstore
@@ -236,3 +236,46 @@ def test_walk_reads_names_as_they_are(tmp_path: Path) -> None:
     for name in names:
         put(tmp_path / name)
     assert walk(tmp_path).files == ["9.bin", "10.bin", "deep/2.bin", "deep/er/1.bin", "ä b.bin"]
+
+
+FOLDERS = st.sampled_from(["Train", "TEST", "val", "cat", "dog", "2", "10"])
+PLACES = st.lists(
+    st.tuples(st.lists(FOLDERS, max_size=3), st.sampled_from(["1", "2"])),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda place: (tuple(place[0]), place[1]),
+)
+
+
+@settings(max_examples=60)
+@given(PLACES)
+def test_any_tree_as_told_in_words(
+    tmp_path_factory: pytest.TempPathFactory, places: list[tuple[list[str], str]]
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    for folders, name in places:
+        put(root.joinpath(*folders, f"{name}.bin"), bin40())
+    found = find_tree(root)
+    assert not found.orphans
+    names = {"Train": "train", "TEST": "test", "val": "val"}
+    tops = {folders[0] for folders, _ in places if folders}
+    direct = {folders[0] for folders, _ in places if len(folders) == 1}
+    splits = {top for top in tops if top in names}
+    if len(splits) == 1 and splits <= direct and len(direct - set(names)) >= 2:
+        splits = set()
+    expected = {}
+    for folders, name in places:
+        split = names[folders[0]] if folders and folders[0] in splits else None
+        holders = folders[1:] if split else folders
+        expected["/".join([*folders, name])] = (split, holders)
+    labels = {}
+    for id, (_, holders) in expected.items():
+        same = {other[-1] for _, other in expected.values() if len(other) == len(holders) > 0}
+        labels[id] = holders[-1] if len(same) > 1 else None
+    assert {item.id: item.split for item in found.items} == {k: v[0] for k, v in expected.items()}
+    given = {
+        item.id: None if item.label is None else (found.classes or [])[item.label]
+        for item in found.items
+    }
+    assert given == labels
+    assert set(found.classes or []) == {label for label in labels.values() if label is not None}

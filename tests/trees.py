@@ -43,12 +43,12 @@ def aedat3(events: Iterable[Event] = EVENTS) -> bytes:
     return head + struct.pack("<hhiiiiii", 1, 1, 8, 4, 0, *[len(rows)] * 3) + b"".join(rows)
 
 
-def converted(path: Path, resolution: tuple[int, int], **options: str) -> Path:
-    """The events in the format that the path's suffix says, or the options."""
+def converted(path: Path, resolution: tuple[int, int]) -> Path:
+    """The events in the format that the path's suffix says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shard = path.with_name(path.name + ".evs")
     evstore.save(shard, made(resolution))
-    evstore.convert(shard, path, **options)
+    evstore.convert(shard, path)
     shard.unlink()
     return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from evstore.datasets.packing.list_rows import Rows, read_rows
 from evstore.datasets.packing.tree import unique
 from evstore.datasets.packing.walking import below, natural
 from evstore.errors import ArgumentError
-from evstore.recording.opening import split_address
+from evstore.recording.opening import is_shard, split_address
 
 #: What the column of files may be called; the first one that is there.
 PATHS = ("path", "file", "source")
@@ -24,7 +24,7 @@ MEANT = ("id", "split", "label", "group", "start", "stop", "intervals", "boxes")
 TEXTS = (*PATHS, "id", "split", "group", "intervals", "boxes")
 
 
-def find_table(path: str | os.PathLike[str]) -> Found:
+def find_table(path: str | os.PathLike[str], reading: Mapping[str, Any] | None = None) -> Found:
     """The recordings that a CSV or Parquet list names.
 
     A column ``path`` (or ``file``, or ``source``) names the file, or ``file#recording``, from the
@@ -33,7 +33,8 @@ def find_table(path: str | os.PathLike[str]) -> Found:
     microseconds, ``intervals`` and ``boxes`` name tables of labels. A ``label`` that is text
     becomes its place among the sorted classes; whole numbers and others stay. What else there is
     goes to `Item.columns`: in CSV, a column is of whole numbers or of floats where all of its
-    cells are, and of text else; an empty cell is None.
+    cells are, and of text else; an empty cell is None. ``reading``: arguments of `evstore.open`,
+    for all files but shards.
 
     Files that are not there are orphans, with the line that names them; so is a recording whose
     intervals or boxes are not there. Raises ArgumentError for a list without paths, of unknown
@@ -59,6 +60,9 @@ def find_table(path: str | os.PathLike[str]) -> Found:
         if not missing:
             entries.append(_entry(rows, k, source, labels[k], extra, folder))
     _name(rows, entries, folder)
+    for entry in entries if reading else ():
+        if not is_shard(split_address(entry.source)[0]):
+            entry.said["reading"] = dict(reading or {})
     if not entries:
         some = "; ".join(f"{path}: {why}" for path, why in orphans[:3])
         raise ArgumentError(
