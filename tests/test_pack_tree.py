@@ -170,6 +170,17 @@ def test_sensors_of_a_file_are_a_group(tmp_path: Path) -> None:
             assert len(rec[:]) == rec.n_events
 
 
+def test_names_with_the_mark_of_an_address(tmp_path: Path) -> None:
+    vectors = Path(__file__).parent.parent / "formats" / "aedat3" / "vectors"
+    put(tmp_path / "#1" / "a#b.aedat", (vectors / "two_sources.aedat").read_bytes())
+    put(tmp_path / "#1" / "c#d.bin", bin40())
+    items = find_tree(tmp_path).items
+    assert [item.id for item in items] == ["#1/a#b/source0", "#1/a#b/source1", "#1/c#d"]
+    for item in items:
+        with evstore.open(item.source, **item.reading) as rec:
+            assert len(rec[:])
+
+
 def test_links(tmp_path: Path) -> None:
     root, other = tmp_path / "root", tmp_path / "other"
     put(other / "a" / "1.bin", bin40())

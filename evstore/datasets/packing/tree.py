@@ -46,17 +46,14 @@ def find_tree(root: str | os.PathLike[str], reading: Mapping[str, Any] | None = 
     ids = unique([place.stem for place in places], [place.whole for place in places])
     items = []
     for place, id, label in zip(places, ids, labels, strict=True):
-        path = os.path.join(top, *place.path.split("/"))
-        items.append(
-            Item(
-                path if place.stream is None else f"{path}#{place.stream}",
-                id,
-                place.split,
-                label,
-                group=id.removesuffix(f"/{place.stream}") if place.inside.group else None,
-                reading={} if place.inside.shard else said,
-            )
-        )
+        source = os.path.join(top, *place.path.split("/"))
+        arguments = {} if place.inside.shard else said
+        if place.stream is not None and "#" in source:
+            arguments = arguments | {"recording": place.stream}  # no address would be clear
+        elif place.stream is not None:
+            source += f"#{place.stream}"
+        group = id.removesuffix(f"/{place.stream}") if place.inside.group else None
+        items.append(Item(source, id, place.split, label, group, reading=arguments))
     return Found(items, classes, orphans=orphans)
 
 
