@@ -1,8 +1,9 @@
 """Labels that stand in files of their own: boxes of objects, intervals of classes.
 
 Boxes: Prophesee's ``*_bbox.npy`` (Gen1 and 1 Mpx Automotive Detection,
-https://docs.prophesee.ai/stable/datasets.html) and the ``tracks.npy`` of DSEC detection
-(https://dsec.ifi.uzh.ch). Intervals: the ``*_labels.csv`` of DVS128 Gesture
+https://docs.prophesee.ai/stable/datasets.html), the ``tracks.npy`` of DSEC detection
+(https://dsec.ifi.uzh.ch) and the annotations of N-Caltech101 (label_outlines.py). Intervals: the
+``*_labels.csv`` of DVS128 Gesture
 (https://research.ibm.com/publications/a-low-power-fully-event-based-gesture-recognition-system).
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError, FormatError, TruncatedError
+from evstore.formats.label_outlines import read_outline
 from evstore.formats.npy_header import Header, read_header
 
 #: What the columns of boxes are called here, and in files of either age.
@@ -50,11 +52,14 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
     t in microseconds, class and track as int64; x, y (the top left corner), w and h as the floats
     that the file has. Other fields that are numbers come under their own names. Nothing is ever
-    unpickled. Raises FormatError for what is no table of boxes, TruncatedError for a cut one.
+    unpickled. A ``.bin`` file is an annotation of N-Caltech101: one box, as `read_outline` gives
+    it. Raises FormatError for what is no table of boxes, TruncatedError for a cut one.
     """
     try:
         with Path(path).open("rb") as stream:
-            return _boxes(stream, os.fstat(stream.fileno()).st_size)
+            size = os.fstat(stream.fileno()).st_size
+            is_outline = os.fspath(path).lower().endswith(".bin")
+            return read_outline(stream, size) if is_outline else _boxes(stream, size)
     except FormatError as error:
         raise error.at(path) from None
 
