@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events
 from evstore.frames.spec import check_resolution
 
 #: Fields that kernels read where they lie, by the type they are read as. A negative coordinate is
@@ -40,6 +40,23 @@ class Columns(NamedTuple):
             return 0, 0
         least, greatest = extent(self.t)
         return int(least), int(greatest) + 1
+
+    @property
+    def together(self) -> bool:
+        """Whether the values of each column follow each other in memory."""
+        return all(column.flags.c_contiguous for column in (self.t, self.x, self.y, self.p))
+
+    def copied(self) -> Columns:
+        """The same, together."""
+        one = np.ascontiguousarray
+        return Columns(one(self.t), one(self.x), one(self.y), one(self.p), self.resolution)
+
+
+def piece() -> Any:
+    """Room for `column_kernels.unpack`."""
+    from evstore.frames.column_kernels import PIECE, Piece
+
+    return Piece(*(np.empty(PIECE, dtype) for dtype in COLUMN_DTYPES.values()))
 
 
 def is_tensors(events: Any) -> bool:

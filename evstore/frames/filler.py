@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
+from evstore.events import COLUMN_DTYPES
+from evstore.frames.columns import piece
 from evstore.frames.faults import full, wrong_events
 from evstore.frames.output import output
 from evstore.frames.spec import CHANNELS, Frames, check_resolution
 
+DTYPES = list(COLUMN_DTYPES.values())
 FIRST_TIME = -(1 << 63)
 PIECE = 65_536  # values converted at once: they stay in the cache
 
@@ -36,7 +39,16 @@ class Filler:
     [[[[0, 0]], [[1, 1]]], [[[0, 1]], [[0, 0]]]]
     """
 
-    __slots__ = ("_fill", "_finished", "_frames", "_next", "_plan", "resolution", "spec")
+    __slots__ = (
+        "_fill",
+        "_fill_apart",
+        "_finished",
+        "_frames",
+        "_next",
+        "_plan",
+        "resolution",
+        "spec",
+    )
 
     def __init__(
         self,
@@ -56,7 +68,7 @@ class Filler:
         self._frames = output(shape, np.dtype(spec.dtype), out)
         self._next = 0
         self._finished = False
-        self._fill = kernels.fill
+        self._fill, self._fill_apart = kernels.fill, kernels.fill_apart
         content = kernels.BINARY if spec.binary else kernels.COUNTED
         map_x, map_y = spec.maps(self.resolution)
         plane = shape[2] * shape[3]
@@ -94,14 +106,20 @@ class Filler:
         polarity other than 0 and 1, and a number that the dtype does not hold; the frames are then
         of no use.
         """
+        columns = t, x, y, p
         if not t.size == x.size == y.size == p.size:
+            raise ArgumentError(f"columns must be of equal length, got {[a.size for a in columns]}")
+        if [column.dtype for column in columns] != DTYPES:
             raise ArgumentError(
-                f"columns must be of equal length, got {[a.size for a in (t, x, y, p)]}"
+                f"columns must be int64, uint16, uint16, uint8, got {[a.dtype for a in columns]}"
             )
         if self._finished:
             raise ArgumentError("the result has been taken: make a new Filler")
         first = self._next if first_event is None else first_event
-        wrong = self._fill(t, x, y, p, first, self._plan)
+        if all(column.flags.c_contiguous for column in columns):
+            wrong = self._fill(t, x, y, p, first, self._plan)
+        else:
+            wrong = self._fill_apart(t, x, y, p, first, self._plan, piece())
         if wrong:
             raise wrong_events(x, y, p, self.resolution)
         self._next = first + t.size

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evstore.frames.column_kernels import PIECE as APART
+from evstore.frames.column_kernels import unpack
 from evstore.jit import kernel
 
 # What a pixel holds.
@@ -263,4 +265,17 @@ def fill(t: Any, x: Any, y: Any, p: Any, first: int, plan: Any) -> Any:
             fill_times(t[start:stop], some_x, some_y, some_p, plan)
         else:
             fill_numbers(some_x, some_y, some_p, first + start, plan)
+    return RIGHT
+
+
+@kernel
+def fill_apart(t: Any, x: Any, y: Any, p: Any, first: int, plan: Any, piece: Any) -> Any:
+    """The same of columns that lie apart."""
+    for start in range(0, t.size, APART):
+        stop = min(start + APART, t.size)
+        unpack(t[start:stop], x[start:stop], y[start:stop], p[start:stop], piece)
+        n = stop - start
+        found = fill(piece.t[:n], piece.x[:n], piece.y[:n], piece.p[:n], first + start, plan)
+        if found != RIGHT:
+            return found
     return RIGHT

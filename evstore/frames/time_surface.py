@@ -50,9 +50,10 @@ def to_time_surface(
     starts, stops = Frames(duration=duration).edges(*columns.extent(), columns.t.size)
     t, x, y, p, (width, height) = _in_order(columns)
     surfaces = output((len(starts), 2, height, width), wanted, out)
-    state = np.zeros(2 * width * height, np.float64)
+    bits = f"i{wanted.itemsize}"
+    decay = _decay(2 * width * height, wanted, duration, float(tau))
     wrong = kernels.surfaces(
-        t, x, y, p, stops, state, surfaces.reshape(-1), width, height, float(duration), float(tau)
+        t, x, y, p, stops, decay, surfaces.reshape(-1).view(bits), width, height, float(duration)
     )
     if wrong:
         raise wrong_events(x, y, p, columns.resolution)
@@ -112,6 +113,19 @@ def to_averaged_time_surface(
         decay == "exp",
     )  # fmt: skip
     return made.astype(np.float32)
+
+
+def _decay(size: int, dtype: np.dtype[Any], duration: int, tau: float) -> Any:
+    from evstore.frames import time_kernels as kernels
+
+    piece = np.empty(kernels.PIECE, dtype)
+    fine, coarse = (
+        np.empty(kernels.FINE),
+        np.empty(min(duration // kernels.FINE + 1, kernels.COARSE)),
+    )
+    kernels.decay_tables(tau, fine, coarse)
+    state = np.zeros(size)
+    return kernels.Decay(state, fine, coarse, piece, piece.view(f"i{dtype.itemsize}"), tau)
 
 
 def _in_order(columns: Columns) -> Columns:

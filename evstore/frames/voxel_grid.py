@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from evstore.errors import ArgumentError
-from evstore.frames.columns import columns_of, is_tensors
+from evstore.frames.columns import Columns, columns_of, is_tensors, piece
 from evstore.frames.faults import wrong_events
 from evstore.frames.output import output
 
@@ -53,15 +53,35 @@ def to_voxel_grid(
         from evstore.frames import tensors
 
         return tensors.voxel_grid(events, bins, scale, resolution, wanted, out)
-    from evstore.frames.voxel_kernels import fill
-
     columns = columns_of(events, resolution)
-    t, x, y, p, (width, height) = columns
+    width, height = columns.resolution
     grid = output((bins, 1, height, width), wanted, out)
-    grid.fill(0)
-    t_start, t_stop = columns.extent()
-    span = float(max(1, t_stop - 1 - t_start))
-    wrong = fill(t, x, y, p, grid.reshape(-1), bins, width, height, t_start, scale, span)
+    wrong = _fill(columns, grid, scale)
     if wrong:
-        raise wrong_events(x, y, p, columns.resolution)
+        raise wrong_events(columns.x, columns.y, columns.p, columns.resolution)
     return grid
+
+
+def _fill(columns: Columns, made: NDArray[Any], scale: float) -> int:
+    from evstore.frames import voxel_kernels as kernels
+    from evstore.frames.column_kernels import PIECE
+
+    t, x, y, p, (width, height) = columns
+    made.fill(0)
+    # Columns that lie apart are read once: that times do not step back is seen on the way.
+    guess = not columns.together and t[0] <= t[-1]
+    least, stop = (int(t[0]), int(t[-1]) + 1) if guess else columns.extent()
+    grid = kernels.Grid(
+        cells=made.reshape(-1),
+        parts=np.empty(PIECE),
+        places=np.empty(PIECE, np.int64),
+        width=width,
+        height=height,
+        least=least,
+        scale=scale,
+        span=float(max(1, stop - 1 - least)),
+    )
+    if not guess:
+        return int(kernels.fill(t, x, y, p, grid))
+    wrong = int(kernels.fill_apart(t, x, y, p, grid, piece()))
+    return _fill(columns.copied(), made, scale) if wrong == kernels.STEPS_BACK else wrong
