@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from evstore.events import Events
+    from evstore.frames import Frames, to_frames
     from evstore.recording.base import Recording
     from evstore.recording.opening import open, open_all
     from evstore.recording.saving import Output, create, save
@@ -41,6 +42,7 @@ _HOMES = {
     "Events": "evstore.events",
     "EvstoreError": "evstore.errors",
     "FormatError": "evstore.errors",
+    "Frames": "evstore.frames",
     "MissingDependencyError": "evstore.errors",
     "Output": "evstore.recording.saving",
     "Recording": "evstore.recording.base",
@@ -55,6 +57,7 @@ _HOMES = {
     "recover": "evstore.recovery",
     "save": "evstore.recording.saving",
     "simulate": "evstore.synth",
+    "to_frames": "evstore.frames",
     "verify": "evstore.shard.verify:verify_shard",
 }
 
@@ -64,6 +67,7 @@ __all__ = [
     "Events",
     "EvstoreError",
     "FormatError",
+    "Frames",
     "MissingDependencyError",
     "Output",
     "Recording",
@@ -79,6 +83,7 @@ __all__ = [
     "recover",
     "save",
     "simulate",
+    "to_frames",
     "verify",
 ]
 

@@ -1,0 +1,151 @@
+"""Frames that are filled batch by batch: of a chunk's events as soon as they are decoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import COLUMN_DTYPES
+from evstore.frames.columns import piece
+from evstore.frames.faults import full, wrong_events
+from evstore.frames.output import output
+from evstore.frames.spec import CHANNELS, Frames, check_resolution
+
+DTYPES = list(COLUMN_DTYPES.values())
+FIRST_TIME = -(1 << 63)
+PIECE = 65_536  # values converted at once: they stay in the cache
+
+
+class Filler:
+    """Frames as ``spec`` says, of events that come in batches.
+
+    ``resolution`` is the sensor's (width, height); ``t_start`` the least time of all events that
+    will come, ``t_stop`` the greatest plus one and ``n_events`` their number, as a Recording has
+    them. ``out`` is what to fill, a C-contiguous array of the spec's dtype and of the shape
+    (frames, channels, height, width); what is in it does not matter. How events are cut into
+    batches does not change the result.
+
+    Raises ArgumentError for an ``out`` that does not fit, and whatever `Frames.edges` does.
+
+    >>> from evstore.events import Events
+    >>> events = Events([0, 5, 12, 20], [0, 1, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1])
+    >>> filler = Filler(Frames(duration=10), (2, 1), t_start=0, t_stop=21, n_events=4)
+    >>> for k in range(4):
+    ...     filler.add(events.t[k:], events.x[k:], events.y[k:], events.p[k:]) if k == 0 else None
+    >>> filler.result().tolist()
+    [[[[0, 0]], [[1, 1]]], [[[0, 1]], [[0, 0]]]]
+    """
+
+    __slots__ = (
+        "_fill",
+        "_fill_apart",
+        "_finished",
+        "_frames",
+        "_next",
+        "_plan",
+        "resolution",
+        "spec",
+    )
+
+    def __init__(
+        self,
+        spec: Frames,
+        resolution: tuple[int, int],
+        t_start: int,
+        t_stop: int,
+        n_events: int,
+        out: NDArray[Any] | None = None,
+    ) -> None:
+        from evstore.frames import histogram_kernels as kernels
+
+        self.spec = spec
+        self.resolution = width, height = check_resolution(resolution)
+        starts, stops = spec.edges(t_start, t_stop, n_events)
+        shape = spec.shape(self.resolution, len(starts))
+        self._frames = output(shape, np.dtype(spec.dtype), out)
+        self._next = 0
+        self._finished = False
+        self._fill, self._fill_apart = kernels.fill, kernels.fill_apart
+        content = kernels.BINARY if spec.binary else kernels.COUNTED
+        map_x, map_y = spec.maps(self.resolution)
+        plane = shape[2] * shape[3]
+        self._plan = kernels.Plan(
+            cells=self._frames.reshape(-1).view(spec.holds.counted),
+            starts=starts,
+            stops=stops,
+            map_x=map_x,
+            map_y=map_y,
+            state=np.array([0, -1, FIRST_TIME, 0], np.int64),
+            by_time=int(spec.by_time),
+            mapped=int(not spec.keeps_places(self.resolution)),
+            content=kernels.SIGNED if spec.kind == "signed" else content,
+            width=width,
+            height=height,
+            row=shape[3],
+            size=shape[1] * plane,
+            plane=plane if CHANNELS[spec.kind] == 2 else 0,
+            least=spec.holds.least,
+            greatest=spec.holds.greatest,
+        )
+
+    def add(
+        self,
+        t: NDArray[np.int64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        p: NDArray[np.uint8],
+        first_event: int | None = None,
+    ) -> None:
+        """Add consecutive events: columns of one length, with the dtypes of Events.
+
+        ``first_event`` is the number of the first one, counted from the first of all; None: they
+        follow those added before. Raises ArgumentError for an event outside the resolution, a
+        polarity other than 0 and 1, and a number that the dtype does not hold; the frames are then
+        of no use.
+        """
+        columns = t, x, y, p
+        if not t.size == x.size == y.size == p.size:
+            raise ArgumentError(f"columns must be of equal length, got {[a.size for a in columns]}")
+        if [column.dtype for column in columns] != DTYPES:
+            raise ArgumentError(
+                f"columns must be int64, uint16, uint16, uint8, got {[a.dtype for a in columns]}"
+            )
+        if self._finished:
+            raise ArgumentError("the result has been taken: make a new Filler")
+        first = self._next if first_event is None else first_event
+        if all(column.flags.c_contiguous for column in columns):
+            wrong = self._fill(t, x, y, p, first, self._plan)
+        else:
+            wrong = self._fill_apart(t, x, y, p, first, self._plan, piece())
+        if wrong:
+            raise wrong_events(x, y, p, self.resolution)
+        self._next = first + t.size
+        if self._plan.state[1] >= 0 and self.spec.overflow == "raise":
+            raise full(self.spec, self._frames.shape, int(self._plan.state[1]))
+
+    @property
+    def stepped_back(self) -> bool:
+        """Whether a time was before the one in front of it; known of frames of time only."""
+        return bool(self._plan.state[3])
+
+    def result(self) -> NDArray[Any]:
+        """The frames: (frames, channels, height, width). No event can be added after it."""
+        if not self._finished:
+            from evstore.frames.histogram_kernels import CLEARED
+
+            cleared = int(self._plan.state[CLEARED])
+            self._frames[cleared:] = 0
+            if self.spec.holds.counted != self.spec.dtype:
+                self._convert(self._plan.cells[: cleared * self._plan.size])
+            self._finished = True
+        return self._frames
+
+    def _convert(self, counted: NDArray[Any]) -> None:
+        """What was counted as integers becomes the dtype wanted, where it lies."""
+        made = self._frames.reshape(-1)
+        for start in range(0, counted.size, PIECE):
+            some = counted[start : start + PIECE]
+            made[start : start + some.size] = some.astype(made.dtype)
