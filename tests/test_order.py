@@ -284,6 +284,11 @@ def test_ranks_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rank_and_world() == (3, 4)
     assert rank_and_world(1, 2) == (1, 2)
     assert BatchOrder(range(16), 2).global_batch == 8
+    distributed = pytest.importorskip("torch.distributed")
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 3)
+    assert rank_and_world() == (1, 3)
 
 
 class Sharded:

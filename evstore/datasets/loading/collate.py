@@ -6,6 +6,7 @@ are spawned need. No value changes its type on the way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,7 +42,8 @@ def pad_collate(
     Frames, numpy arrays or tensors whose first axis is time, ``(T, ...)``, become a tensor of the
     same dtype, ``(B, T, ...)`` or with ``batch_first=False`` ``(T, B, ...)``; T is the longest of
     them, and zeros follow the shorter ones. ``sparse=True`` gives the same as a coalesced COO
-    tensor (indices int64), made without the dense one.
+    tensor (indices int64), made without the dense one. (torch 2.13 itself warns, once, that it
+    checks no indices, where such a tensor comes from a worker process.)
 
     Events, structured arrays or `Events`, are laid one sample after the other: a tensor a field
     with that field's dtype, and ``batch``, int64, the sample that each event is of.
@@ -134,13 +136,26 @@ def _dense(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Tens
     numpy = isinstance(data[0], np.ndarray)
     dtype = _tensor(np.empty(0, data[0].dtype)).dtype if numpy else data[0].dtype
     shape = (max(lengths), len(data)) if not batch_first else (len(data), max(lengths))
-    out = _torch().empty(shape + tuple(data[0].shape[1:]), dtype=dtype)
+    out = _empty(shape + tuple(data[0].shape[1:]), dtype)
     rows = out if batch_first else out.transpose(0, 1)
     rows = rows.numpy() if numpy else rows
     for row, part, length in zip(rows, data, lengths, strict=True):
         row[:length] = part
         row[length:] = 0
     return out
+
+
+def _empty(shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
+    """A tensor that is not set; in a worker, in the memory through which it will be handed over.
+
+    As torch's own collation does: else the whole batch would be copied there once more.
+    """
+    torch = _torch()
+    new_shared = getattr(torch.UntypedStorage, "_new_shared", None)
+    if torch.utils.data.get_worker_info() is None or new_shared is None:
+        return torch.empty(shape, dtype=dtype)
+    storage = new_shared(math.prod(shape) * dtype.itemsize)
+    return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
 
 
 def _sparse(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Tensor:
@@ -159,7 +174,8 @@ def _sparse(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Ten
         order = torch.argsort(at[0], stable=True)
         at, value = at[:, order], value[order]
     size = leading + tuple(data[0].shape[1:])
-    return torch.sparse_coo_tensor(at, value, size, is_coalesced=True)
+    # Not checked: the entries are in order and within the size, as they were made
+    return torch.sparse_coo_tensor(at, value, size, is_coalesced=True, check_invariants=False)
 
 
 def _events_batch(data: list[Any], targets: torch.Tensor | list[Any]) -> Batch:

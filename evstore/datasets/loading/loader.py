@@ -14,10 +14,12 @@ from evstore.datasets.loading.reading import Delivered, Reading, Skipped, sample
 from evstore.datasets.loading.sampler import BatchOrder
 from evstore.datasets.loading.workers import (
     Tickets,
-    WorkerKilledError,
+    dead_workers,
+    end_workers,
     next_delivered,
     read_in_threads,
     torch_loader,
+    watch_workers,
 )
 from evstore.errors import ArgumentError
 
@@ -56,8 +58,9 @@ class Loader:
     that may be read by several) read ``prefetch_factor`` batches each ahead: fewer where that is
     more than ``prefetch_bytes``; `prefetch` says what became of it. ``collate`` makes a batch of a
     list of samples; it must pickle unless workers are forked. Further options are those of torch's
-    DataLoader. Workers start with random generators (of Python, numpy and torch) seeded by the
-    seed, the place in the epoch and the rank; those of this process are left alone.
+    DataLoader, and do nothing where there are no workers. Workers start with random generators (of
+    Python, numpy and torch) seeded by the seed, the place in the epoch and the rank; those of this
+    process are left alone.
 
     ``on_error="raise"``: an error names the sample. ``"skip"``: where one cannot be read
     (FormatError, OSError), another is, drawn by the seed, epoch and position alone; `skipped`
@@ -105,7 +108,7 @@ class Loader:
             rank=rank,
             world=world,
         )
-        _check(num_workers, workers, prefetch_factor, prefetch_bytes, on_error, pin_memory)
+        _check(num_workers, workers, prefetch_factor, prefetch_bytes, on_error, pin_memory, timeout)
         self.dataset = dataset
         self.batches_done = 0
         #: What could not be read on this rank, in the order in which it was wanted.
@@ -117,6 +120,7 @@ class Loader:
             num_workers, prefetch_factor, prefetch_bytes, None, num_workers, prefetch_factor
         )
         self._reading = Reading(dataset, collate, on_error == "skip")
+        self._persistent = persistent_workers and workers == "processes"
         self._threads = workers == "threads"
         self._options = {"pin_memory": pin_memory, "timeout": timeout if num_workers else 0}
         if num_workers:
@@ -166,18 +170,16 @@ class Loader:
             self.seek(self.epoch + 1)
             run = self._run
         delivered = self._begin()
-        while self.batches_done < len(self):
-            self._check_run(run)
-            yield self._take(self._next(delivered))
-        self._check_run(run)
-        self.seek(self.epoch + 1)
-
-    def _next(self, delivered: Iterator[Delivered]) -> Delivered:
         try:
-            return next_delivered(delivered)
-        except WorkerKilledError:
-            self._torch_loader = None  # none of its workers is to be used again
-            raise
+            while self.batches_done < len(self):
+                self._check_run(run)
+                yield self._take(next_delivered(delivered))
+            self._check_run(run)
+        finally:
+            if not self._persistent or dead_workers(delivered):
+                end_workers(delivered)
+                self._torch_loader = None
+        self.seek(self.epoch + 1)
 
     def _check_run(self, run: int) -> None:
         if run != self._run:
@@ -224,7 +226,9 @@ class Loader:
         self._tickets.first_batch = self.batches_done
         place = (self.epoch, self.batches_done, order.rank)
         self._torch_loader.generator.manual_seed(worker_seed(order.seed, *place))
-        return iter(self._torch_loader)
+        delivered: Iterator[Delivered] = iter(self._torch_loader)
+        watch_workers(delivered, False)
+        return delivered
 
     def _plan(self) -> None:
         """Read no more ahead than fits, in this epoch and in those before."""
@@ -247,6 +251,7 @@ def _check(
     prefetch_bytes: int,
     on_error: str,
     pin_memory: bool,
+    timeout: float,
 ) -> None:
     for name, value, least in (
         ("num_workers", num_workers, 0),
@@ -261,5 +266,8 @@ def _check(
     ):
         if said not in known:
             raise ArgumentError(f"{name} must be {known[0]!r} or {known[1]!r}, got {said!r}")
-    if pin_memory and workers == "threads":
-        raise ArgumentError("pin_memory=True is for processes: of threads, pin the batch yourself")
+    if workers == "threads" and (pin_memory or timeout):
+        raise ArgumentError(
+            "pin_memory and timeout are for processes, not for workers='threads': pin the batch "
+            "yourself"
+        )

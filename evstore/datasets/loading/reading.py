@@ -59,9 +59,14 @@ class Reading:
         if not hasattr(self.dataset, "__getitems__"):
             return None, None
         try:
-            return list(self.dataset.__getitems__(numbers)), None
+            samples = list(self.dataset.__getitems__(numbers))
         except Exception as error:
             return None, error
+        if len(samples) != len(numbers):
+            raise RuntimeError(
+                f"the dataset's __getitems__ gave {len(samples)} samples for {len(numbers)} numbers"
+            )
+        return samples, None
 
     def _one(
         self, ticket: Ticket, place: int, number: int, skipped: list[Skipped]

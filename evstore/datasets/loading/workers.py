@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,10 @@ from evstore.datasets.loading.batches import Ticket
 from evstore.datasets.loading.reading import Delivered, Reading
 from evstore.datasets.loading.sampler import BatchOrder
 from evstore.errors import EvstoreError, MissingDependencyError
+
+#: What is raised where a process is gone that a batch's memory was to be had from; a moment
+#: before it is known to be gone.
+CUT_OFF = (OSError, EOFError)
 
 
 class WorkerKilledError(EvstoreError, RuntimeError):
@@ -54,30 +60,69 @@ def as_it_is(delivered: Delivered) -> Delivered:
 
 
 def next_delivered(iterator: Iterator[Delivered]) -> Delivered:
-    """The next batch; raises WorkerKilledError where a worker process has ended.
-
-    torch looks at its workers at least every 5 s, and at once where the system tells it.
-    """
+    """The next batch; raises WorkerKilledError where a worker process has ended."""
+    failure: Exception | None = None
     try:
-        return next(iterator)
+        watch_workers(iterator, True)
+        if not dead_workers(iterator):
+            return next(iterator)
     except StopIteration:
         raise RuntimeError("the workers ended before the epoch did") from None
-    except RuntimeError as error:
-        dead = [
-            f"worker {number} (pid {worker.pid}) {_ending(worker.exitcode)}"
-            for number, worker in enumerate(getattr(iterator, "_workers", ()))
-            if worker.exitcode is not None
-        ]
-        if not dead:
-            raise
-        raise WorkerKilledError(
-            f"{'; '.join(dead)}. The batches that were handed out are counted: iterate again, or "
-            "go on from state_dict(). If memory ran out, use fewer workers or less prefetch_bytes"
-        ) from error
+    except Exception as error:
+        failure = error
+    finally:
+        watch_workers(iterator, False)
+    dead = dead_workers(iterator, patience_s=1 if isinstance(failure, CUT_OFF) else 0)
+    if failure is not None and not dead:
+        raise failure
+    raise WorkerKilledError(
+        f"{'; '.join(dead)}. The batches that were handed out are counted: iterate again, or "
+        "go on from state_dict(). If memory ran out, use fewer workers or less prefetch_bytes"
+    ) from failure
+
+
+def watch_workers(iterator: Iterator[Delivered], watched: bool) -> None:
+    """Let torch raise out of a signal's handler where a worker ends, or not.
+
+    It must while a batch is waited for, which could be half a batch for ever. It would do so
+    anywhere else too, in the midst of a training step, and again whenever any other process
+    ends, as long as an error's traceback keeps the iterator: so not there.
+    """
+    if getattr(iterator, "_worker_pids_set", watched) == watched:
+        return  # as it is already; or there are no processes
+    from torch.utils.data._utils import signal_handling
+
+    if watched:
+        pids = tuple(worker.pid for worker in iterator._workers)  # type: ignore[attr-defined]
+        signal_handling._set_worker_pids(id(iterator), pids)
+    else:
+        signal_handling._remove_worker_pids(id(iterator))
+    iterator._worker_pids_set = watched  # type: ignore[attr-defined]
+
+
+def dead_workers(iterator: Iterator[Delivered], patience_s: float = 0) -> list[str]:
+    """Number, process and end of each of torch's workers that has ended, or soon does."""
+    workers = getattr(iterator, "_workers", ())
+    deadline = time.monotonic() + patience_s
+    while all(worker.exitcode is None for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [
+        f"worker {number} (pid {worker.pid}) {_ending(worker.exitcode)}"
+        for number, worker in enumerate(workers)
+        if worker.exitcode is not None
+    ]
 
 
 def _ending(exit_code: int) -> str:
     return f"was killed by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
+
+
+def end_workers(iterator: Iterator[Delivered]) -> None:
+    """End what reads for this iterator now, not once it is collected: a traceback may keep it."""
+    end = getattr(iterator, "close", None) or getattr(iterator, "_shutdown_workers", None)
+    if end is not None:
+        with contextlib.suppress(RuntimeError):  # of a watched worker; torch ends all the same
+            end()
 
 
 def read_in_threads(
