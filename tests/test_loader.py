@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -16,10 +18,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pytest
 
-from evstore.datasets.loading.collate import pad_collate
+from evstore.datasets.loading.collate import Batch, pad_collate
 from evstore.datasets.loading.loader import Loader
 from evstore.datasets.loading.order import epoch_order, replacement
 from evstore.datasets.loading.prefetch import largest_batch, plan_prefetch
+from evstore.datasets.loading.reading import Delivered, Skipped
 from evstore.datasets.loading.sampler import BatchOrder
 from evstore.datasets.loading.workers import WorkerKilledError
 from evstore.errors import ArgumentError, CorruptError, FormatError
@@ -386,6 +389,54 @@ def test_killed_worker_is_named_within_seconds(persistent: bool, no_child_left: 
     assert sorted(done) == list(range(4096))
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")
+def test_worker_killed_between_epochs(no_child_left: None) -> None:
+    loader = Loader(Frames(), 8, num_workers=2, persistent_workers=True)
+    read(loader)
+    victim = multiprocessing.active_children()[0]
+    os.kill(victim.pid or 0, signal.SIGKILL)
+    victim.join()
+    with pytest.raises(WorkerKilledError, match=rf"pid {victim.pid}"):
+        read(loader)
+    assert loader.state_dict()["epoch"] == 1
+    assert len(read(loader)) == 8
+    del loader
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")
+def test_worker_that_dies_in_the_training_step_is_not_told_there(no_child_left: None) -> None:
+    """torch alone raises in the midst of the step, and again when any other process ends."""
+    loader = Loader(Frames(4096), 4, num_workers=2)
+    batches = iter(loader)
+    next(batches)
+    victim = multiprocessing.active_children()[0]
+    os.kill(victim.pid or 0, signal.SIGKILL)
+    victim.join()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+    with pytest.raises(WorkerKilledError, match=rf"pid {victim.pid}") as caught:
+        next(batches)
+    for _ in range(3):  # though the traceback keeps torch's iterator
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+    assert loader.state_dict()["batches_done"] == 1
+    del caught
+
+
+class Pinned:
+    """What stands for a tensor that can be pinned: there is no accelerator to do it here."""
+
+    def pin_memory(self, *device: Any) -> str:
+        return "pinned"
+
+
+def test_what_is_delivered_can_be_pinned() -> None:
+    pinning = pytest.importorskip("torch.utils.data._utils.pin_memory")
+    batch = Batch(Pinned(), [1], Pinned(), None)  # type: ignore[arg-type]
+    made = pinning.pin_memory(Delivered(batch, 3, [1, 2], [Skipped(0, 1, "a", "b")]))
+    expected = Batch("pinned", [1], "pinned", None)  # type: ignore[arg-type]
+    assert made == Delivered(expected, 3, [1, 2], [Skipped(0, 1, "a", "b")])
+
+
 def test_two_loaders_at_once() -> None:
     options: dict[str, Any] = {"num_workers": 1, "prefetch_factor": 4}
     pairs = zip(Loader(Frames(), 8, **options), Loader(Frames(), 8, seed=1, **options), strict=True)
@@ -430,7 +481,10 @@ def test_largest_batch(seed: int) -> None:
         expected = max(sizes[batch].sum() for batch in order)
         assert largest_batch(sizes, order.order(), 8, order.own) == expected
     assert largest_batch(None, np.arange(3), 2, slice(0, 2)) is None
-    assert largest_batch(np.array([5, 6]), np.arange(2), 3, slice(0, 3)) == 16
+    assert largest_batch(np.array([5, 6]), np.arange(2), 3, slice(0, 3), pad=True) == 16
+    assert largest_batch(np.array([1, 2, 9]), np.arange(3), 2, slice(0, 2)) == 3
+    assert largest_batch(np.array([1, 2, 9]), np.arange(3), 2, slice(0, 2), pad=True) == 10
+    assert largest_batch(np.array([1, 2, 9]), np.arange(3), 2, slice(1, 2), pad=True) == 2
 
 
 class Counting(Frames):

@@ -159,7 +159,7 @@ def test_places_are_equally_likely(seed: int) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"n": 0}, "n must be"), ({"seed": -1}, "seed must"), ({"epoch": -1}, "epoch must"),
+        ({"n": 0}, "samples must be"), ({"seed": -1}, "seed must"), ({"epoch": -1}, "epoch must"),
         ({"window": 0}, "window must"), ({"shards": [1]}, "shards must be 4 integers"),
         ({"shards": [0, 0, 0, -1]}, "shards must lie"), ({"shards": [0, 0, 0, 1 << 30]}, "lie in"),
         ({"labels": [0.5] * 4}, "labels must be 4 integers"),

@@ -14,6 +14,7 @@ from evstore.datasets.loading.reading import Delivered, Reading, Skipped, sample
 from evstore.datasets.loading.sampler import BatchOrder
 from evstore.datasets.loading.workers import (
     Tickets,
+    check_workers,
     dead_workers,
     end_workers,
     next_delivered,
@@ -120,14 +121,15 @@ class Loader:
             num_workers, prefetch_factor, prefetch_bytes, None, num_workers, prefetch_factor
         )
         self._reading = Reading(dataset, collate, on_error == "skip")
-        self._persistent = persistent_workers and workers == "processes"
+        self._persistent = persistent_workers and num_workers > 0 and workers == "processes"
         self._threads = workers == "threads"
         self._options = {"pin_memory": pin_memory, "timeout": timeout if num_workers else 0}
         if num_workers:
             self._options["multiprocessing_context"] = multiprocessing_context
             self._options["persistent_workers"] = persistent_workers
         self._tickets = Tickets(self._order)
-        self._torch_loader: Any = None  # kept with its workers from epoch to epoch
+        self._torch_loader: Any = None
+        self._kept: Iterator[Delivered] | None = None  # of workers that stay from epoch to epoch
         self._run = 0  # only the iteration that began last may go on
 
     def __len__(self) -> int:
@@ -177,9 +179,12 @@ class Loader:
             self._check_run(run)
         finally:
             if not self._persistent or dead_workers(delivered):
-                end_workers(delivered)
-                self._torch_loader = None
+                self._end(delivered)
         self.seek(self.epoch + 1)
+
+    def _end(self, delivered: Iterator[Delivered]) -> None:
+        end_workers(delivered)
+        self._torch_loader = self._kept = None
 
     def _check_run(self, run: int) -> None:
         if run != self._run:
@@ -213,6 +218,10 @@ class Loader:
             ahead = self.prefetch.workers * self.prefetch.factor
             tickets = order.tickets(self.batches_done)
             return read_in_threads(self._reading, tickets, self.prefetch.workers, ahead)
+        if self._kept is not None and dead_workers(self._kept):  # since it was last used
+            kept = self._kept
+            self._end(kept)
+            check_workers(kept)
         if self._torch_loader is None:
             options = dict(self._options)
             if self.prefetch.workers:
@@ -228,6 +237,7 @@ class Loader:
         self._torch_loader.generator.manual_seed(worker_seed(order.seed, *place))
         delivered: Iterator[Delivered] = iter(self._torch_loader)
         watch_workers(delivered, False)
+        self._kept = delivered if self._persistent else None
         return delivered
 
     def _plan(self) -> None:
@@ -235,12 +245,12 @@ class Loader:
         order, asked = self._order, self.prefetch
         sizes = getattr(self.dataset, "sample_bytes", None)
         sizes = None if sizes is None else np.asarray(sizes)
-        largest = largest_batch(sizes, order.order(), order.global_batch, order.own)
+        largest = largest_batch(sizes, order.order(), order.global_batch, order.own, order.pad)
         if largest is not None:
             largest = max(largest, asked.batch_bytes or 0)
         plan = plan_prefetch(largest, asked.asked_workers, asked.asked_factor, asked.limit_bytes)
         if (plan.workers, plan.factor) != (asked.workers, asked.factor):
-            self._torch_loader = None
+            self._torch_loader = self._kept = None
         self.prefetch = plan
 
 

@@ -99,7 +99,7 @@ def worker_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
 def check_order(n: int, seed: int, epoch: int, window: int) -> None:
     """Raises ArgumentError for numbers that have no order."""
     for name, value, least, most in (
-        ("n", n, 1, 1 << 40),
+        ("the number of samples", n, 1, 1 << 40),
         ("seed", seed, 0, (1 << 64) - 1),
         ("epoch", epoch, 0, (1 << 63) - 1),
         ("window", window, 1, 1 << 40),

@@ -46,17 +46,20 @@ def plan_prefetch(batch_bytes: int | None, workers: int, factor: int, limit_byte
 
 
 def largest_batch(
-    sample_bytes: NDArray[np.int64] | None, order: NDArray[np.int64], global_batch: int, own: slice
+    sample_bytes: NDArray[np.int64] | None,
+    order: NDArray[np.int64],
+    global_batch: int,
+    own: slice,
+    pad: bool = False,
 ) -> int | None:
-    """Bytes of the largest of the batches of one rank; None where nothing is known."""
+    """Bytes of the largest of an epoch's batches, of one rank's share; None if nothing is known."""
     if sample_bytes is None:
         return None
-    largest = 0
-    whole = order[: order.size - order.size % global_batch].reshape(-1, global_batch)[:, own]
+    rest = order.size % global_batch
+    whole = order[: order.size - rest].reshape(-1, global_batch)[:, own]
     step = max(1, (1 << 20) // global_batch)  # batches whose sizes are looked up in one go
-    for start in range(0, len(whole), step):
-        largest = max(largest, int(sample_bytes[whole[start : start + step]].sum(axis=1).max()))
-    if largest == 0:  # less than one batch, which is padded
-        rest = np.resize(order, global_batch)[own]
-        largest = int(sample_bytes[rest].sum())
-    return largest
+    pieces = [whole[start : start + step] for start in range(0, len(whole), step)]
+    if pad and rest:
+        last = np.arange(order.size - rest, order.size - rest + global_batch)[own]
+        pieces.append(order[last % order.size][None])
+    return max((int(sample_bytes[piece].sum(axis=1).max()) for piece in pieces), default=0)

@@ -61,24 +61,31 @@ def as_it_is(delivered: Delivered) -> Delivered:
 
 def next_delivered(iterator: Iterator[Delivered]) -> Delivered:
     """The next batch; raises WorkerKilledError where a worker process has ended."""
-    failure: Exception | None = None
     try:
         watch_workers(iterator, True)
-        if not dead_workers(iterator):
-            return next(iterator)
+        check_workers(iterator)
+        return next(iterator)
     except StopIteration:
         raise RuntimeError("the workers ended before the epoch did") from None
+    except WorkerKilledError:
+        raise
     except Exception as error:
-        failure = error
+        check_workers(iterator, error, patience_s=0.5 if isinstance(error, CUT_OFF) else 0)
+        raise
     finally:
         watch_workers(iterator, False)
-    dead = dead_workers(iterator, patience_s=1 if isinstance(failure, CUT_OFF) else 0)
-    if failure is not None and not dead:
-        raise failure
-    raise WorkerKilledError(
-        f"{'; '.join(dead)}. The batches that were handed out are counted: iterate again, or "
-        "go on from state_dict(). If memory ran out, use fewer workers or less prefetch_bytes"
-    ) from failure
+
+
+def check_workers(
+    iterator: Iterator[Delivered], error: Exception | None = None, patience_s: float = 0
+) -> None:
+    """Raises WorkerKilledError, because of ``error``, where a worker process has ended."""
+    dead = dead_workers(iterator, patience_s)
+    if dead:
+        raise WorkerKilledError(
+            f"{'; '.join(dead)}. The batches that were handed out are counted: iterate again, or "
+            "go on from state_dict(). If memory ran out, use fewer workers or less prefetch_bytes"
+        ) from error
 
 
 def watch_workers(iterator: Iterator[Delivered], watched: bool) -> None:
@@ -102,9 +109,11 @@ def watch_workers(iterator: Iterator[Delivered], watched: bool) -> None:
 
 def dead_workers(iterator: Iterator[Delivered], patience_s: float = 0) -> list[str]:
     """Number, process and end of each of torch's workers that has ended, or soon does."""
-    workers = getattr(iterator, "_workers", ())
+    workers = getattr(iterator, "_workers", [])
     deadline = time.monotonic() + patience_s
-    while all(worker.exitcode is None for worker in workers) and time.monotonic() < deadline:
+    while workers and time.monotonic() < deadline:
+        if any(worker.exitcode is not None for worker in workers):
+            break
         time.sleep(0.01)
     return [
         f"worker {number} (pid {worker.pid}) {_ending(worker.exitcode)}"
