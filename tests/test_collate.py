@@ -61,8 +61,6 @@ def test_frames(
 
 @given(LENGTHS, st.sampled_from(DTYPES), st.booleans(), st.integers(0, 99))
 def test_sparse(lengths: list[int], dtype: str, batch_first: bool, seed: int) -> None:
-    if dtype == "u2":
-        return  # torch counts no nonzeros in those
     parts = frames(lengths, dtype, seed)
     made = [(part, 0) for part in parts]
     batch = pad_collate(made, batch_first=batch_first, sparse=True)
@@ -71,10 +69,6 @@ def test_sparse(lengths: list[int], dtype: str, batch_first: bool, seed: int) ->
     assert batch.data.is_coalesced()
     assert batch.data.dtype == dense.data.dtype
     at = batch.data.indices()
-    assert at.T.tolist() == sorted(map(tuple, at.T.tolist())) or at.T.tolist() == sorted(
-        at.T.tolist()
-    )
-    assert len({tuple(entry) for entry in at.T.tolist()}) == at.shape[1]
     assert np.array_equal(at.numpy(), np.nonzero(dense.data.numpy()))
     assert np.array_equal(batch.data.values().numpy(), dense.data.numpy()[tuple(at.numpy())])
     assert batch.data.shape == dense.data.shape

@@ -151,8 +151,10 @@ def _empty(shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
     As torch's own collation does: else the whole batch would be copied there once more.
     """
     torch = _torch()
+    from torch.utils.data import get_worker_info
+
     new_shared = getattr(torch.UntypedStorage, "_new_shared", None)
-    if torch.utils.data.get_worker_info() is None or new_shared is None:
+    if get_worker_info() is None or new_shared is None:
         return torch.empty(shape, dtype=dtype)
     storage = new_shared(math.prod(shape) * dtype.itemsize)
     return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
@@ -162,20 +164,24 @@ def _sparse(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Ten
     torch = _torch()
     indices, values = [], []
     for number, part in enumerate(data):
-        tensor = _tensor(part) if isinstance(part, np.ndarray) else part
-        own = tensor.nonzero().T
-        values.append(tensor[tuple(own)])
+        if isinstance(part, np.ndarray):
+            at = np.nonzero(part)
+            own, value = _tensor(np.stack(at)), _tensor(part[at])
+        else:
+            own = part.nonzero().T
+            value = part[tuple(own)]
+        values.append(value)
         indices.append(torch.cat([torch.full_like(own[:1], number), own]))
-    at, value = torch.cat(indices, 1), torch.cat(values)
+    entries, value = torch.cat(indices, 1), torch.cat(values)
     leading = (len(data), max(lengths))
     if not batch_first:  # the entries of a coalesced tensor lie in the order of its axes
-        at = at[[1, 0, *range(2, len(at))]]
+        entries = entries[[1, 0, *range(2, len(entries))]]
         leading = leading[::-1]
-        order = torch.argsort(at[0], stable=True)
-        at, value = at[:, order], value[order]
+        order = torch.argsort(entries[0], stable=True)
+        entries, value = entries[:, order], value[order]
     size = leading + tuple(data[0].shape[1:])
     # Not checked: the entries are in order and within the size, as they were made
-    return torch.sparse_coo_tensor(at, value, size, is_coalesced=True, check_invariants=False)
+    return torch.sparse_coo_tensor(entries, value, size, is_coalesced=True, check_invariants=False)
 
 
 def _events_batch(data: list[Any], targets: torch.Tensor | list[Any]) -> Batch:

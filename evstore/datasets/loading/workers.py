@@ -62,18 +62,20 @@ def as_it_is(delivered: Delivered) -> Delivered:
 def next_delivered(iterator: Iterator[Delivered]) -> Delivered:
     """The next batch; raises WorkerKilledError where a worker process has ended."""
     try:
-        watch_workers(iterator, True)
-        check_workers(iterator)
-        return next(iterator)
+        try:
+            watch_workers(iterator, True)
+            check_workers(iterator)
+            return next(iterator)
+        finally:
+            watch_workers(iterator, False)
     except StopIteration:
         raise RuntimeError("the workers ended before the epoch did") from None
     except WorkerKilledError:
         raise
     except Exception as error:
+        watch_workers(iterator, False)  # where the signal came just before it was
         check_workers(iterator, error, patience_s=0.5 if isinstance(error, CUT_OFF) else 0)
         raise
-    finally:
-        watch_workers(iterator, False)
 
 
 def check_workers(
