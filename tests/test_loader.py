@@ -97,7 +97,7 @@ def test_stop_in_an_epoch_and_go_on_elsewhere(
     ahead: dict[str, Any] = {"num_workers": 2, "prefetch_factor": 4, "workers": workers}
     options: dict[str, Any] = {"global_batch": 8, "seed": 9, "window": 3}
     first = ranks(Frames(), before, **options, **(ahead if before < 4 else {}))
-    done = flat(flat([read(rank, 3) for rank in first]))  # type: ignore[arg-type]
+    done = flat(flat([read(rank, 3) for rank in first]))
     states = [rank.state_dict() for rank in first]
     assert all(state == states[0] for state in states)
     assert (states[0]["epoch"], states[0]["batches_done"]) == (0, 3)
@@ -107,10 +107,8 @@ def test_stop_in_an_epoch_and_go_on_elsewhere(
         done += flat(read(rank))
         assert rank.epoch == 1
     assert sorted(done) == list(range(64))
-    assert read(second[0]) == read(ranks(Frames(), after, **options)[0], 0) + [
-        part[: 8 // after] for part in np.reshape(epoch_order(
-            64, 9, 1, shards=Frames().shard_numbers, window=3), (8, 8)).tolist()
-    ]  # fmt: skip
+    order = epoch_order(64, 9, 1, shards=Frames().shard_numbers, window=3)
+    assert read(second[0]) == [part[: 8 // after] for part in order.reshape(8, 8).tolist()]
 
 
 def train(path: str, state: dict[str, Any] | None) -> None:
@@ -252,7 +250,7 @@ def test_raise_names_the_sample(no_child_left: None) -> None:
         for error in (CorruptError, OSError, ValueError, KeyError):
             dataset = Frames(bad=(13,), error=error)
             with pytest.raises(error, match=r"number 13 is bad.*sample train/13"):
-                read(Loader(dataset, 8, **options))  # type: ignore[arg-type]
+                read(Loader(dataset, 8, **options))
 
 
 class Whole(Frames):
@@ -433,9 +431,9 @@ class Pinned:
 
 def test_what_is_delivered_can_be_pinned() -> None:
     pinning = pytest.importorskip("torch.utils.data._utils.pin_memory")
-    batch = Batch(Pinned(), [1], Pinned(), None)  # type: ignore[arg-type]
+    batch = Batch(Pinned(), [1], Pinned(), None)
     made = pinning.pin_memory(Delivered(batch, 3, [1, 2], [Skipped(0, 1, "a", "b")]))
-    expected = Batch("pinned", [1], "pinned", None)  # type: ignore[arg-type]
+    expected = Batch("pinned", [1], "pinned", None)
     assert made == Delivered(expected, 3, [1, 2], [Skipped(0, 1, "a", "b")])
 
 
@@ -472,7 +470,7 @@ def test_wrong_options(options: dict[str, Any], says: str) -> None:
 def test_prefetch_is_lowered_before_workers(batch_bytes: int | None, plan: tuple[int, int]) -> None:
     made = plan_prefetch(batch_bytes, 4, 4, 100)
     assert (made.workers, made.factor) == plan
-    assert batch_bytes is None or made.held_bytes <= max(100, batch_bytes)  # type: ignore[operator]
+    assert batch_bytes is None or made.held_bytes <= max(100, batch_bytes)
     assert plan_prefetch(batch_bytes, 0, 2, 100).workers == 0
 
 
