@@ -1,0 +1,1 @@
+"""In which order samples are read, by whom, how a run goes on where it stopped, and batches."""

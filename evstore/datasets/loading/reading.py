@@ -1,0 +1,115 @@
+"""One batch read: what a worker does with a ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from evstore.datasets.loading.batches import Ticket
+from evstore.datasets.loading.order import replacement
+from evstore.errors import FormatError
+
+ATTEMPTS = 16  # others tried where a sample cannot be read
+#: Errors of the data, not of the program: only these are skipped.
+UNREADABLE = (FormatError, OSError)
+
+
+class Skipped(NamedTuple):
+    """A sample that could not be read, where in the epoch it was wanted, and why."""
+
+    epoch: int
+    position: int
+    id: str
+    error: str
+
+
+class Delivered(NamedTuple):
+    """A batch, the position of its first sample, what is in it, and what was skipped for it."""
+
+    batch: Any
+    position: int
+    numbers: list[int]
+    skipped: list[Skipped]
+
+
+class Reading:
+    """The dataset as torch's workers see it: a ticket in, a batch out. Pickles with the dataset."""
+
+    def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any], skip: bool) -> None:
+        self.dataset = dataset
+        self.collate = collate
+        self.skip = skip
+
+    def __getitem__(self, ticket: Ticket) -> Delivered:
+        numbers = ticket.numbers.tolist()
+        skipped: list[Skipped] = []
+        samples, failure = self._together(numbers)
+        if samples is None:  # which of them is it?
+            samples = []
+            for place in range(len(numbers)):
+                sample, numbers[place] = self._one(ticket, place, numbers[place], skipped)
+                samples.append(sample)
+            if failure is not None and not (self.skip and isinstance(failure, UNREADABLE)):
+                ids = ", ".join(sample_id(self.dataset, number) for number in numbers)
+                name_in(failure, f"while reading samples {ids} together")
+                raise failure
+        return Delivered(self.collate(samples), ticket.position, numbers, skipped)
+
+    def _together(self, numbers: list[int]) -> tuple[list[Any] | None, Exception | None]:
+        if not hasattr(self.dataset, "__getitems__"):
+            return None, None
+        try:
+            samples = list(self.dataset.__getitems__(numbers))
+        except Exception as error:
+            return None, error
+        if len(samples) != len(numbers):
+            raise RuntimeError(
+                f"the dataset's __getitems__ gave {len(samples)} samples for {len(numbers)} numbers"
+            )
+        return samples, None
+
+    def _one(
+        self, ticket: Ticket, place: int, number: int, skipped: list[Skipped]
+    ) -> tuple[Any, int]:
+        """The sample, or the first of those in its stead that can be read, and its number."""
+        position = ticket.position + place
+        for attempt in range(ATTEMPTS + 1):
+            if attempt:
+                number = replacement(
+                    ticket.seed, ticket.epoch, position, attempt, len(self.dataset)
+                )
+            own_id = sample_id(self.dataset, number)
+            try:
+                return self.dataset[number], number
+            except StopIteration as error:  # which would end the epoch without a word
+                raise RuntimeError(f"sample {own_id} raised StopIteration") from error
+            except Exception as error:
+                tried = f" (and {attempt} in place of others)" if attempt else ""
+                if not (self.skip and isinstance(error, UNREADABLE)) or attempt == ATTEMPTS:
+                    name_in(error, f"sample {own_id}{tried}")
+                    raise
+                skipped.append(Skipped(ticket.epoch, position, own_id, str(error)))
+        raise AssertionError("unreachable")
+
+
+def sample_id(dataset: Any, number: int) -> str:
+    """The sample's id, or its number where the dataset has no ids."""
+    ids = getattr(dataset, "ids", None)
+    return str(number) if ids is None else str(ids[number])
+
+
+def name_in(error: Exception, what: str) -> None:
+    """Make the message say ``what`` as well; kind and attributes of the error stay.
+
+    In the message itself, since torch carries nothing else from a worker.
+    """
+    if isinstance(error, FormatError):
+        error.what = f"{error.what} ({what})"
+    elif isinstance(error, OSError) and error.strerror is not None:
+        error.strerror = f"{error.strerror} ({what})"
+    elif error.args and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]} ({what})", *error.args[1:])
+    else:
+        error.args = (*error.args, what)
+    if what not in str(error) and hasattr(error, "add_note"):  # it makes its message otherwise
+        error.add_note(what)

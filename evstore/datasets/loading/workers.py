@@ -1,0 +1,154 @@
+"""Tickets read ahead: in this process, in torch's worker processes, or in threads."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from evstore.datasets.loading.batches import Ticket
+from evstore.datasets.loading.reading import Delivered, Reading
+from evstore.datasets.loading.sampler import BatchOrder
+from evstore.errors import EvstoreError, MissingDependencyError
+
+#: What is raised where a process is gone that a batch's memory was to be had from; a moment
+#: before it is known to be gone.
+CUT_OFF = (OSError, EOFError)
+
+
+class WorkerKilledError(EvstoreError, RuntimeError):
+    """A worker process ended while batches were still to come from it."""
+
+
+class Tickets:
+    """What torch's DataLoader iterates over: those of the current epoch from a batch on."""
+
+    def __init__(self, order: BatchOrder) -> None:
+        self.order = order
+        self.first_batch = 0
+
+    def __iter__(self) -> Iterator[Ticket]:
+        return self.order.tickets(self.first_batch)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def torch_loader(reading: Reading, tickets: Tickets, **options: Any) -> Any:
+    """torch's DataLoader over tickets: one ticket is one sample to it, that is a batch to us."""
+    try:
+        from torch import Generator
+        from torch.utils.data import DataLoader
+    except ImportError:
+        raise MissingDependencyError("torch", "train", "Loader") from None
+    return DataLoader(
+        reading,
+        batch_size=None,
+        sampler=tickets,
+        collate_fn=as_it_is,
+        generator=Generator(),  # what workers' seeds are drawn from, else that of the model
+        **options,
+    )
+
+
+def as_it_is(delivered: Delivered) -> Delivered:
+    """Workers collate; torch shall not do so again."""
+    return delivered
+
+
+def next_delivered(iterator: Iterator[Delivered]) -> Delivered:
+    """The next batch; raises WorkerKilledError where a worker process has ended."""
+    try:
+        try:
+            watch_workers(iterator, True)
+            check_workers(iterator)
+            return next(iterator)
+        finally:
+            watch_workers(iterator, False)
+    except StopIteration:
+        raise RuntimeError("the workers ended before the epoch did") from None
+    except WorkerKilledError:
+        raise
+    except Exception as error:
+        watch_workers(iterator, False)  # where the signal came just before it was
+        check_workers(iterator, error, patience_s=0.5 if isinstance(error, CUT_OFF) else 0)
+        raise
+
+
+def check_workers(
+    iterator: Iterator[Delivered], error: Exception | None = None, patience_s: float = 0
+) -> None:
+    """Raises WorkerKilledError, because of ``error``, where a worker process has ended."""
+    dead = dead_workers(iterator, patience_s)
+    if dead:
+        raise WorkerKilledError(
+            f"{'; '.join(dead)}. The batches that were handed out are counted: iterate again, or "
+            "go on from state_dict(). If memory ran out, use fewer workers or less prefetch_bytes"
+        ) from error
+
+
+def watch_workers(iterator: Iterator[Delivered], watched: bool) -> None:
+    """Let torch raise out of a signal's handler where a worker ends, or not.
+
+    It must while a batch is waited for, which could be half a batch for ever. It would do so
+    anywhere else too, in the midst of a training step, and again whenever any other process
+    ends, as long as an error's traceback keeps the iterator: so not there.
+    """
+    if getattr(iterator, "_worker_pids_set", watched) == watched:
+        return  # as it is already; or there are no processes
+    from torch.utils.data._utils import signal_handling
+
+    if watched:
+        pids = tuple(worker.pid for worker in iterator._workers)  # type: ignore[attr-defined]
+        signal_handling._set_worker_pids(id(iterator), pids)
+    else:
+        signal_handling._remove_worker_pids(id(iterator))
+    iterator._worker_pids_set = watched  # type: ignore[attr-defined]
+
+
+def dead_workers(iterator: Iterator[Delivered], patience_s: float = 0) -> list[str]:
+    """Number, process and end of each of torch's workers that has ended, or soon does."""
+    workers = getattr(iterator, "_workers", [])
+    deadline = time.monotonic() + patience_s
+    while workers and time.monotonic() < deadline:
+        if any(worker.exitcode is not None for worker in workers):
+            break
+        time.sleep(0.01)
+    return [
+        f"worker {number} (pid {worker.pid}) {_ending(worker.exitcode)}"
+        for number, worker in enumerate(workers)
+        if worker.exitcode is not None
+    ]
+
+
+def _ending(exit_code: int) -> str:
+    return f"was killed by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
+
+
+def end_workers(iterator: Iterator[Delivered]) -> None:
+    """End what reads for this iterator now, not once it is collected: a traceback may keep it."""
+    end = getattr(iterator, "close", None) or getattr(iterator, "_shutdown_workers", None)
+    if end is not None:
+        with contextlib.suppress(RuntimeError):  # of a watched worker; torch ends all the same
+            end()
+
+
+def read_in_threads(
+    reading: Reading, tickets: Iterable[Ticket], n_threads: int, n_ahead: int
+) -> Iterator[Delivered]:
+    """Batches in the order of their tickets, at most ``n_ahead`` of them read or being read."""
+    waiting: deque[Future[Delivered]] = deque()
+    todo = iter(tickets)
+    pool = ThreadPoolExecutor(n_threads, "evstore-loader")
+    try:
+        while True:
+            while len(waiting) < n_ahead and (ticket := next(todo, None)) is not None:
+                waiting.append(pool.submit(reading.__getitem__, ticket))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
