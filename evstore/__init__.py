@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evstore.conversion import convert
+    from evstore.datasets.dataset import Dataset
+    from evstore.datasets.geometry import Geometry
+    from evstore.datasets.loading.collate import pad_collate
+    from evstore.datasets.loading.loader import Loader
+    from evstore.datasets.packing.pack import pack
+    from evstore.datasets.windows import Windows
     from evstore.digests import digest
     from evstore.errors import (
         ArgumentError,
@@ -39,21 +45,27 @@ __version__ = "0.1.0"
 _HOMES = {
     "ArgumentError": "evstore.errors",
     "CorruptError": "evstore.errors",
+    "Dataset": "evstore.datasets.dataset",
     "Events": "evstore.events",
     "EvstoreError": "evstore.errors",
     "FormatError": "evstore.errors",
     "Frames": "evstore.frames",
+    "Geometry": "evstore.datasets.geometry",
+    "Loader": "evstore.datasets.loading.loader",
     "MissingDependencyError": "evstore.errors",
     "Output": "evstore.recording.saving",
     "Recording": "evstore.recording.base",
     "TruncatedError": "evstore.errors",
     "UnsupportedError": "evstore.errors",
+    "Windows": "evstore.datasets.windows",
     "convert": "evstore.conversion",
     "create": "evstore.recording.saving",
     "digest": "evstore.digests",
     "follow": "evstore.shard.follow",
     "open": "evstore.recording.opening",
     "open_all": "evstore.recording.opening",
+    "pack": "evstore.datasets.packing.pack",
+    "pad_collate": "evstore.datasets.loading.collate",
     "recover": "evstore.recovery",
     "save": "evstore.recording.saving",
     "simulate": "evstore.synth",
@@ -64,15 +76,19 @@ _HOMES = {
 __all__ = [
     "ArgumentError",
     "CorruptError",
+    "Dataset",
     "Events",
     "EvstoreError",
     "FormatError",
     "Frames",
+    "Geometry",
+    "Loader",
     "MissingDependencyError",
     "Output",
     "Recording",
     "TruncatedError",
     "UnsupportedError",
+    "Windows",
     "__version__",
     "convert",
     "create",
@@ -80,6 +96,8 @@ __all__ = [
     "follow",
     "open",
     "open_all",
+    "pack",
+    "pad_collate",
     "recover",
     "save",
     "simulate",

@@ -222,7 +222,7 @@ def test_windows_that_cannot_be(made: Made) -> None:
     with pytest.raises(ArgumentError, match="windows are too many"):
         Dataset(far, windows=Windows(duration=1))
     whole = Dataset(far, output="events", windows=Windows(duration=1 << 61, partial=True))
-    assert [len(whole[k][0]) for k in range(len(whole))] == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert [len(whole[k][0]) for k in range(len(whole))] == [1, *([0] * 6), 1]
 
 
 # ---------------------------------------------------------------- frames, straight from chunks

@@ -1,1 +1,38 @@
-"""Many recordings: shards and their manifest, windows, order, loaders, known layouts."""
+"""Many recordings: shards and their manifest, windows, order, loaders, known layouts.
+
+>>> import evstore.datasets
+>>> evstore.datasets.DVSGesture.sensor_size
+(128, 128, 2)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evstore.datasets.named import (
+        CIFAR10DVS,
+        DSEC,
+        NCALTECH101,
+        NCARS,
+        NMNIST,
+        DVSGesture,
+        PropheseeDetection,
+    )
+
+__all__ = [
+    "CIFAR10DVS",
+    "DSEC",
+    "NCALTECH101",
+    "NCARS",
+    "NMNIST",
+    "DVSGesture",
+    "PropheseeDetection",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'evstore.datasets' has no attribute {name!r}")
+    return getattr(import_module("evstore.datasets.named"), name)

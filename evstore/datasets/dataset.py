@@ -18,6 +18,7 @@ from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.opening import open_source
+from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, EvstoreError, FormatError
@@ -168,7 +169,7 @@ class Dataset:
         plan = self._plan
         if plan is None:
             return recording, None
-        return recording, Window(int(plan.start[index]), int(plan.stop[index]), plan.by_time)
+        return recording, Window(*plan.bounds(index), plan.by_time)
 
     def _named(self, error: Exception, recording: int) -> Exception:
         """The error, which says of which recording it is."""
@@ -271,6 +272,14 @@ class Dataset:
         rows = self._catalogue.first_row[self._of_samples]
         found: NDArray[np.int32] = self._catalogue.row_shards[rows]
         return found
+
+    @property
+    def sample_bytes(self) -> NDArray[np.int64]:
+        """Bytes of each sample before transforms, at most: of windows by time, of all their events.
+
+        Frames by duration or count are as many as the recording or the window has room for.
+        """
+        return sample_bytes(self._catalogue, self._of_samples, self._plan, self._how)
 
     @property
     def sensor_size(self) -> tuple[int, int, int] | None:

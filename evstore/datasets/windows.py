@@ -25,12 +25,18 @@ class Plan(NamedTuple):
     stop: NDArray[np.int64]
     by_time: bool
     class_id: NDArray[np.int64] | None  # of the interval that a window is of, or lies in
+    duration: int | None = None  # of each; ``stop`` ends with the times that an int64 holds
+
+    def bounds(self, k: int) -> tuple[int, int]:
+        """Where window ``k`` starts, and where it stops."""
+        start = int(self.start[k])
+        return start, int(self.stop[k]) if self.duration is None else start + self.duration
 
     def at(self, which: NDArray[np.int64]) -> Plan:
         """These windows, in this order."""
         class_id = None if self.class_id is None else self.class_id[which]
         columns = (self.recording[which], self.start[which], self.stop[which])
-        return Plan(*columns, self.by_time, class_id)
+        return Plan(*columns, self.by_time, class_id, self.duration)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Windows:
             return Plan(recordings[some][which], start, stop, False, None)
         some = recordings[catalogue.events[recordings] > 0]
         which, start, stop = self._by_time(catalogue.t_min[some], catalogue.t_max[some])
-        return Plan(some[which], start, stop, True, None)
+        return Plan(some[which], start, stop, True, None, self.duration)
 
     def _by_time(
         self, first: NDArray[np.int64], last: NDArray[np.int64]
@@ -105,7 +111,8 @@ class Windows:
             start, stop = intervals.t_start[some], intervals.t_stop[some]
             cut, start, stop = self._by_time(start, stop - 1)
             which = some[cut]
-        return Plan(intervals.recording[which], start, stop, True, intervals.class_id[which])
+        class_id = intervals.class_id[which]
+        return Plan(intervals.recording[which], start, stop, True, class_id, self.duration)
 
 
 def _cut(

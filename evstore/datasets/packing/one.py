@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from evstore.conversion.copying import Naming, copy_foreign, copy_shard
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Teller
@@ -28,6 +30,8 @@ from evstore.shard.writer import ShardWriter
 
 #: Files up to this size are read whole before any of it is written: one that fails costs nothing.
 AHEAD_BYTES = 16 << 20
+
+NO_CLASS = -1  # of boxes whose table states none
 
 #: What a shard that is packed again says of the dataset that it was in.
 DATASET_KEYS = ("dataset", "split", "group", "columns", PACKED_FROM)
@@ -174,7 +178,12 @@ def _tables(item: Item, job: PackJob) -> dict[str, dict[str, Any]]:
         table["class_id"] = table["class_id"] - job.first_class
         found["labels"] = to_side(table)
     if item.boxes is not None:
-        found["boxes"] = to_side(read_boxes(item.boxes))
+        table = dict(read_boxes(item.boxes))
+        if isinstance(item.label, int):  # an outline states no class: it is the recording's
+            table["class_id"] = np.where(
+                table["class_id"] == NO_CLASS, item.label, table["class_id"]
+            )
+        found["boxes"] = to_side(table)
     start, stop = item.start, item.stop
     for stream, table in found.items():
         keep = meets(table, start, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,10 +20,11 @@ from evstore.interrupts import interrupts_held
 
 
 def pack(
-    source: str | os.PathLike[str] | Found,
+    source: Any,
     folder: str | os.PathLike[str],
     *,
     layout: str | None = None,
+    split: str | None = None,
     shard_bytes: int = SHARD_BYTES,
     jobs: int = 1,
     preset: str = DEFAULT_PRESET,
@@ -34,11 +35,14 @@ def pack(
     drop_outside: bool = False,
     untrusted: bool = False,
     on_receipt: Callable[[PackReceipt, int], None] | None = None,
+    **reading: Any,
 ) -> PackReport:
     """Pack recordings into shards of about ``shard_bytes`` and a manifest.
 
     ``source``: a folder tree (labels are the names of folders), a CSV or Parquet list of files, a
-    shard or a folder of them, or what a `Found` lists; ``layout`` names a known dataset. Run it
+    shard or a folder of them, what a `Found` lists, or a dataset object of tonic's shape (then
+    ``split`` names its recordings' split); ``layout`` names a known dataset. ``reading`` says what
+    files cannot say of themselves: arguments of `evstore.open` (resolution, columns ...). Run it
     again after it was interrupted or killed: shards that are whole are kept, nothing comes twice.
     ``jobs`` processes work side by side. ``on_error``: "stop" at the first recording that fails,
     or "skip" it; every one is in the report. ``overwrite`` replaces another dataset in the folder.
@@ -53,7 +57,15 @@ def pack(
         raise ArgumentError(f"jobs must be 1 or more, got {jobs}")
     options = PackOptions(preset, grow, drop_outside, untrusted, verify, on_error)
     target = os.fspath(folder)
-    found = source if isinstance(source, Found) else find(source, layout)
+    if not isinstance(source, (str, os.PathLike, Found)):
+        from evstore.datasets.packing.arrays import pack_arrays
+        from evstore.datasets.packing.tonic_source import find_tonic
+
+        arrays = find_tonic(source, split)
+        return pack_arrays(arrays, target, options, shard_bytes, overwrite, on_receipt)
+    if split is not None:
+        raise ArgumentError("a split is named for a dataset object; files have theirs in a list")
+    found = source if isinstance(source, Found) else find(source, layout, reading)
     todo = plan_shards(found, target, options, shard_bytes, layout)
     strangers = _strangers(todo, target)
     if strangers and not overwrite:
@@ -67,26 +79,34 @@ def pack(
     return report
 
 
-def find(source: str | os.PathLike[str], layout: str | None = None) -> Found:
-    """What there is to pack in a folder, a list or a shard."""
+def find(
+    source: str | os.PathLike[str],
+    layout: str | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> Found:
+    """What there is to pack in a folder, a list or a shard; ``reading`` as in `pack`."""
     path = os.fspath(source)
     if not os.path.exists(path):
         raise ArgumentError(f"{path}: no such file or folder")
     if layout is not None:
         from evstore.datasets.packing.layouts import find_layout
 
+        if reading:
+            raise ArgumentError(
+                f"a known layout says how it is read: leave out {', '.join(reading)}"
+            )
         return find_layout(layout, path)
     if os.path.isfile(path) and os.path.splitext(path)[1].lower() in (".csv", ".parquet"):
         from evstore.datasets.packing.table import find_table
 
-        return find_table(path)
+        return find_table(path, reading)
     from evstore.datasets.packing.shards import find_shards, holds_shards_only
 
     if holds_shards_only(path):
         return find_shards(path)
     from evstore.datasets.packing.tree import find_tree
 
-    return find_tree(path)
+    return find_tree(path, reading)
 
 
 def _strangers(todo: Sequence[PackJob], folder: str) -> list[str]:

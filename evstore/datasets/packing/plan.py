@@ -50,7 +50,7 @@ def plan_shards(
             shards[-1] += unit
             room -= size
         for number, items in enumerate(shards):
-            target = os.path.join(folder, f"{_name(split)}-{number:05d}.evs")
+            target = os.path.join(folder, f"{shard_name(split)}-{number:05d}.evs")
             jobs.append(PackJob(target, tuple(items), about, found.first_class))
     _check_targets(jobs)
     return jobs
@@ -74,8 +74,8 @@ def _splits(items: Sequence[Item]) -> list[str | None]:
     return sorted({item.split for item in items}, key=lambda split: (split is None, split or ""))
 
 
-def _name(split: str | None) -> str:
-    """A file name's beginning."""
+def shard_name(split: str | None) -> str:
+    """What the names of a split's shards begin with."""
     kept = (c if c.isalnum() or c in "-_" else "_" for c in split or "data")
     return "".join(kept)
 
@@ -94,11 +94,12 @@ def _units(items: Iterable[Item]) -> list[list[Item]]:
         units.setdefault(key, []).append(item)
     for unit in units.values():
         unit.sort(key=lambda item: natural(item.id))
-    return [units[key] for key in sorted(units, key=_shuffled)]
+    return [units[key] for key in sorted(units, key=shuffled)]
 
 
-def _shuffled(key: str) -> bytes:
-    return blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+def shuffled(id: str) -> bytes:
+    """A key by which recordings are sorted as good as at random, the same everywhere."""
+    return blake2b(id.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
 def _ratio(items: Sequence[Item], options: PackOptions) -> float:

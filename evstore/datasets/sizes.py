@@ -1,0 +1,55 @@
+"""How many bytes samples have when they are delivered: what bounds prefetching."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.datasets.catalogue import Catalogue
+from evstore.datasets.delivery import Delivery
+from evstore.datasets.windows import Plan
+from evstore.frames import Frames
+
+Numbers = NDArray[np.int64]
+
+
+def sample_bytes(
+    catalogue: Catalogue, recordings: Numbers, plan: Plan | None, how: Delivery
+) -> Numbers:
+    """Bytes of each sample, at most, from the index alone."""
+    events: Numbers = catalogue.events[recordings]
+    if plan is not None and not plan.by_time:
+        events = plan.stop - plan.start
+    if how.frames is None:
+        return events * how.event_bytes
+    if plan is not None and plan.by_time:
+        span = (plan.stop - plan.start).astype(float)
+    else:
+        first, last = catalogue.t_min[recordings], catalogue.t_max[recordings]
+        span = last.astype(float) - first.astype(float) + 1.0
+    frames = _how_many(how.frames, span, events)
+    width, height = catalogue.resolution[recordings].T
+    pixels = width * height if how.geometry.is_identity else _pixels(how, width, height)
+    channels, itemsize = how.frames.shape((65536, 65536), 1)[1], np.dtype(how.frames.dtype).itemsize
+    return frames * pixels * channels * itemsize
+
+
+def _pixels(how: Delivery, width: Numbers, height: Numbers) -> Numbers:
+    place = how.geometry
+    if place.size is not None:
+        return np.full(len(width), place.size[0] * place.size[1])
+    if place.crop is not None:
+        x0, y0, x1, y1 = place.crop
+        return np.full(len(width), (x1 - x0) * (y1 - y0))
+    return width * height
+
+
+def _how_many(spec: Frames, span: NDArray[np.float64], events: Numbers) -> Numbers:
+    fixed = spec.bins or spec.event_bins
+    if fixed is not None:
+        return np.full(len(span), fixed)
+    length = spec.duration or spec.count or 1
+    units = span if spec.duration is not None else events.astype(float)
+    steps = np.ceil(units / (spec.stride or length)) + 1
+    found: Numbers = np.clip(steps, 1, 1 << 24).astype(np.int64)
+    return found
