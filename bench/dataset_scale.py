@@ -1,0 +1,163 @@
+"""Datasets of many recordings: opening, planning, ordering; two workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.bars import Bar, Settings
+from bench.dataset_sets import Set
+from bench.timing import Spread, exact, rounds_of
+from evstore.datasets.dataset import Dataset
+from evstore.datasets.loading.loader import Loader
+from evstore.datasets.loading.order import epoch_order
+from evstore.datasets.manifest import NAME, make_manifest, write_manifest
+from evstore.datasets.windows import Windows
+
+
+def measure(sets: list[Set], settings: Settings) -> list[Bar]:
+    return [
+        *planning(settings),
+        *ordering(settings),
+        opening(settings),
+        workers(sets[-2], settings),
+    ]
+
+
+def manifest_of(folder: Path, recordings: int, duration: int) -> Path:
+    """A manifest whose shards there are not: what is measured reads none of them."""
+    if not (folder / NAME).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = []
+        rng = np.random.default_rng(3)
+        for k in range(recordings):
+            start = int(rng.integers(0, 1 << 40))
+            rows.append({
+                "id": f"train/{k % 10}/{k:05d}", "part": 0, "split": "train", "label": k % 10,
+                "shard": f"train-{k // 8000:05d}.evs", "position": k % 8000, "first_event": 0,
+                "events": 4000 + k % 99, "t_first": start, "t_min": start,
+                "t_max": start + duration - 1, "width": 34, "height": 34, "boxes": 0,
+                "root": rng.bytes(32), "source": f"{k:05d}.bin",
+            })  # fmt: skip
+        write_manifest(make_manifest(rows, [str(k) for k in range(10)]), folder)
+    return folder
+
+
+def planning(settings: Settings) -> list[Bar]:
+    """A million windows of ten thousand recordings."""
+    count = 1000 if settings.quick else 10_000
+    folder = manifest_of(settings.folder / "datasets" / f"manifest-{count}", count, 1_000_000)
+    windows = Windows(duration=10_000)
+
+    def plan() -> int:
+        found = Dataset(folder, windows=windows)
+        assert len(found) == count * 100
+        return len(found)
+
+    rows = np.zeros((count * 100, 4), np.int64)
+
+    def touch() -> int:
+        return int(rows.sum())
+
+    taken = rounds_of(5, plan, touch)
+    return [
+        Bar("a million windows over 10,000 recordings planned, manifest read", "s", "less", 1,
+            None, Spread.of(a for a, _ in taken),
+            {"a million rows of numpy touched": Spread.of(b for _, b in taken)}),
+    ]  # fmt: skip
+
+
+def ordering(settings: Settings) -> list[Bar]:
+    """The order of ten million samples, in a process of its own: its memory is looked at."""
+    n = 100_000 if settings.quick else 10_000_000
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        seconds, mb = pool.apply(_order, (n,))
+    return [
+        Bar("order of 10 M samples in 1,000 shards", "s", "less", 1, None, seconds),
+        Bar("memory for it", "MB", "less", 200, None, exact(mb)),
+    ]
+
+
+def _order(n: int) -> tuple[Spread, float]:
+    shards = np.sort(np.random.default_rng(0).integers(0, 1000, n).astype(np.int32))
+    epoch_order(1000, 0, 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    taken = []
+    for epoch in range(5):
+        started = time.perf_counter()
+        epoch_order(n, 7, epoch, shards=shards)
+        taken.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Spread.of(taken), (after - before) / 1024
+
+
+def opening(settings: Settings) -> Bar:
+    """A dataset of 60,000 recordings, against its manifest alone."""
+    from pyarrow import parquet
+
+    count = 2000 if settings.quick else 60_000
+    folder = manifest_of(settings.folder / "datasets" / f"manifest-{count}", count, 300_000)
+    taken = rounds_of(
+        15,
+        lambda: len(Dataset(folder, "train")),
+        lambda: parquet.read_table(folder / NAME).num_rows,
+    )
+    ratio = Spread.of(a / b for a, b in taken)
+    return Bar("opening 60,000 recordings, against pyarrow reading the manifest", "x", "less", 2,
+               None, ratio)  # fmt: skip
+
+
+def workers(one: Set, settings: Settings) -> Bar:
+    """What a second worker adds, against what a second process does in the same run."""
+    dataset = Dataset(one.folder, frames=one.frames)
+    count = 24 if settings.quick else 240
+    chosen = np.random.default_rng(5).permutation(len(dataset))[:count]
+    part = dataset.select(chosen)
+    ratios = []
+    for _ in range(3 if settings.quick else 7):
+        one_worker, two_workers = (loaded(part, workers) for workers in (1, 2))
+        one_process, two_processes = (alone(part, processes) for processes in (1, 2))
+        ratios.append((one_worker / two_workers) / (one_process / two_processes))
+    return Bar("two workers over one, relative to two plain processes over one", "x", "more",
+               0.85, None, Spread.of(ratios))  # fmt: skip
+
+
+def loaded(dataset: Dataset, num_workers: int) -> float:
+    """Seconds for all batches in this process, from when the first one is there."""
+    loader = Loader(dataset, 4, shuffle=False, num_workers=num_workers, prefetch_factor=2)
+    batches = iter(loader)
+    next(batches)
+    started = time.perf_counter()
+    for _ in batches:
+        pass
+    return time.perf_counter() - started
+
+
+def alone(dataset: Dataset, processes: int) -> float:
+    """Seconds in which so many plain processes read it all, each its part, the slowest one's."""
+    context = multiprocessing.get_context("fork")
+    shares = [range(k, len(dataset), processes) for k in range(processes)]
+    barrier, results = context.Barrier(processes), context.SimpleQueue()
+    running: list[Any] = [
+        context.Process(target=_read, args=(dataset, share, barrier, results)) for share in shares
+    ]
+    for process in running:
+        process.start()
+    taken = [results.get() for _ in running]
+    for process in running:
+        process.join()
+    return max(taken)
+
+
+def _read(dataset: Dataset, share: range, barrier: Any, results: Any) -> None:
+    dataset[share[0]]
+    barrier.wait()
+    started = time.perf_counter()
+    for k in share:
+        dataset[k]
+    results.put(time.perf_counter() - started)
