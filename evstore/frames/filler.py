@@ -75,6 +75,7 @@ class Filler:
     def _planned(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
         kernels, spec, frames = self._kernels, self.spec, self._frames
         content = kernels.BINARY if spec.binary else kernels.COUNTED
+        content = kernels.SIGNED if spec.kind == "signed" else content
         map_x, map_y = spec.maps(self.resolution)
         _, channels, height, width = frames.shape
         size = channels * height * width
@@ -96,7 +97,7 @@ class Filler:
             state=np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64),
             by_time=int(spec.by_time),
             mapped=int(not spec.keeps_places(self.resolution)),
-            content=kernels.SIGNED if spec.kind == "signed" else content,
+            content=content,
             width=self.resolution[0],
             height=self.resolution[1],
             row=width,
