@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ class Filler:
     >>> from evstore.events import Events
     >>> events = Events([0, 5, 12, 20], [0, 1, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1])
     >>> filler = Filler(Frames(duration=10), (2, 1), t_start=0, t_stop=21, n_events=4)
-    >>> for k in range(4):
-    ...     filler.add(events.t[k:], events.x[k:], events.y[k:], events.p[k:]) if k == 0 else None
+    >>> for part in (events[:1], events[1:]):
+    ...     filler.add(part.t, part.x, part.y, part.p)
     >>> filler.result().tolist()
     [[[[0, 0]], [[1, 1]]], [[[0, 1]], [[0, 0]]]]
     """
@@ -76,7 +77,7 @@ class Filler:
         kernels, spec, frames = self._kernels, self.spec, self._frames
         content = kernels.BINARY if spec.binary else kernels.COUNTED
         content = kernels.SIGNED if spec.kind == "signed" else content
-        map_x, map_y = spec.maps(self.resolution)
+        map_x, map_y, keeps_places = _layout(spec, self.resolution)
         _, channels, height, width = frames.shape
         size = channels * height * width
         staged = content == kernels.COUNTED and _pays_to_stage(spec, frames, starts, stops)
@@ -96,7 +97,7 @@ class Filler:
             map_y=map_y,
             state=np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64),
             by_time=int(spec.by_time),
-            mapped=int(not spec.keeps_places(self.resolution)),
+            mapped=int(not keeps_places),
             content=content,
             width=self.resolution[0],
             height=self.resolution[1],
@@ -170,6 +171,14 @@ class Filler:
         for start in range(0, counted.size, PIECE):
             some = counted[start : start + PIECE]
             made[start : start + some.size] = some.astype(made.dtype)
+
+
+@lru_cache(maxsize=64)
+def _layout(
+    spec: Frames, resolution: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], bool]:
+    """Once for all recordings of a dataset: of short ones it would take most of the time."""
+    return *spec.maps(resolution), spec.keeps_places(resolution)
 
 
 def _pays_to_stage(
