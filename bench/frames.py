@@ -61,9 +61,11 @@ def frames(recording: Recording, events: Events) -> dict[str, tuple[Make, Make]]
 
     array = events.to_structured(TONIC)
     theirs = ToFrame(sensor_size=(*recording.resolution, 2), time_window=FRAME_US)
-    where = {"resolution": recording.resolution}
     return {
-        "int16": (lambda: to_frames(array, duration=FRAME_US, **where), lambda: theirs(array)),
+        "int16": (
+            lambda: to_frames(array, duration=FRAME_US, resolution=recording.resolution),
+            lambda: theirs(array),
+        ),
     }
 
 

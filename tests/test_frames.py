@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import evstore
 import naive_frames as naive
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.frames import Filler, Frames, to_binary, to_frames, to_image
+from evstore.frames import Filler, Frames, filler, to_binary, to_frames, to_image
 from evstore.frames.spec import DTYPES
 
 SENSOR = (7, 5)
@@ -33,12 +34,12 @@ def filled(spec: Frames, events: Events, cuts: list[int]) -> Any:
     """With a Filler, in the batches between these places."""
     times = events.t.tolist()
     extent = (min(times), max(times) + 1) if times else (0, 0)
-    filler = Filler(spec, SENSOR, *extent, len(events))
+    made = Filler(spec, SENSOR, *extent, len(events))
     places = sorted({0, *(cut for cut in cuts if cut < len(events)), len(events)})
     for low, high in pairwise(places):
         part = events[low:high]
-        filler.add(part.t, part.x, part.y, part.p, low)
-    return filler.result()
+        made.add(part.t, part.x, part.y, part.p, low)
+    return made.result()
 
 
 times = st.lists(st.integers(-60, 60), max_size=40)
@@ -72,8 +73,20 @@ def specs(draw: Any) -> Frames:
     return Frames(**fields)
 
 
-@given(events_in_order | events_in_any_order, specs(), st.lists(st.integers(1, 39), max_size=5))
-def test_any_frames_of_any_batches(events: Events, spec: Frames, cuts: list[int]) -> None:
+@given(
+    events_in_order | events_in_any_order,
+    specs(),
+    st.lists(st.integers(1, 39), max_size=5),
+    st.sampled_from([0, filler.STAGED_FROM]),
+)
+def test_any_frames_of_any_batches(
+    events: Events, spec: Frames, cuts: list[int], staged_from: int
+) -> None:
+    with patch.object(filler, "STAGED_FROM", staged_from):
+        check_any_frames(events, spec, cuts)
+
+
+def check_any_frames(events: Events, spec: Frames, cuts: list[int]) -> None:
     expected = naive.frames(events, spec, SENSOR)
     made = to_frames(events, spec)
     assert made.dtype == spec.dtype
@@ -94,10 +107,13 @@ def test_edges(events: Events, spec: Frames) -> None:
     assert starts.dtype == stops.dtype == np.int64
 
 
+@pytest.mark.parametrize("staged_from", [0, 1 << 40])
 @pytest.mark.parametrize(
     "way", [{"duration": 700}, {"duration": 700, "stride": 250}, {"count": 9_000}]
 )
-def test_many_events_in_pieces_and_out_of_order(way: dict[str, int], seed: int) -> None:
+def test_many_events_in_pieces_and_out_of_order(
+    way: dict[str, int], staged_from: int, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     n = 30_000
     t = np.sort(random.integers(0, 10_000, n))
@@ -106,7 +122,8 @@ def test_many_events_in_pieces_and_out_of_order(way: dict[str, int], seed: int) 
         t[back] = random.integers(0, 10_000, places)
         x, y = random.integers(0, 64, (2, n))
         p = random.integers(0, 2, n)
-        made = to_frames(Events(t, x, y, p, (64, 64)), **way)
+        with patch.object(filler, "STAGED_FROM", staged_from):
+            made = to_frames(Events(t, x, y, p, (64, 64)), **way)
         spec = Frames(**way)
         starts, stops = spec.edges(int(t.min()), int(t.max()) + 1, n)
         assert len(made) == len(starts) > 2
@@ -156,6 +173,30 @@ def test_polarity_that_is_none() -> None:
     )
     with pytest.raises(ArgumentError, match=r"polarity must be 0 .* got 255"):
         to_frames(hostile, bins=1)
+
+
+@pytest.mark.parametrize("overflow", ["raise", "saturate"])
+@pytest.mark.parametrize("fields", [{}, {"flip_x": True}], ids=str)
+def test_numbers_beyond_a_byte_in_frames_that_are_staged(
+    overflow: str, fields: dict[str, Any], seed: int
+) -> None:
+    """At one pixel 300, in batches that end anywhere, and over 2,048 in float16."""
+    random = np.random.default_rng(seed)
+    for n, dtype in ((9_000, "int16"), (9_000, "int32"), (30_000, "float16")):
+        t = np.sort(random.integers(0, 300, n))
+        x, y = random.integers(0, 3, (2, n)) // 2
+        events = Events(t, x, y, random.integers(0, 2, n) * 0, SENSOR)
+        spec = Frames(duration=100, dtype=dtype, overflow=overflow, **fields)
+        wide = to_frames(events, duration=100, dtype="int32", **fields)
+        assert wide.max() > 255
+        limit = spec.holds.greatest
+        with patch.object(filler, "STAGED_FROM", 0):
+            if overflow == "raise" and wide.max() > limit:
+                with pytest.raises(ArgumentError, match="of frame 0"):
+                    filled(spec, events, random.integers(1, n, 9).tolist())
+                continue
+            made = filled(spec, events, random.integers(1, n, 9).tolist())
+        assert np.array_equal(made, np.minimum(wide, limit))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -281,12 +322,14 @@ def test_into_an_array(dtype: str) -> None:
 
 def test_a_result_is_final() -> None:
     events = some([1, 2], 1)
-    filler = Filler(Frames(bins=1, dtype="float16"), SENSOR, 1, 3, 2)
-    filler.add(events.t, events.x, events.y, events.p)
-    assert filler.result() is filler.result()
-    assert filler.result().sum() == 1
+    made = Filler(Frames(bins=1, dtype="float16"), SENSOR, 1, 3, 2)
+    made.add(events.t, events.x, events.y, events.p)
+    assert made.result() is made.result()
+    assert made.result().sum() == 1
     with pytest.raises(ArgumentError, match="result has been taken"):
-        filler.add(events.t, events.x, events.y, events.p)
+        made.add(events.t, events.x, events.y, events.p)
+    with pytest.raises(ArgumentError, match="must be int64, uint16"):
+        Filler(Frames(bins=1), SENSOR, 1, 3, 2).add(events.t, events.t, events.y, events.p)
     with pytest.raises(ArgumentError, match="equal length"):
         Filler(Frames(bins=1), SENSOR, 1, 3, 2).add(events.t, events.x[:1], events.y, events.p)
 

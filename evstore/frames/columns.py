@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMN_DTYPES, COLUMNS, Events
+from evstore.events import COLUMNS, Events, empty_column
 from evstore.frames.spec import check_resolution
 
 #: Fields that kernels read where they lie, by the type they are read as. A negative coordinate is
@@ -48,15 +48,18 @@ class Columns(NamedTuple):
 
     def copied(self) -> Columns:
         """The same, together."""
-        one = np.ascontiguousarray
-        return Columns(one(self.t), one(self.x), one(self.y), one(self.p), self.resolution)
+        from evstore.frames.column_kernels import unpack
+
+        made = piece(self.t.size)
+        unpack(self.t, self.x, self.y, self.p, made)
+        return Columns(made.t, made.x, made.y, made.p, self.resolution)
 
 
-def piece() -> Any:
-    """Room for `column_kernels.unpack`."""
+def piece(length: int | None = None) -> Any:
+    """Room for `column_kernels.unpack`; of as many events as it takes at once unless said."""
     from evstore.frames.column_kernels import PIECE, Piece
 
-    return Piece(*(np.empty(PIECE, dtype) for dtype in COLUMN_DTYPES.values()))
+    return Piece(*(empty_column(name, PIECE if length is None else length) for name in COLUMNS))
 
 
 def is_tensors(events: Any) -> bool:

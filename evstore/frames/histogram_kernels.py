@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evstore.codec.vector_copy import copy_past
 from evstore.frames.column_kernels import PIECE as APART
 from evstore.frames.column_kernels import unpack
 from evstore.jit import kernel
@@ -25,17 +26,26 @@ CLEARED = 0  # so many frames have been set to 0
 OVERFLOW = 1  # the first cell that could not hold a count; or -1
 LAST = 2  # the last time
 BACK = 3  # 1 if a time was before the one in front of it
-STATE_SIZE = 4
+STAGED = 4  # 1 while events are counted in the stage
+FRAME = 5  # the frame that is in the stage, or -1
+FULL = 6  # the frame that has more events at one pixel than the stage holds, or -1
+STATE_SIZE = 7
 
 PIECE = 8192  # events: what is looked at more than once stays in the cache
 BLOCK = 512  # times compared in a row
 SHORT = 16  # and before that
+WIDE = 1024  # cells moved from the stage at once
+STAGE_HOLDS = 255
 
 
 class Plan(NamedTuple):
     """What does not change from batch to batch."""
 
     cells: Any  # all frames, flat
+    bits: Any  # the same memory as integers
+    stage: Any  # uint8: a frame, all 0 unless `state` says that one is in it; empty if not used
+    wide: Any  # WIDE values like the cells'
+    wide_bits: Any  # the same memory as integers
     starts: Any  # of frames: int64 times or numbers of events
     stops: Any
     map_x: Any  # int32, as `Frames.maps` makes them
@@ -127,22 +137,19 @@ def first_after(stops: Any, value: int) -> Any:
 
 @kernel
 def count(x: Any, y: Any, p: Any, cells: Any, row: int, plane: int, greatest: int) -> Any:
-    """One more for each event; the cell that is full already, or -1."""
-    full: Any = -1
+    """One more for each event; the number of the first one that finds its cell full, or of all."""
     for k in range(x.size):
         i = np.uint64(y[k]) * np.uint64(row) + np.uint64(x[k]) + np.uint64(p[k]) * np.uint64(plane)
         value = cells[i]
-        if value < greatest:
-            cells[i] = value + 1
-        elif full < 0:
-            full = np.int64(i)
-    return full
+        if value >= greatest:
+            return k
+        cells[i] = value + 1
+    return x.size
 
 
 @kernel
-def count_mapped(x: Any, y: Any, p: Any, cells: Any, plan: Any) -> Any:
+def count_mapped(x: Any, y: Any, p: Any, cells: Any, greatest: int, plan: Any) -> Any:
     """As `count`, at the places that the maps give."""
-    full: Any = -1
     for k in range(x.size):
         column = plan.map_x[np.uint64(x[k])]
         line = plan.map_y[np.uint64(y[k])]
@@ -150,28 +157,25 @@ def count_mapped(x: Any, y: Any, p: Any, cells: Any, plan: Any) -> Any:
             i = np.uint64(line) * np.uint64(plan.row) + np.uint64(column)
             i += np.uint64(p[k]) * np.uint64(plan.plane)
             value = cells[i]
-            if value < plan.greatest:
-                cells[i] = value + 1
-            elif full < 0:
-                full = np.int64(i)
-    return full
+            if value >= greatest:
+                return k
+            cells[i] = value + 1
+    return x.size
 
 
 @kernel
 def add_signs(x: Any, y: Any, p: Any, cells: Any, plan: Any) -> Any:
-    """One more for ON, one less for OFF, at the places that the maps give."""
-    full: Any = -1
+    """One more for ON, one less for OFF, at the places that the maps give; else as `count`."""
     for k in range(x.size):
         column = plan.map_x[np.uint64(x[k])]
         line = plan.map_y[np.uint64(y[k])]
         if (column | line) >= 0:
             i = np.uint64(line) * np.uint64(plan.row) + np.uint64(column)
             value = np.int64(cells[i]) + 2 * np.int64(p[k]) - 1
-            if plan.least <= value <= plan.greatest:
-                cells[i] = value
-            elif full < 0:
-                full = np.int64(i)
-    return full
+            if not plan.least <= value <= plan.greatest:
+                return k
+            cells[i] = value
+    return x.size
 
 
 @kernel
@@ -183,7 +187,7 @@ def mark(x: Any, y: Any, p: Any, cells: Any, plan: Any) -> Any:
         if (column | line) >= 0:
             i = np.uint64(line) * np.uint64(plan.row) + np.uint64(column)
             cells[i + np.uint64(p[k]) * np.uint64(plan.plane)] = 1
-    return -1
+    return x.size
 
 
 @kernel
@@ -198,21 +202,107 @@ def clear(plan: Any, n_frames: int) -> None:
 
 
 @kernel
-def into(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
-    """Add events to a frame."""
+def note_full(plan: Any, cell: int) -> None:
+    """Remember the first cell that could not hold a count."""
+    if plan.state[OVERFLOW] < 0:
+        plan.state[OVERFLOW] = cell
+
+
+@kernel
+def unstage_new(plan: Any, frame: int) -> None:
+    """Write what is in the stage as a frame, past the cache, and clear the stage."""
+    bits = plan.bits[frame * plan.size : (frame + 1) * plan.size]
+    for start in range(0, plan.size, WIDE):
+        n = min(WIDE, plan.size - start)
+        some = plan.stage[start : start + n]
+        wide = plan.wide[:n]
+        for k in range(n):
+            wide[k] = some[k]
+        for k in range(n):
+            some[k] = 0
+        copy_past(plan.wide_bits, bits[start : start + n], np.uint64(n))
+
+
+@kernel
+def unstage_more(plan: Any, frame: int) -> None:
+    """Add what is in the stage to a frame that was written before, and clear the stage."""
+    cells = plan.cells[frame * plan.size : (frame + 1) * plan.size]
+    for k in range(plan.size):
+        value = np.int64(cells[k]) + np.int64(plan.stage[k])
+        if value > plan.greatest:
+            note_full(plan, frame * plan.size + k)
+            value = plan.greatest
+        cells[k] = value
+        plan.stage[k] = 0
+
+
+@kernel
+def unstage(plan: Any) -> None:
+    """Move what is in the stage to its frame."""
+    frame = plan.state[FRAME]
+    if frame >= 0:
+        if frame < plan.state[CLEARED]:
+            unstage_more(plan, frame)
+        else:
+            clear(plan, frame)
+            unstage_new(plan, frame)
+            plan.state[CLEARED] = frame + 1
+        plan.state[FRAME] = -1
+
+
+@kernel
+def into_frame(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
+    """Add events to a frame where it lies; one that finds its cell full adds nothing."""
     clear(plan, frame + 1)
     cells = plan.cells[frame * plan.size : (frame + 1) * plan.size]
-    if plan.content == COUNTED:
-        if plan.mapped:
-            full = count_mapped(x, y, p, cells, plan)
+    done = 0
+    while done < x.size:
+        some_x, some_y, some_p = x[done:], y[done:], p[done:]
+        if plan.content == SIGNED:
+            done += add_signs(some_x, some_y, some_p, cells, plan)
+        elif plan.content == BINARY:
+            done += mark(some_x, some_y, some_p, cells, plan)
+        elif plan.mapped:
+            done += count_mapped(some_x, some_y, some_p, cells, plan.greatest, plan)
         else:
-            full = count(x, y, p, cells, plan.row, plan.plane, plan.greatest)
-    elif plan.content == SIGNED:
-        full = add_signs(x, y, p, cells, plan)
+            done += count(some_x, some_y, some_p, cells, plan.row, plan.plane, plan.greatest)
+        if done < x.size:
+            cell = np.int64(plan.map_y[y[done]]) * plan.row + np.int64(plan.map_x[x[done]])
+            cell += np.int64(p[done]) * plan.plane
+            note_full(plan, frame * plan.size + cell)
+            done += 1
+
+
+@kernel
+def into_stage(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
+    """Count events of a frame in a byte each, which stay in the cache."""
+    if plan.state[FRAME] != frame:
+        unstage(plan)
+        plan.state[FRAME] = frame
+    if plan.mapped:
+        done = count_mapped(x, y, p, plan.stage, STAGE_HOLDS, plan)
     else:
-        full = mark(x, y, p, cells, plan)
-    if full >= 0 and plan.state[OVERFLOW] < 0:
-        plan.state[OVERFLOW] = frame * plan.size + full
+        done = count(x, y, p, plan.stage, plan.row, plan.plane, STAGE_HOLDS)
+    if done < x.size:
+        unstage(plan)
+        plan.state[FULL] = frame
+        into_frame(x[done:], y[done:], p[done:], frame, plan)
+
+
+@kernel
+def into(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
+    """Add events to a frame."""
+    if plan.state[STAGED] and plan.state[FULL] != frame:
+        into_stage(x, y, p, frame, plan)
+    else:
+        into_frame(x, y, p, frame, plan)
+
+
+@kernel
+def finish(plan: Any) -> None:
+    """Once all is added: what is still to be written."""
+    unstage(plan)
+    clear(plan, plan.starts.size)
 
 
 @kernel
@@ -224,6 +314,8 @@ def fill_times(t: Any, x: Any, y: Any, p: Any, plan: Any) -> None:
         stop = run_stop(t, start)
         if t[start] < state[LAST]:
             state[BACK] = 1
+            unstage(plan)  # which takes time, and might now be needed at each event
+            state[STAGED] = 0
         state[LAST] = t[stop - 1]
         frame = first_after(plan.stops, t[start])
         low = start

@@ -47,6 +47,7 @@ def to_time_surface(
     from evstore.frames import time_kernels as kernels
 
     columns = columns_of(events, resolution)
+    columns = columns if columns.together else columns.copied()
     starts, stops = Frames(duration=duration).edges(*columns.extent(), columns.t.size)
     t, x, y, p, (width, height) = _in_order(columns)
     surfaces = output((len(starts), 2, height, width), wanted, out)
