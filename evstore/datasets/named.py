@@ -10,15 +10,19 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import IO, Any
 
 import numpy as np
 
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.known import KNOWN, Known
-from evstore.datasets.manifest import NAME
+from evstore.datasets.manifest import NAME, Manifest, read_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError
+
+#: Layouts whose samples are the labelled times of a recording: gestures in IBM's own files.
+CUT_BY_LABELS = ("dvsgesture-ibm",)
 
 
 @dataclass(frozen=True)
@@ -72,31 +76,46 @@ class Named:
         """The recordings of a split: train, or test where ``train`` is False, or ``split``.
 
         A dataset without official splits gives all of its recordings. The files lie in
-        ``save_to/NAME`` and are packed by ``jobs`` processes into ``save_to/NAME-evs``.
-        ``options`` are those of `Dataset`: frames, windows, geometry ... Raises ArgumentError
-        where the files are not there.
+        ``save_to/NAME`` and are packed by ``jobs`` processes into ``save_to/NAME-evs``: by the
+        first of several processes that ask for it at once, while the others wait. ``options`` are
+        those of `Dataset`: frames, windows, geometry ... Raises ArgumentError where the files are
+        not there.
         """
-        folder = self._packed(os.fspath(save_to), jobs)
+        if not isinstance(train, bool):  # tonic's classes without splits have transform there
+            raise ArgumentError(
+                f"train is True or False, got {train!r}: name what comes after save_to, "
+                "as in transform=... or split=..."
+            )
+        folder = self._packed(os.path.expanduser(os.fspath(save_to)), jobs)
+        manifest = read_manifest(folder)
         if not self.known.splits:
             split = None
-        elif split is None:
-            split = "train" if train else "test"
+        else:
+            split = split or ("train" if train else "test")
+            self._check_split(split, manifest, folder)
         said: dict[str, Any] = {"dtype": self.dtype, **options}
-        if self._cuts_labels(folder) and "windows" not in said:
-            said["windows"] = Windows(labels=True)
+        if manifest.about.get("layout") in CUT_BY_LABELS:
+            said.setdefault("windows", Windows(labels=True))
         if self.known.targets == "name" and target_transform is None:
-            names = Dataset(folder).classes or []
-            target_transform = names.__getitem__
+            target_transform = (manifest.classes or []).__getitem__
         return Dataset(
             folder, split, transform=transform, target_transform=target_transform,
             transforms=transforms, **said,
         )  # fmt: skip
 
-    def _cuts_labels(self, folder: str) -> bool:
-        """Whether a sample is a labelled time of a recording: gestures in IBM's own files."""
-        from evstore.datasets.manifest import read_manifest
+    def _check_split(self, split: str, manifest: Manifest, folder: str) -> None:
+        """A split may not have been there yet when the dataset was packed."""
+        there = [one for one in manifest.table.column("split").unique().to_pylist() if one]
+        if split in self.known.splits and split not in there:
+            raise ArgumentError(
+                f"{folder}: was packed when {self.name} had no split {split!r}, only "
+                f"{', '.join(map(repr, there)) or 'none'}. {self._get}; then remove "
+                f"{folder}, and it is packed anew"
+            )
 
-        return read_manifest(folder).about.get("layout") == "dvsgesture-ibm"
+    @property
+    def _get(self) -> str:
+        return f"Get {self.name} from {self.known.url}, and unpack {self.known.unpack}"
 
     def _packed(self, save_to: str, jobs: int) -> str:
         """The folder of the packed dataset, which is made if it is not there."""
@@ -107,8 +126,8 @@ class Named:
             return target
         if not os.path.isdir(source):
             raise ArgumentError(
-                f"{source}: no such folder. evstore downloads nothing: get {self.name} from "
-                f"{self.known.url}, and unpack {self.known.unpack}, so that it is {source}"
+                f"{source}: no such folder, and evstore downloads nothing. {self._get}, so that "
+                f"it is {source}"
             )
         found = self._found(source)
         with _alone(f"{target}.lock"):
@@ -132,27 +151,36 @@ class Named:
                 continue
             return layout, source
         assert first is not None
-        raise ArgumentError(
-            f"{first}. Get {self.name} from {self.known.url}, and unpack {self.known.unpack}"
-        )
+        raise ArgumentError(f"{first}. {self._get}")
 
 
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[None]:
     """Wait until no other process is in here: of eight ranks that start at once, one packs."""
-    try:
-        import fcntl
-    except ImportError:  # where there are no such locks, who comes second is told so by pack
+    if find_spec("fcntl") is None:  # no such locks: who comes second is told so by pack
         yield
         return
-    with open(path, "w") as file:
-        with contextlib.suppress(OSError):  # some network file systems have none
+    file = _locked(path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+        file.close()
+
+
+def _locked(path: str) -> IO[str]:
+    """A lock's file, once this process alone has it; closing it lets go of it."""
+    import fcntl
+
+    while True:
+        file = open(path, "w")  # noqa: SIM115 - whoever asked for the lock closes it
+        with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                os.remove(path)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        file.close()  # who had it before has removed it: another process may hold a new one
 
 
 NMNIST = Named("NMNIST")
