@@ -308,8 +308,8 @@ def test_stop_on_eight_ranks_and_go_on_with_two() -> None:
     for rank in before:
         rank.set_epoch(3)
         done += next(iter(rank))
-    state = before[6].state_dict(batches_done=1)
-    assert state == before[0].state_dict(batches_done=1)
+    state = before[6].state_after(batches_done=1)
+    assert state == before[0].state_after(batches_done=1)
     for r in range(2):
         rank = BatchOrder(Sharded(), global_batch=8, seed=0, rank=r, world=2)
         rank.load_state_dict(state)
@@ -323,11 +323,11 @@ def test_stop_on_eight_ranks_and_go_on_with_two() -> None:
 
 def test_the_rest_of_an_epoch_is_read_once() -> None:
     order = BatchOrder(range(12), 4)
-    order.load_state_dict(order.state_dict(2))
+    order.load_state_dict(order.state_after(2))
     assert [len(list(order)), len(list(order))] == [1, 3]
-    order.load_state_dict(order.state_dict(3))
+    order.load_state_dict(order.state_after(3))
     assert list(order) == []
-    order.load_state_dict(order.state_dict(1))
+    order.load_state_dict(order.state_after(1))
     order.set_epoch(1)
     assert len(list(order)) == 3
 
@@ -343,7 +343,7 @@ def test_the_rest_of_an_epoch_is_read_once() -> None:
 )  # fmt: skip
 def test_states_of_other_orders(change: dict[str, Any], says: str) -> None:
     options = {"dataset": Sharded(), "global_batch": 8}
-    state = BatchOrder(**options).state_dict(1)
+    state = BatchOrder(**options).state_after(1)
     with pytest.raises(ArgumentError, match=says):
         BatchOrder(**{**options, **change}).load_state_dict(state)
 
@@ -352,11 +352,11 @@ def test_what_is_no_state() -> None:
     order = BatchOrder(range(12), 4)
     for change in ({"epoch": -1}, {"batches_done": 4}, {"seed": "1"}):
         with pytest.raises(ArgumentError, match=r"integers|has 3 batches"):
-            order.load_state_dict({**order.state_dict(0), **change})
+            order.load_state_dict({**order.state_after(0), **change})
     with pytest.raises(ArgumentError, match="it has no seed, epoch"):
         order.load_state_dict({})
     with pytest.raises(ArgumentError, match="batches_done must lie"):
-        order.state_dict(4)
+        order.state_after(4)
 
 
 def test_stock_dataloader_takes_it() -> None:

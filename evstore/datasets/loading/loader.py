@@ -147,7 +147,7 @@ class Loader:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, all batches that were handed out being done."""
-        return self._order.state_dict(self.batches_done)
+        return self._order.state_after(self.batches_done)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where that run stood, with its seed; an iteration that runs must begin anew.
@@ -175,12 +175,21 @@ class Loader:
         try:
             while self.batches_done < len(self):
                 self._check_run(run)
-                yield self._take(next_delivered(delivered))
+                yield self._take(self._next(delivered))
             self._check_run(run)
         finally:
             if not self._persistent or dead_workers(delivered):
                 self._end(delivered)
         self.seek(self.epoch + 1)
+
+    def _next(self, delivered: Iterator[Delivered]) -> Delivered:
+        try:
+            return next_delivered(delivered)
+        except BaseException:
+            # Now, and workers that were to stay too: the traceback would keep them, and where they
+            # are collected with it, torch has lost its queues, and waits seconds for each worker.
+            self._end(delivered)
+            raise
 
     def _end(self, delivered: Iterator[Delivered]) -> None:
         end_workers(delivered)

@@ -31,7 +31,7 @@ class BatchOrder:
 
     Call `set_epoch` before each epoch, as with torch's DistributedSampler. DataLoader asks for
     batches ahead of the training loop, so only the loop knows how many are done: it tells
-    `state_dict`.
+    `state_after`.
 
     >>> order = BatchOrder(range(10), global_batch=4, shuffle=False, rank=1, world=2)
     >>> list(order)
@@ -128,7 +128,7 @@ class BatchOrder:
         if epoch != self.epoch:
             self.epoch, self.first_batch = int(epoch), 0
 
-    def state_dict(self, batches_done: int) -> dict[str, Any]:
+    def state_after(self, batches_done: int) -> dict[str, Any]:
         """Where a run stands whose training loop has done so many batches of the current epoch.
 
         All of the epoch's count, also those done before a state was loaded.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_start_method
 from typing import Any
 
 from evstore.datasets.loading.batches import Ticket
@@ -50,8 +53,24 @@ def torch_loader(reading: Reading, tickets: Tickets, **options: Any) -> Any:
         sampler=tickets,
         collate_fn=as_it_is,
         generator=Generator(),  # what workers' seeds are drawn from, else that of the model
+        worker_init_fn=partial(end_orphan, _parent(options.get("multiprocessing_context"))),
         **options,
     )
+
+
+def _parent(context: Any) -> int | None:
+    """What `os.getppid` says in a worker as long as this process lives; None if that is unknown."""
+    method = getattr(context, "get_start_method", lambda: context)()
+    return None if (method or get_start_method()) == "forkserver" else os.getpid()
+
+
+def end_orphan(parent: int | None, number: int) -> None:
+    """End this worker if the process that started it is gone already, killed perhaps.
+
+    torch would take whoever has adopted the worker for that process, and watch it for ever.
+    """
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
 
 
 def as_it_is(delivered: Delivered) -> Delivered:
