@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue
 from evstore.datasets.choosing import chosen_rows, of_split
-from evstore.datasets.delivery import Delivery, Window, deliver
+from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
@@ -144,6 +144,33 @@ class Dataset:
     def __getitems__(self, indices: Iterable[int]) -> list[tuple[Any, Any]]:
         """Several samples at once, as torch's loaders ask for them."""
         return [self[index] for index in indices]
+
+    def frames_together(
+        self, indices: Sequence[int], make: Callable[[tuple[int, ...], np.dtype[Any]], Any]
+    ) -> tuple[Any, list[int], list[Any]] | None:
+        """The frames of several samples in one array (B, T, P, H, W), their lengths and targets.
+
+        ``make(shape, dtype)`` gives the array, into which chunks are decoded; zeros follow the
+        frames of shorter samples. None where samples have to be made one by one: they are no
+        frames, a transform wants them, or their shapes are not known or differ.
+        """
+        if self._how.frames is None or self.transform is not None or self.transforms is not None:
+            return None
+        places = [self._place(index) for index in indices]
+        shapes = [frames_shape(self._shards, *place, self._how.frames) for place in places]
+        if None in shapes or len({shape[1:] for shape in shapes if shape}) != 1:
+            return None
+        lengths = [shape[0] for shape in shapes if shape]
+        shape = (len(places), max(lengths), *(shapes[0] or ())[1:])
+        together = make(shape, self.dtype)
+        targets = []
+        for row, index, place, length in zip(together, indices, places, lengths, strict=True):
+            deliver(self._shards, *place, self._how, row[:length])
+            row[length:] = 0
+            target = self._find_target(index, *place)
+            transform = self.target_transform
+            targets.append(target if transform is None else transform(target))
+        return together, lengths, targets
 
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""
