@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def of(recordings: list[tuple[str, Any, str | None]]) -> Manifest:
+def of(recordings: Sequence[tuple[str, Any, str | None]]) -> Manifest:
     """A manifest of (id, label, group), without shards."""
     return make_manifest(
         [
@@ -249,11 +250,24 @@ def test_merge(tmp_path: Path) -> None:
     assert equal(again.manifest, done.manifest)
 
 
+def test_merge_of_shards_in_folders(tmp_path: Path) -> None:
+    a, b = packed(tmp_path, "a", 3), packed(tmp_path, "b", 3)
+    for path in a.glob("*.evs"):
+        (a / path.stem).mkdir()
+        path.rename(a / path.stem / "x.evs")
+    index(a)
+    done = merge([a, b], tmp_path / "out")
+    assert len(done.manifest) == 6
+    assert (tmp_path / "out" / "0-train-00000" / "x.evs").exists()
+    check_dataset(tmp_path / "out")
+    assert merge([a, b], tmp_path / "out").linked == 0
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_an_interrupted_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool) -> None:
     a, b = packed(tmp_path, "a"), packed(tmp_path, "b")
     whole = merge([a, b], tmp_path / "whole", link=link)
-    brought = []
+    brought: list[Any] = []
     bring = merging._bring
 
     def interrupted(*arguments: Any) -> str:

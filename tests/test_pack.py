@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +97,12 @@ def changed(how: str, paths: list[Path], tables: Path) -> tuple[Found, dict[str,
     elif how == "classes":
         return Found(found, ["a", "b", "c"]), options
     else:
-        said = vars(found[5]).copy()
-        said |= {
+        others: dict[str, dict[str, Any]] = {
             "label": {"label": 0}, "no label": {"label": None}, "group": {"group": "g"},
             "columns": {"columns": {"user": "other"}}, "resolution": {"reading": {"sensor": "x"}},
             "cut": {"start": 1000}, "intervals": {"intervals": str(tables)},
-        }[how]  # fmt: skip
-        found[5] = Item(**said)
+        }  # fmt: skip
+        found[5] = replace(found[5], **others[how])
     return Found(found, CLASSES), options
 
 
@@ -297,6 +298,23 @@ def test_streams_of_a_file_are_a_group(tmp_path: Path) -> None:
     assert statuses(pack(Found([Item(str(path), "drive", label=1)]), tmp_path / "out")) == [
         "skipped"
     ]
+
+
+def test_cuts_of_a_file(tmp_path: Path) -> None:
+    """Several recordings of one file, which is hashed once, and counted once."""
+    (path,) = sources(tmp_path / "in", 1)
+    found = Found([Item(str(path), f"{k}", start=1000 * k, stop=1000 * k + 1000) for k in range(5)])
+    report = pack(found, tmp_path / "out", verify=True)
+    assert report.total("bytes_in") == path.stat().st_size
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with evstore.open(path) as recording:
+        for k, row in rows(tmp_path / "out").items():
+            start = 1000 * int(k)
+            assert events_of(tmp_path / "out", row) == recording.between(start, start + 1000)
+    with Shard(tmp_path / "out" / "data-00000.evs") as shard:
+        assert {info.metadata["source_sha256"] for info in shard.recordings} == {sha256}
+    os.utime(path, ns=(1, 1))
+    assert statuses(pack(found, tmp_path / "out")) == ["skipped"]
 
 
 def test_positions_are_those_of_the_directory(tmp_path: Path) -> None:

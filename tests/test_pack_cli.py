@@ -287,6 +287,11 @@ def test_info_and_verify_of_a_folder(folder: Path) -> None:
     assert f"{NAME}: ok, 12 recordings" in ran.out
     assert run("verify", folder / NAME).code == 0
     shards = sorted(folder.glob("*.evs"))
+    manifest = (folder / NAME).read_bytes()
+    (folder / NAME).write_bytes(manifest[:-10])
+    assert run("info", folder).code == 3
+    assert run("verify", folder).code == 4
+    (folder / NAME).write_bytes(manifest)
     shards[0].unlink()
     ran = run("verify", folder)
     assert ran.code == 4

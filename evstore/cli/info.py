@@ -65,8 +65,7 @@ def _list(paths: tuple[str, ...], scan: bool | None, as_json: bool, said: dict[s
     found, failed, others = [], 0, 0
     for path in files_in(paths):
         if os.path.basename(path) == MANIFEST and path not in paths:
-            if not as_json:
-                _say_dataset(path)
+            failed += not (as_json or _say_dataset(path))
             continue
         try:
             found.append(describe(path, scan=scan, **said))
@@ -93,17 +92,19 @@ def _list(paths: tuple[str, ...], scan: bool | None, as_json: bool, said: dict[s
     return failures.PARTIAL if found else failures.FAILED
 
 
-def _say_dataset(path: str) -> None:
-    """A line about the dataset that a folder's shards are."""
+def _say_dataset(path: str) -> bool:
+    """A line about the dataset that a folder's shards are; whether its manifest is a good one."""
     from evstore.datasets.manifest import read_manifest
-    from evstore.errors import EvstoreError
+    from evstore.errors import EvstoreError, MissingDependencyError
 
     folder = os.path.dirname(path)
     try:
         manifest = read_manifest(folder)
+    except MissingDependencyError:
+        return True  # the shards are shown all the same
     except EvstoreError as error:
         failures.say(failures.message_of(error))
-        return
+        return False
     parts = manifest.values("part")
     said = [printing.count(parts.count(0), "recording")]
     if manifest.classes:
@@ -112,6 +113,7 @@ def _say_dataset(path: str) -> None:
     if splits:
         said.append(f"split into {', '.join(splits)}")
     printing.echo(f"{folder}: a dataset of {', '.join(said)}")
+    return True
 
 
 def _line(found: dict[str, Any]) -> list[str]:

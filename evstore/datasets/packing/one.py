@@ -25,12 +25,13 @@ from evstore.datasets.packing.ready import (
     state_of,
     tables_of,
 )
+from evstore.datasets.packing.sources import Sources
 from evstore.errors import CorruptError, EvstoreError
 from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import open_all, split_address
+from evstore.recording.opening import split_address
 from evstore.recording.sides import clipped, meets
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.shard import Shard
@@ -111,6 +112,7 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
     with interrupts_held():
         shard = ShardWriter(job.target, preset=options.preset, overwrite=True, flush_s=None)
     wrote = False
+    sources = Sources(job.items)
     try:
         for item in job.items:
             if item.id in bad:
@@ -119,7 +121,7 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
             about = {} if wrote else _of_shard(job, options)
             before = len(shard.done)
             try:
-                _copy(shard, item, job, options, about)
+                _copy(shard, item, sources, job, options, about)
                 wrote = True
             except (EvstoreError, OSError) as error:
                 if isinstance(error, OSError) and error.errno in TARGET_ERRORS:
@@ -137,6 +139,8 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
     except BaseException:
         shard.abort()
         raise
+    finally:
+        sources.close()
 
 
 def _of_shard(job: PackJob, options: PackOptions) -> dict[str, Any]:
@@ -146,13 +150,18 @@ def _of_shard(job: PackJob, options: PackOptions) -> dict[str, Any]:
 
 
 def _copy(
-    shard: ShardWriter, item: Item, job: PackJob, options: PackOptions, about: dict[str, Any]
+    shard: ShardWriter,
+    item: Item,
+    sources: Sources,
+    job: PackJob,
+    options: PackOptions,
+    about: dict[str, Any],
 ) -> None:
     """Every recording of an item's source into the shard."""
     how = how_to_read(item, options)
     path = split_address(item.source)[0]
-    recordings = open_all(item.source, **how.said())
-    sides = _tables(item, job)  # before anything is written: a table may be wrong
+    sides = _tables(item, job)  # before anything is opened or written: a table may be wrong
+    recordings = sources.recordings(item, how)
     ahead = os.path.getsize(path) <= AHEAD_BYTES
     source_hash: SourceHash | None = None
     try:
@@ -163,7 +172,7 @@ def _copy(
             about = {}
             told = Teller(None, recording)
             if isinstance(recording, ForeignRecording):
-                source_hash = source_hash or SourceHash(path)
+                source_hash = source_hash or sources.hash_of(path)
                 writer = copy_foreign(shard, recording, item.source, how, told, source_hash, naming)
             else:
                 assert isinstance(recording, ShardRecording)
@@ -171,6 +180,8 @@ def _copy(
             _append(writer, sides)
             writer.close()
             recording.close()
+        if source_hash is not None:
+            sources.keep_hash(path, source_hash)
     finally:
         if source_hash is not None:
             source_hash.close()

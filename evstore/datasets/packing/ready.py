@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from functools import lru_cache
 from typing import Any
 
 from evstore.conversion.source_hash import hash_file
@@ -96,4 +97,10 @@ def _same(item: Item, info: RecordingInfo, job: PackJob, options: PackOptions) -
         return False
     if about.get("mtime_ns") == now["mtime_ns"]:
         return True
-    return PACKED_FROM not in said and said.get("source_sha256") == hash_file(path)
+    return PACKED_FROM not in said and said.get("source_sha256") == _hash(path, **now)
+
+
+@lru_cache(16)
+def _hash(path: str, size: int, mtime_ns: int) -> str | None:
+    """SHA-256 of a file in that state, once for the many recordings that may be in it."""
+    return hash_file(path)
