@@ -395,3 +395,36 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
     assert run("pack", tmp_path / "in", out, *arguments, 2, "--verify").code == 0
     assert contents(out) == contents(whole)
     assert len(ids_of(out)) == 40
+
+
+# -------------------------------------------------------------------------- dataset objects
+
+
+class Digits:
+    """A dataset object of tonic's shape."""
+
+    sensor_size = (64, 48, 2)
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return some_events(100, index).to_structured(), index % 3
+
+
+def test_an_object_and_shards_of_others(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert pack(Digits(), out, split="train").manifest is not None
+    assert len(rows(out)) == 6
+    (out / NAME).unlink()  # as a run that was interrupted leaves it: begun again
+    again = pack(Digits(), out, split="train")
+    assert again.manifest is not None
+    assert len(ids_of(out)) == 6
+    mine = tmp_path / "mine" / "drive.evs"
+    mine.parent.mkdir()
+    evstore.save(mine, some_events(10))
+    with pytest.raises(ArgumentError, match="not of this dataset"):
+        pack(Digits(), mine.parent)
+    assert mine.exists()
+    assert pack(Digits(), mine.parent, overwrite=True).manifest is not None
+    assert not mine.exists()

@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 from evstore.codec.presets import DEFAULT_PRESET
 from evstore.conversion.pool import run_pool
-from evstore.datasets.indexing import index_shards, shards_below
+from evstore.datasets.indexing import index_shards
 from evstore.datasets.manifest import NAME, arrow, write_manifest
 from evstore.datasets.packing.item import Found
 from evstore.datasets.packing.job import SHARD_BYTES, PackJob, PackOptions, PackReceipt, PackReport
 from evstore.datasets.packing.one import pack_one
 from evstore.datasets.packing.plan import plan_shards
+from evstore.datasets.packing.strangers import strangers_in
 from evstore.datasets.splitting import apply_rule, rule_of
 from evstore.errors import ArgumentError, FormatError
 from evstore.interrupts import interrupts_held
 from evstore.recording.opening import split_address
-from evstore.shard.shard import Shard
 
 
 def pack(
@@ -111,7 +111,8 @@ def plan_pack(
         found = find(source, layout, said)
     _check_apart(target, found, None if layout or isinstance(source, Found) else source)
     todo = plan_shards(found, target, options, shard_bytes, layout)
-    return PackPlan(target, found, todo, _strangers(todo, target))
+    ids = {item.id for item in found.items}
+    return PackPlan(target, found, todo, strangers_in(target, [job.target for job in todo], ids))
 
 
 def find(
@@ -156,26 +157,6 @@ def _check_apart(target: str, found: Found, searched: str | os.PathLike[str] | N
         inside = inside or folder.startswith(os.path.join(os.path.realpath(searched), ""))
     if inside:
         raise ArgumentError(f"{target}: a dataset needs a folder apart from that of its sources")
-
-
-def _strangers(todo: Sequence[PackJob], folder: str) -> list[str]:
-    """Shards in the folder that would not be of the dataset: by their names, or by what is in."""
-    if not os.path.isdir(folder):
-        return []
-    ours = {os.path.normpath(job.target) for job in todo}
-    ids = {item.id for job in todo for item in job.items}
-    there = shards_below(folder)
-    return [p for p in there if os.path.normpath(p) not in ours or not _holds_any(p, ids)]
-
-
-def _holds_any(path: str, ids: set[str]) -> bool:
-    """Whether a shard holds a recording of these, or a stream of one; a damaged one may."""
-    try:
-        with Shard(path) as shard:
-            of = {info.id for info in shard.recordings}
-    except FormatError:
-        return True
-    return any(id in ids or id.rpartition("/")[0] in ids for id in of)
 
 
 def _run(
