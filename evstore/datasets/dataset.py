@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -76,6 +77,8 @@ class Dataset:
         relative: bool = False,
         target: str = "auto",
     ) -> None:
+        if windows is not None and not isinstance(windows, Windows):
+            raise ArgumentError(f"windows must be Windows(...), got {windows!r}")
         if target not in TARGETS:
             raise ArgumentError(f"target is one of {', '.join(TARGETS)}, got {target!r}")
         self.transform = transform
@@ -189,6 +192,12 @@ class Dataset:
         return Sample(data, label, boxes, intervals, self._catalogue.ids[recording], *span)
 
     def _place(self, index: int) -> tuple[int, Window | None]:
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"a sample's number is an integer, got {index!r}: select() takes several"
+            ) from None
         count = len(self)
         if not -count <= index < count:
             raise IndexError(f"sample {index} of {count}")

@@ -43,6 +43,10 @@ class Delivery:
     relative: bool = False
 
     def __post_init__(self) -> None:
+        if self.frames is not None and not isinstance(self.frames, Frames):
+            raise ArgumentError(f"frames must be Frames(...), got {self.frames!r}")
+        if not isinstance(self.geometry, Geometry):
+            raise ArgumentError(f"geometry must be Geometry(...), got {self.geometry!r}")
         if self.output not in OUTPUTS:
             raise ArgumentError(f"output is one of {', '.join(OUTPUTS)}, got {self.output!r}")
         if (self.output == "frames") != (self.frames is not None):

@@ -85,7 +85,7 @@ def _write(
     started, receipt = time.monotonic(), PackReceipt(path)
     shard = ShardWriter(path, preset=options.preset, flush_s=None)
     try:
-        while todo and shard.file.at < shard_bytes:
+        while todo and (not shard.done or shard.file.at < shard_bytes):
             i = todo.pop(0)
             try:
                 events, label = source.read(i)
