@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -217,20 +216,10 @@ def _say_how_to_resume(todo: list[Job], receipts: list[Receipt]) -> None:
     if any(job.source == "-" for job in todo):
         for job in todo:
             if os.path.exists(f"{job.target}.part"):
-                again = _shell(["recover", f"{job.target}.part", job.target])
+                again = printing.shell(["recover", f"{job.target}.part", job.target])
                 click.echo(f"What was read of standard input is kept:\n  {again}", err=True)
         return
     given = [a for a in click.get_current_context().obj if a not in ("--overwrite", "--resume")]
     at = given.index("--") if "--" in given else len(given)
-    again = _shell([*given[:at], "--resume", *given[at:]])
+    again = printing.shell([*given[:at], "--resume", *given[at:]])
     click.echo(f"Resume with:\n  {again}", err=True)
-
-
-def _shell(arguments: list[str]) -> str:
-    if sys.platform == "win32":
-        import subprocess
-
-        return subprocess.list2cmdline(["evstore", *arguments])
-    import shlex
-
-    return shlex.join(["evstore", *arguments])

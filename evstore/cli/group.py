@@ -21,6 +21,8 @@ VERBS = {
     "diff": "Name the first event in which two recordings differ.",
     "cat": "Print events as csv, ndjson or npz.",
     "recover": "Save what is whole of a damaged or cut file.",
+    "pack": "Pack many recordings into the shards of one dataset.",
+    "dataset": "List, merge, split, count or index a packed dataset.",
     "formats": "List the formats evstore reads and writes, and how well.",
     "demo": "See it work: simulate, convert, verify, read, compare.",
     "bench": "Measure a recording of yours against other formats.",

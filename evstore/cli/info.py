@@ -13,6 +13,7 @@ from evstore.cli.input_flags import input_flags
 LONGEST_DETAIL = 100  # characters
 SHOWN_RECORDINGS = 10
 SHOWN_GAPS = 5
+MANIFEST = "manifest.parquet"
 SAID = "*"  # stands behind a count that nobody checked
 AS_SAID = ", as the file says"
 
@@ -63,6 +64,9 @@ def _list(paths: tuple[str, ...], scan: bool | None, as_json: bool, said: dict[s
     scan = None if scan is None and all_small(paths) else bool(scan)
     found, failed, others = [], 0, 0
     for path in files_in(paths):
+        if os.path.basename(path) == MANIFEST and path not in paths:
+            failed += not (as_json or _say_dataset(path))
+            continue
         try:
             found.append(describe(path, scan=scan, **said))
         except (EvstoreError, OSError) as error:
@@ -86,6 +90,30 @@ def _list(paths: tuple[str, ...], scan: bool | None, as_json: bool, said: dict[s
     if not failed:
         return failures.DONE
     return failures.PARTIAL if found else failures.FAILED
+
+
+def _say_dataset(path: str) -> bool:
+    """A line about the dataset that a folder's shards are; whether its manifest is a good one."""
+    from evstore.datasets.manifest import read_manifest
+    from evstore.errors import EvstoreError, MissingDependencyError
+
+    folder = os.path.dirname(path)
+    try:
+        manifest = read_manifest(folder)
+    except MissingDependencyError:
+        return True  # the shards are shown all the same
+    except EvstoreError as error:
+        failures.say(failures.message_of(error))
+        return False
+    parts = manifest.values("part")
+    said = [printing.count(parts.count(0), "recording")]
+    if manifest.classes:
+        said.append(f"{len(manifest.classes):,} class{'es' if len(manifest.classes) > 1 else ''}")
+    splits = sorted(str(name) for name in set(manifest.values("split")) if name is not None)
+    if splits:
+        said.append(f"split into {', '.join(splits)}")
+    printing.echo(f"{folder}: a dataset of {', '.join(said)}")
+    return True
 
 
 def _line(found: dict[str, Any]) -> list[str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from evstore.errors import ArgumentError
 
 
 def echo(line: str = "") -> None:
@@ -29,6 +33,22 @@ def size(n_bytes: float) -> str:
         if n_bytes >= scale:
             return f"{_three(n_bytes / scale)} {unit}"
     return f"{n_bytes:.0f} B"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a number with a unit: kB, MB, GB, TB, or KiB, MiB, GiB, TiB.
+
+    >>> parse_size("256MB"), parse_size("1.5 GiB"), parse_size("4096")
+    (256000000, 1610612736, 4096)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)", text.strip(), re.IGNORECASE)
+    if found is None or (found[3] and not found[2]):
+        raise ArgumentError(f"a size is bytes, or a number with a unit as in 256MB, got {text!r}")
+    step = 1024 if found[3] else 1000
+    size = int(float(found[1]) * step ** " kmgt".index(found[2].lower() or " "))
+    if size < 1:
+        raise ArgumentError(f"a size is 1 byte or more, got {text!r}")
+    return size
 
 
 def rate(per_s: float) -> str:
@@ -98,6 +118,17 @@ def fields(pairs: Sequence[tuple[str, str]], indent: str = "") -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         echo(f"{indent}{name:<{width}}  {value}")
+
+
+def shell(arguments: Sequence[str]) -> str:
+    """`evstore` with these arguments, as it is typed."""
+    if sys.platform == "win32":
+        import subprocess
+
+        return subprocess.list2cmdline(["evstore", *arguments])
+    import shlex
+
+    return shlex.join(["evstore", *arguments])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:

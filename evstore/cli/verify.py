@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
+
+MANIFEST = "manifest.parquet"
 
 
 @click.command("verify")
@@ -19,12 +22,11 @@ def command(paths: tuple[str, ...], as_json: bool, said: dict[str, Any]) -> int:
 
     Checksums, index and the proof of each recording are computed anew and compared. A foreign
     file is read to its end; it has no checksums that could be compared. Folders are searched
-    for shards. Exits with 4 where something is wrong.
+    for shards, and those with a manifest are datasets: it must be that of its shards. Exits with
+    4 where something is wrong.
     """
-    from evstore.info import shards_in
-
     found, codes = [], []
-    for path in shards_in(paths):
+    for path in _files(paths):
         try:
             found.append(_verify(path, said))
         except Exception as error:
@@ -44,9 +46,24 @@ def command(paths: tuple[str, ...], as_json: bool, said: dict[str, Any]) -> int:
     return max(codes)
 
 
+def _files(paths: tuple[str, ...]) -> list[str]:
+    """Shards, and the manifests of datasets behind them."""
+    from evstore.info import files_in, shards_in
+
+    manifests = [path for path in files_in(paths) if os.path.basename(path) == MANIFEST]
+    if manifests and not any(path.endswith(".evs") for path in files_in(paths)):
+        return manifests  # whose shards are gone
+    return [path for path in shards_in(paths) if path not in manifests] + manifests
+
+
 def _verify(path: str, said: dict[str, Any]) -> dict[str, Any]:
     from evstore.info import is_shard
 
+    if os.path.basename(path) == MANIFEST:
+        from evstore.datasets.checking import check_dataset
+
+        agreed = check_dataset(os.path.dirname(path) or ".")
+        return {"path": path, "ok": True, "recordings": agreed.recordings, "shards": agreed.shards}
     if said["input_format"] in (None, "evs") and is_shard(path):
         from dataclasses import asdict
 
@@ -61,6 +78,11 @@ def _verify(path: str, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
+    if "shards" in found:
+        shards = printing.count(found["shards"], "shard")
+        recordings = printing.count(found["recordings"], "recording")
+        printing.echo(f"{found['path']}: ok, {recordings}, as {shards} say")
+        return
     events = printing.count(found["events"], "event")
     if not found["checksums"]:
         printing.echo(

@@ -16,10 +16,13 @@ class SourceHash:
     """SHA-256 of a file, a stretch at a time, by the thread of ``pool`` where there is one.
 
     ``reach`` says how far the file has been read: what lies before is in the system's cache.
+    ``known``: the hash, where the file was hashed before; it is not read again.
     """
 
-    def __init__(self, path: str, pool: Executor | None = None) -> None:
-        self._file = open(path, "rb", buffering=0) if os.path.isfile(path) else None  # noqa: SIM115
+    def __init__(self, path: str, pool: Executor | None = None, known: str | None = None) -> None:
+        reads = known is None and os.path.isfile(path)
+        self._file = open(path, "rb", buffering=0) if reads else None  # noqa: SIM115
+        self._known = known
         self._pool = pool
         self._asked = 0
         self._at_it: Future[None] | None = None  # one stretch at a time: they have an order
@@ -45,7 +48,7 @@ class SourceHash:
     def result(self) -> str | None:
         """The hash of the whole file; None of what is none."""
         if self._file is None:
-            return None
+            return self._known
         if self._at_it is not None:
             self._at_it.result()
         self._hash(None)

@@ -11,6 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evstore.datasets.groups import Group
+    from evstore.datasets.labels import Boxes, Intervals
     from evstore.datasets.named import (
         CIFAR10DVS,
         DSEC,
@@ -27,12 +29,22 @@ __all__ = [
     "NCALTECH101",
     "NCARS",
     "NMNIST",
+    "Boxes",
     "DVSGesture",
+    "Group",
+    "Intervals",
     "PropheseeDetection",
 ]
+
+#: Where names live that are no dataset's.
+_HOMES = {"Boxes": "labels", "Group": "groups", "Intervals": "labels"}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'evstore.datasets' has no attribute {name!r}")
-    return getattr(import_module("evstore.datasets.named"), name)
+    return getattr(import_module(f"evstore.datasets.{_HOMES.get(name, 'named')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

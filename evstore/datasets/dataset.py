@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -13,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue
 from evstore.datasets.choosing import chosen_rows, of_split
-from evstore.datasets.delivery import Delivery, Window, deliver
+from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
@@ -76,6 +77,8 @@ class Dataset:
         relative: bool = False,
         target: str = "auto",
     ) -> None:
+        if windows is not None and not isinstance(windows, Windows):
+            raise ArgumentError(f"windows must be Windows(...), got {windows!r}")
         if target not in TARGETS:
             raise ArgumentError(f"target is one of {', '.join(TARGETS)}, got {target!r}")
         self.transform = transform
@@ -145,6 +148,33 @@ class Dataset:
         """Several samples at once, as torch's loaders ask for them."""
         return [self[index] for index in indices]
 
+    def frames_together(
+        self, indices: Sequence[int], make: Callable[[tuple[int, ...], np.dtype[Any]], Any]
+    ) -> tuple[Any, list[int], list[Any]] | None:
+        """The frames of several samples in one array (B, T, P, H, W), their lengths and targets.
+
+        ``make(shape, dtype)`` gives the array, into which chunks are decoded; zeros follow the
+        frames of shorter samples. None where samples have to be made one by one: they are no
+        frames, a transform wants them, or their shapes are not known or differ.
+        """
+        if self._how.frames is None or self.transform is not None or self.transforms is not None:
+            return None
+        places = [self._place(index) for index in indices]
+        shapes = [frames_shape(self._shards, *place, self._how.frames) for place in places]
+        if None in shapes or len({shape[1:] for shape in shapes if shape}) != 1:
+            return None
+        lengths = [shape[0] for shape in shapes if shape]
+        shape = (len(places), max(lengths), *(shapes[0] or ())[1:])
+        together = make(shape, self.dtype)
+        targets = []
+        for row, index, place, length in zip(together, indices, places, lengths, strict=True):
+            deliver(self._shards, *place, self._how, row[:length])
+            row[length:] = 0
+            target = self._find_target(index, *place)
+            transform = self.target_transform
+            targets.append(target if transform is None else transform(target))
+        return together, lengths, targets
+
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""
         recording, window = self._place(index)
@@ -162,6 +192,12 @@ class Dataset:
         return Sample(data, label, boxes, intervals, self._catalogue.ids[recording], *span)
 
     def _place(self, index: int) -> tuple[int, Window | None]:
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"a sample's number is an integer, got {index!r}: select() takes several"
+            ) from None
         count = len(self)
         if not -count <= index < count:
             raise IndexError(f"sample {index} of {count}")

@@ -43,6 +43,10 @@ class Delivery:
     relative: bool = False
 
     def __post_init__(self) -> None:
+        if self.frames is not None and not isinstance(self.frames, Frames):
+            raise ArgumentError(f"frames must be Frames(...), got {self.frames!r}")
+        if not isinstance(self.geometry, Geometry):
+            raise ArgumentError(f"geometry must be Geometry(...), got {self.geometry!r}")
         if self.output not in OUTPUTS:
             raise ArgumentError(f"output is one of {', '.join(OUTPUTS)}, got {self.output!r}")
         if (self.output == "frames") != (self.frames is not None):
@@ -63,14 +67,30 @@ class Delivery:
         return 13 if self.output == "events" else int(np.dtype(self.dtype).itemsize)
 
 
-def deliver(shards: Shards, recording: int, window: Window | None, how: Delivery) -> Any:
-    """A sample: all of a recording, or a window of it."""
+def deliver(
+    shards: Shards,
+    recording: int,
+    window: Window | None,
+    how: Delivery,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """A sample: all of a recording, or a window of it; frames into ``out`` where it is given."""
     if how.frames is not None:
-        return _frames(shards, recording, window, how)
+        return _frames(shards, recording, window, how.frames, out)
     events = how.geometry.events(read(shards, recording, window))
     if how.relative:
         events.t -= shards.catalogue.t_first[recording]
     return events if how.output == "events" else events.to_structured(how.dtype)
+
+
+def frames_shape(
+    shards: Shards, recording: int, window: Window | None, spec: Frames
+) -> tuple[int, int, int, int] | None:
+    """The shape of a sample's frames, by the index alone; None where it does not tell."""
+    if window is not None and window.by_time != spec.by_time:
+        return None
+    span = _span(shards, recording, window, spec)
+    return spec.shape(_sensor(shards, recording), len(spec.edges(*span)[0]))
 
 
 def read(shards: Shards, recording: int, window: Window | None) -> Events:
@@ -101,26 +121,33 @@ def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
     return (width, height) if width else None
 
 
-def _frames(shards: Shards, recording: int, window: Window | None, how: Delivery) -> NDArray[Any]:
+def _sensor(shards: Shards, recording: int) -> tuple[int, int]:
+    """The resolution, without which there are no frames."""
+    resolution = _resolution(shards, recording)
+    if resolution is None:
+        raise ArgumentError(
+            f"recording {shards.catalogue.ids[recording]!r} has no resolution, and frames need one"
+            + ("" if shards.catalogue.events[recording] else ": it is empty, leave it out (filter)")
+        )
+    return resolution
+
+
+def _frames(
+    shards: Shards,
+    recording: int,
+    window: Window | None,
+    spec: Frames,
+    out: NDArray[Any] | None,
+) -> NDArray[Any]:
     """Frames straight from chunks: no array of the window's events is made.
 
     But where the index does not know what divides them: frames by count of a window by time, and
     frames by time of a window by count.
     """
-    spec, resolution = how.frames, _resolution(shards, recording)
-    assert spec is not None
-    if resolution is None:
-        if shards.catalogue.events[recording]:
-            raise ArgumentError(
-                f"recording {shards.catalogue.ids[recording]!r} has no resolution: frames need one"
-            )
-        raise ArgumentError(
-            f"recording {shards.catalogue.ids[recording]!r} is empty and has no resolution: "
-            "leave it out (filter), frames need one"
-        )
+    resolution = _sensor(shards, recording)
     if window is not None and window.by_time != spec.by_time:
         return _decoded_frames(read(shards, recording, window), resolution, window, spec)
-    filler = _filler(shards, recording, window, spec, resolution)
+    filler = Filler(spec, resolution, *_span(shards, recording, window, spec), out)
     for row in shards.catalogue.rows(recording):
         reader = shards.reader(row)
         if window is not None and window.by_time:
@@ -136,33 +163,23 @@ def _frames(shards: Shards, recording: int, window: Window | None, how: Delivery
     return filler.result()
 
 
-def _filler(
-    shards: Shards,
-    recording: int,
-    window: Window | None,
-    spec: Frames,
-    resolution: tuple[int, int],
-) -> Filler:
+def _span(
+    shards: Shards, recording: int, window: Window | None, spec: Frames
+) -> tuple[int, int, int]:
+    """What frames are divided by: least time, greatest plus one, and number of the events."""
     catalogue = shards.catalogue
     if window is not None and window.by_time:
         # A window's frames end with it, those of a recording with its last event.
-        return Filler(spec, resolution, window.start, _end(window, spec), 0)
-    n_events = int(catalogue.events[recording])
+        return window.start, window.stop + (not spec.partial), 0
     if window is not None:
-        return Filler(spec, resolution, 0, 0, window.stop - window.start)
-    t_start, t_stop = int(catalogue.t_min[recording]), int(catalogue.t_max[recording]) + 1
-    return Filler(spec, resolution, t_start, t_stop, n_events)
-
-
-def _end(window: Window, spec: Frames) -> int:
-    """What Frames take as the greatest time plus one, so that a window's last frame is whole."""
-    return window.stop if spec.partial else window.stop + 1
+        return 0, 0, window.stop - window.start
+    n_events = int(catalogue.events[recording])
+    return int(catalogue.t_min[recording]), int(catalogue.t_max[recording]) + 1, n_events
 
 
 def _decoded_frames(
     events: Events, resolution: tuple[int, int], window: Window, spec: Frames
 ) -> NDArray[Any]:
-    filler: Filler
     if window.by_time:
         filler = Filler(spec, resolution, 0, 0, len(events))
         filler.add(events.t, events.x, events.y, events.p)

@@ -65,7 +65,7 @@ class Groups(Sequence[Group]):
             for recording in found.values():
                 recording.close()
             raise
-        return Group(found)
+        return Group(found, name)
 
     def _recording(self, number: int) -> ShardRecording:
         catalogue = self._shards.catalogue

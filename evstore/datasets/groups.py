@@ -36,14 +36,17 @@ class Aligned(NamedTuple):
 class Group:
     """Open recordings of sensors that share a clock, by name; closing it closes them.
 
+    ``name`` is the group's own: in a dataset, which drive or which trial it is of.
+
     >>> with Group({"left": left, "right": right}) as group:      # doctest: +SKIP
     ...     for window in group.windows(10_000):
     ...         window["left"].events, window["right"].images
     """
 
-    def __init__(self, recordings: Mapping[str, Recording]) -> None:
+    def __init__(self, recordings: Mapping[str, Recording], name: str = "") -> None:
         if not recordings:
             raise ArgumentError("a group needs a recording or more, got none")
+        self.name = name
         self.recordings = dict(recordings)
         self._images: dict[str, Images | None] = {}  # their times and sizes, not their pixels
 
@@ -126,7 +129,8 @@ class Group:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Group({', '.join(self.names)})"
+        of = f"{self.name}: " if self.name else ""
+        return f"Group({of}{', '.join(self.names)})"
 
     def _seeing(self) -> list[Recording]:
         """The recordings that have events."""

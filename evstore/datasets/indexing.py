@@ -1,19 +1,22 @@
-"""A manifest made of the shards alone."""
+"""A manifest made of the shards alone, and of the rule by which the old one was split."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from evstore.datasets.manifest import Manifest, make_manifest
-from evstore.errors import ArgumentError
+from evstore.datasets.manifest import Manifest, make_manifest, write_manifest
+from evstore.datasets.splitting import apply_rule, rule_of
+from evstore.errors import ArgumentError, CorruptError
 from evstore.shard.index import RecordingInfo
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 
 #: Intervals of labels that a manifest holds for one recording; more stay in the shard alone.
 MOST_INTERVALS = 100_000
+
+SHOWN_CLASSES = 20  # in an error
 
 
 def shards_below(folder: str | os.PathLike[str]) -> list[str]:
@@ -29,6 +32,36 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+class Indexed(NamedTuple):
+    """A manifest made again. ``lost``: why the old one could not be read for its rule, if so."""
+
+    manifest: Manifest
+    lost: str | None
+
+
+def index(folder: str | os.PathLike[str], as_packed: bool = False) -> Indexed:
+    """Make the manifest of a folder again of the shards in it and below, and write it.
+
+    Where the old one has a rule of `evstore dataset split`, the rule is applied again, unless
+    ``as_packed``: the splits are then those that the shards say. An old manifest that is damaged
+    or missing is no hindrance. Raises ArgumentError, FormatError as `index_shards` does, and for
+    a manifest of a newer evstore or a file of that name that is none.
+    """
+    if not os.path.isdir(folder):
+        raise ArgumentError(f"{os.fspath(folder)}: no such folder")
+    rule, lost = None, None
+    if not as_packed:
+        try:
+            rule = rule_of(folder)
+        except CorruptError as error:
+            lost = str(error)
+    made = index_shards(shards_below(folder), folder)
+    if rule is not None:
+        made = apply_rule(made, rule)
+    write_manifest(made, folder)
+    return Indexed(made, lost)
+
+
 def index_shards(
     paths: Sequence[str],
     folder: str | os.PathLike[str],
@@ -38,35 +71,60 @@ def index_shards(
     """The manifest of these shards, whose names in it are relative to ``folder``.
 
     Reads directories and indexes, no events. ``classes`` and ``about``: what the shards say,
-    unless they are given. Raises FormatError for a shard that is not whole, ArgumentError where
-    two shards disagree or hold the same recording.
+    unless they are given. Shards of several datasets have the classes of all, if one's begin
+    with the other's, and what else all of them say. Raises FormatError for a shard that is not
+    whole, ArgumentError where classes disagree or two shards hold the same recording.
     """
     if not paths:
         raise ArgumentError(f"{os.fspath(folder)}: there are no shards (.evs) in it")
     rows: list[dict[str, Any]] = []
-    said: dict[str, Any] = {}
+    names: list[str] | None = None
+    said: list[dict[str, Any]] = []
     for path in paths:
         name = os.path.relpath(path, folder).replace(os.sep, "/")
         with Shard(path) as shard:
-            for info in shard.recordings:
-                rows.append(_row(shard, info, name))
-                _gather(said, info, name)
-    facts = {**said, **(about or {})}
-    names = facts.pop("classes", None)
+            for position, info in enumerate(shard.recordings):
+                rows.append(_row(shard, info, name, position))
+                if isinstance(dataset := info.metadata.get("dataset"), dict):
+                    names = joined_classes(names, dataset.get("classes"), "the shards before", name)
+                    said.append({k: v for k, v in dataset.items() if k != "classes"})
+    facts = {**_common(said), **(about or {})}
     return make_manifest(rows, names if classes is None else classes, facts)
 
 
-def _gather(said: dict[str, Any], info: RecordingInfo, name: str) -> None:
-    """What a recording says of its dataset."""
-    for key, value in (info.metadata.get("dataset") or {}).items():
-        if said.setdefault(key, value) != value:
+def joined_classes(
+    a: list[str] | None, b: list[str] | None, of_a: str, of_b: str
+) -> list[str] | None:
+    """The classes of two datasets together: one's must begin with the other's, or be unknown.
+
+    Raises ArgumentError that says where they part.
+
+    >>> joined_classes(["cat", "dog"], ["cat"], "A", "B")
+    ['cat', 'dog']
+    """
+    if a is None or b is None:
+        return b if a is None else a
+    for number, (one, other) in enumerate(zip(a, b, strict=False)):
+        if one != other:
             raise ArgumentError(
-                f"{name}: is of another dataset than the shards before it: its {key} are "
-                f"{value!r}, theirs {said[key]!r}; `evstore dataset merge` joins datasets"
+                f"label {number} is {one!r} in {of_a} and {other!r} in {of_b}: their classes are "
+                f"{_shown(a)} and {_shown(b)}; pack one of them again with the other's labels"
             )
+    return max(a, b, key=len)
 
 
-def _row(shard: Shard, info: RecordingInfo, name: str) -> dict[str, Any]:
+def _shown(classes: list[str]) -> str:
+    more = f", ... ({len(classes)} in all)" if len(classes) > SHOWN_CLASSES else ""
+    return f"{', '.join(classes[:SHOWN_CLASSES])}{more}"
+
+
+def _common(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all of them say."""
+    first = said[0] if said else {}
+    return {k: v for k, v in first.items() if all(k in one and one[k] == v for one in said)}
+
+
+def _row(shard: Shard, info: RecordingInfo, name: str, position: int) -> dict[str, Any]:
     reader = RecordingReader(shard, info)
     t_first, _, t_min, t_max = reader.index.span() or (0, 0, 0, -1)
     width, height = info.resolution or (None, None)
@@ -80,7 +138,7 @@ def _row(shard: Shard, info: RecordingInfo, name: str) -> dict[str, Any]:
         "label": metadata.get("label"),
         "group": _text(metadata.get("group")),
         "shard": name,
-        "position": info.number,
+        "position": position,
         "first_event": info.first_event,
         "events": info.n_events,
         "t_first": t_first,

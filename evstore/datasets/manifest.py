@@ -110,11 +110,18 @@ def _facts(about: bytes, path: Path) -> dict[str, Any]:
         facts = json.loads(about)
     except ValueError:
         raise CorruptError("what the schema says is no JSON", path=path, hint=_INDEX) from None
+    if not isinstance(facts, dict):
+        raise CorruptError("what the schema says is no object", path=path, hint=_INDEX)
     version = facts.pop("version", None)
     if not isinstance(version, int) or version > VERSION:
         raise UnsupportedError(
             "manifest of a newer evstore", path=path, expected=f"version {VERSION}", got=version
         )
+    names = facts.get("classes")
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        raise CorruptError("classes are no list of names", path=path, got=names, hint=_INDEX)
     found: dict[str, Any] = facts
     return found
 

@@ -11,6 +11,7 @@ from evstore.datasets.catalogue import Catalogue
 from evstore.datasets.indexing import index_shards
 from evstore.datasets.manifest import NAME, arrow, read_manifest
 from evstore.errors import ArgumentError, CorruptError
+from evstore.recording.opening import is_shard
 
 
 class Source:
@@ -64,4 +65,9 @@ def open_source(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
         return Source(name, None)
     if os.path.basename(name) == NAME:
         return Source(os.path.dirname(name) or ".", None)
+    if not is_shard(name):
+        raise ArgumentError(
+            f"{name}: is no shard. `evstore pack` makes a dataset of recordings, evstore.open "
+            "reads one"
+        )
     return Source(os.path.dirname(os.path.abspath(name)), (name,))

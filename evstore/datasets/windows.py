@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,7 +71,13 @@ class Windows:
             raise ArgumentError("a stride needs a duration or a count")
         for name in ("duration", "count", "stride"):
             value = getattr(self, name)
-            if value is not None and not 1 <= value < LONGEST:
+            if value is None:
+                continue
+            try:
+                object.__setattr__(self, name, operator.index(value))
+            except TypeError:
+                raise ArgumentError(f"{name} must be an integer, got {value!r}") from None
+            if not 1 <= value < LONGEST:
                 raise ArgumentError(f"{name} must be 1 or more, got {value}")
 
     def plan(self, catalogue: Catalogue, recordings: NDArray[np.int64]) -> Plan:

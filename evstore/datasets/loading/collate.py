@@ -14,6 +14,7 @@ import numpy as np
 
 from evstore.errors import ArgumentError, MissingDependencyError
 from evstore.events import COLUMNS, Events
+from evstore.memory import room
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,27 @@ def pad_collate(
         _tensor(np.array(lengths, np.int64)),
         _tensor(mask if batch_first else mask.T),
     )
+
+
+def pad_together(dataset: Any, numbers: Sequence[int]) -> Batch | None:
+    """What `pad_collate` gives of samples of a dataset, whose frames are made in the batch itself.
+
+    None where the dataset does not make them so.
+    """
+    make = getattr(dataset, "frames_together", None)
+    tensors: list[torch.Tensor] = []
+
+    def room_for(shape: tuple[int, ...], dtype: Any) -> Any:
+        tensors.append(_empty(shape, _tensor(np.empty(0, dtype)).dtype))
+        return tensors[0].numpy()
+
+    made = None if make is None else make(numbers, room_for)
+    if made is None:
+        return None
+    _, lengths, targets = made
+    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
+    sizes = np.array(lengths, np.int64)
+    return Batch(tensors[0], _targets(targets), _tensor(sizes), _tensor(mask))
 
 
 def _torch() -> Any:
@@ -154,9 +176,12 @@ def _empty(shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
     from torch.utils.data import get_worker_info
 
     new_shared = getattr(torch.UntypedStorage, "_new_shared", None)
-    if get_worker_info() is None or new_shared is None:
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:
         return torch.empty(shape, dtype=dtype)
-    storage = new_shared(math.prod(shape) * dtype.itemsize)
+    if get_worker_info() is None or new_shared is None:  # memory of batches before, if there is
+        return torch.from_numpy(room(size)).view(dtype).reshape(shape)
+    storage = new_shared(size)
     return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
 
 

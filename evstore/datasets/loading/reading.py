@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from evstore.datasets.loading.batches import Ticket
+from evstore.datasets.loading.collate import Batch, pad_collate, pad_together
 from evstore.datasets.loading.order import replacement
 from evstore.errors import FormatError
 
@@ -42,6 +43,9 @@ class Reading:
 
     def __getitem__(self, ticket: Ticket) -> Delivered:
         numbers = ticket.numbers.tolist()
+        batch = self._in_one(numbers)
+        if batch is not None:
+            return Delivered(batch, ticket.position, numbers, [])
         skipped: list[Skipped] = []
         samples, failure = self._together(numbers)
         if samples is None:  # which of them is it?
@@ -54,6 +58,15 @@ class Reading:
                 name_in(failure, f"while reading samples {ids} together")
                 raise failure
         return Delivered(self.collate(samples), ticket.position, numbers, skipped)
+
+    def _in_one(self, numbers: list[int]) -> Batch | None:
+        """The batch, where the dataset makes its frames in it; an error is met once more later."""
+        if self.collate is not pad_collate:
+            return None
+        try:
+            return pad_together(self.dataset, numbers)
+        except Exception:
+            return None
 
     def _together(self, numbers: list[int]) -> tuple[list[Any] | None, Exception | None]:
         if not hasattr(self.dataset, "__getitems__"):

@@ -12,6 +12,7 @@ from evstore.datasets.indexing import index_shards
 from evstore.datasets.manifest import NAME, write_manifest
 from evstore.datasets.packing.job import PackOptions, PackReceipt, PackReport
 from evstore.datasets.packing.plan import shard_name, shuffled
+from evstore.datasets.packing.strangers import strangers_in
 from evstore.datasets.packing.tonic_source import ArraySource
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.shard.writer import ShardWriter
@@ -32,7 +33,7 @@ def pack_arrays(
     """
     if not len(source):
         raise ArgumentError("the dataset is empty: there is nothing to pack")
-    _make_room(folder, overwrite)
+    _make_room(source, folder, overwrite)
     about = {} if source.classes is None else {"classes": source.classes}
     report = PackReport(folder)
     todo = sorted(range(len(source)), key=lambda i: shuffled(source.id(i)))
@@ -53,12 +54,19 @@ def pack_arrays(
     return report
 
 
-def _make_room(folder: str, overwrite: bool) -> None:
+def _make_room(source: ArraySource, folder: str, overwrite: bool) -> None:
+    """Remove what an interrupted run left, or all that is there where that is asked for."""
     os.makedirs(folder, exist_ok=True)
     names = [name for name in os.listdir(folder) if name.endswith((".evs", ".evs.part"))]
     manifest = os.path.join(folder, NAME)
     if os.path.exists(manifest) and not overwrite:
         raise ArgumentError(f"{folder}: holds a dataset already; overwrite=True replaces it")
+    strangers = strangers_in(folder, None, {source.id(i) for i in range(len(source))})
+    if strangers and not overwrite:
+        raise ArgumentError(
+            f"{folder}: holds {len(strangers)} shards that are not of this dataset: "
+            f"{os.path.basename(strangers[0])} ...; overwrite=True removes them"
+        )
     if os.path.exists(manifest):
         os.remove(manifest)  # first: it names shards that are going
     for name in names:
@@ -77,7 +85,7 @@ def _write(
     started, receipt = time.monotonic(), PackReceipt(path)
     shard = ShardWriter(path, preset=options.preset, flush_s=None)
     try:
-        while todo and shard.file.at < shard_bytes:
+        while todo and (not shard.done or shard.file.at < shard_bytes):
             i = todo.pop(0)
             try:
                 events, label = source.read(i)

@@ -51,17 +51,24 @@ def how_to_read(item: Item, options: PackOptions) -> Options:
 
 @dataclass(frozen=True)
 class PackJob:
-    """One shard: the items that it gets, in order, and what is said of the dataset in it."""
+    """One shard: the items that it gets, in order, and what is said of the dataset in it.
+
+    ``source_bytes``: the size of each item's file, shared among the items that are of one file.
+    """
 
     target: str
     items: tuple[Item, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     first_class: int = 0
+    source_bytes: tuple[float, ...] = ()
 
 
 @dataclass
 class PackReceipt:
-    """What became of one shard. ``failed``: (source, what is wrong) of recordings left out."""
+    """What became of one shard. ``failed``: (source, what is wrong) of recordings left out.
+
+    ``bytes_in`` is of the sources that are in it: its share, of one that is in several shards.
+    """
 
     target: str
     status: str = "done"  # done, skipped (it was there) or failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -15,13 +16,22 @@ from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Teller
 from evstore.datasets.packing.item import Item
 from evstore.datasets.packing.job import PackJob, PackOptions, PackReceipt, how_to_read
-from evstore.datasets.packing.ready import PACKED_FROM, is_ready, state_of
+from evstore.datasets.packing.ready import (
+    LABEL_FROM,
+    PACKED_FROM,
+    PRESET,
+    TABLES,
+    is_ready,
+    state_of,
+    tables_of,
+)
+from evstore.datasets.packing.sources import Sources
 from evstore.errors import CorruptError, EvstoreError
 from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import open_all, split_address
+from evstore.recording.opening import split_address
 from evstore.recording.sides import clipped, meets
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.shard import Shard
@@ -34,7 +44,10 @@ AHEAD_BYTES = 16 << 20
 NO_CLASS = -1  # of boxes whose table states none
 
 #: What a shard that is packed again says of the dataset that it was in.
-DATASET_KEYS = ("dataset", "split", "group", "columns", PACKED_FROM)
+DATASET_KEYS = ("dataset", "split", "group", "columns", PACKED_FROM, TABLES, LABEL_FROM, PRESET)
+
+#: What goes wrong where the shard is written, whichever recording is written just then.
+TARGET_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class _SourceError(Exception):
@@ -80,8 +93,16 @@ def _write_without_failing(job: PackJob, options: PackOptions, receipt: PackRece
             break
         except _SourceError as error:
             bad[error.item.id] = error.text
-    if receipt.failed and (options.on_error == "stop" or not os.path.exists(job.target)):
+            if options.on_error == "stop":
+                receipt.failed = [(error.item.source, error.text)]
+                break
+    if receipt.failed and (options.on_error == "stop" or len(receipt.failed) == len(job.items)):
         receipt.status = "failed"
+        if options.on_error == "skip" and os.path.exists(job.target):
+            receipt.error = (
+                "none of its recordings can be read now, but a shard of an earlier time is there: "
+                "remove it to have a dataset without them"
+            )
         return
     _account(receipt, job)
 
@@ -91,17 +112,20 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
     with interrupts_held():
         shard = ShardWriter(job.target, preset=options.preset, overwrite=True, flush_s=None)
     wrote = False
+    sources = Sources(job.items)
     try:
         for item in job.items:
             if item.id in bad:
                 receipt.failed.append((item.source, bad[item.id]))
                 continue
-            about = {} if wrote else {"dataset": dict(job.about)} if job.about else {}
+            about = {} if wrote else _of_shard(job, options)
             before = len(shard.done)
             try:
-                _copy(shard, item, job, options, about)
+                _copy(shard, item, sources, job, options, about)
                 wrote = True
             except (EvstoreError, OSError) as error:
+                if isinstance(error, OSError) and error.errno in TARGET_ERRORS:
+                    raise  # no fault of the source
                 if shard.open_recordings or len(shard.done) > before:
                     raise _SourceError(item, _say(error)) from error
                 receipt.failed.append((item.source, _say(error)))
@@ -115,27 +139,40 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
     except BaseException:
         shard.abort()
         raise
+    finally:
+        sources.close()
+
+
+def _of_shard(job: PackJob, options: PackOptions) -> dict[str, Any]:
+    """What a shard's first recording says of all of them."""
+    dataset = {"dataset": dict(job.about)} if job.about else {}
+    return {**dataset, PRESET: options.preset}
 
 
 def _copy(
-    shard: ShardWriter, item: Item, job: PackJob, options: PackOptions, about: dict[str, Any]
+    shard: ShardWriter,
+    item: Item,
+    sources: Sources,
+    job: PackJob,
+    options: PackOptions,
+    about: dict[str, Any],
 ) -> None:
     """Every recording of an item's source into the shard."""
     how = how_to_read(item, options)
     path = split_address(item.source)[0]
-    recordings = open_all(item.source, **how.said())
-    sides = _tables(item, job)  # before anything is written: a table may be wrong
+    sides = _tables(item, job)  # before anything is opened or written: a table may be wrong
+    recordings = sources.recordings(item, how)
     ahead = os.path.getsize(path) <= AHEAD_BYTES
     source_hash: SourceHash | None = None
     try:
         for recording in recordings:
             if isinstance(recording, ShardRecording):
                 about = {**about, PACKED_FROM: state_of(path)}
-            naming = _naming(item, recording, len(recordings), about, ahead)
+            naming = _naming(item, recording, len(recordings), about, ahead, job.first_class)
             about = {}
             told = Teller(None, recording)
             if isinstance(recording, ForeignRecording):
-                source_hash = source_hash or SourceHash(path)
+                source_hash = source_hash or sources.hash_of(path)
                 writer = copy_foreign(shard, recording, item.source, how, told, source_hash, naming)
             else:
                 assert isinstance(recording, ShardRecording)
@@ -143,6 +180,8 @@ def _copy(
             _append(writer, sides)
             writer.close()
             recording.close()
+        if source_hash is not None:
+            sources.keep_hash(path, source_hash)
     finally:
         if source_hash is not None:
             source_hash.close()
@@ -151,7 +190,12 @@ def _copy(
 
 
 def _naming(
-    item: Item, recording: Recording, count: int, about: dict[str, Any], ahead: bool
+    item: Item,
+    recording: Recording,
+    count: int,
+    about: dict[str, Any],
+    ahead: bool,
+    first_class: int,
 ) -> Naming:
     """What a recording is called in the dataset: those of one file are a group."""
     id, group, label = item.id, item.group, item.label
@@ -164,6 +208,10 @@ def _naming(
             metadata[name] = value
     if item.columns:
         metadata["columns"] = dict(item.columns)
+    if tables := tables_of(item, first_class):
+        metadata[TABLES] = tables
+    if item.label is None and recording.label is not None:
+        metadata[LABEL_FROM] = "source"
     return Naming(id, label, metadata, ahead, replaces=DATASET_KEYS)
 
 
@@ -201,8 +249,9 @@ def _append(writer: RecordingWriter, sides: dict[str, dict[str, Any]]) -> None:
 def _account(receipt: PackReceipt, job: PackJob) -> None:
     """Fill the receipt with what the finished shard says."""
     receipt.bytes_out = os.path.getsize(job.target)
-    paths = {split_address(item.source)[0] for item in job.items}
-    receipt.bytes_in = sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    lost = {source for source, _ in receipt.failed}
+    sizes = zip(job.items, job.source_bytes, strict=False)
+    receipt.bytes_in = round(sum(size for item, size in sizes if item.source not in lost))
     with Shard(job.target) as shard:
         receipt.recordings = len(shard.recordings)
         receipt.events = sum(info.n_events for info in shard.recordings)

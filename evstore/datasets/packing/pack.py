@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from evstore.codec.presets import DEFAULT_PRESET
 from evstore.conversion.pool import run_pool
@@ -15,8 +17,11 @@ from evstore.datasets.packing.item import Found
 from evstore.datasets.packing.job import SHARD_BYTES, PackJob, PackOptions, PackReceipt, PackReport
 from evstore.datasets.packing.one import pack_one
 from evstore.datasets.packing.plan import plan_shards
-from evstore.errors import ArgumentError
+from evstore.datasets.packing.strangers import strangers_in
+from evstore.datasets.splitting import apply_rule, rule_of
+from evstore.errors import ArgumentError, FormatError
 from evstore.interrupts import interrupts_held
+from evstore.recording.opening import split_address
 
 
 def pack(
@@ -56,27 +61,58 @@ def pack(
     if jobs < 1:
         raise ArgumentError(f"jobs must be 1 or more, got {jobs}")
     options = PackOptions(preset, grow, drop_outside, untrusted, verify, on_error)
-    target = os.fspath(folder)
     if not isinstance(source, (str, os.PathLike, Found)):
         from evstore.datasets.packing.arrays import pack_arrays
         from evstore.datasets.packing.tonic_source import find_tonic
 
         arrays = find_tonic(source, split)
-        return pack_arrays(arrays, target, options, shard_bytes, overwrite, on_receipt)
+        return pack_arrays(arrays, os.fspath(folder), options, shard_bytes, overwrite, on_receipt)
     if split is not None:
         raise ArgumentError("a split is named for a dataset object; files have theirs in a list")
-    found = source if isinstance(source, Found) else find(source, layout, reading)
-    todo = plan_shards(found, target, options, shard_bytes, layout)
-    strangers = _strangers(todo, target)
-    if strangers and not overwrite:
+    plan = plan_pack(
+        source, folder, options, layout=layout, shard_bytes=shard_bytes, reading=reading
+    )
+    if plan.strangers and not overwrite:
         raise ArgumentError(
-            f"{target}: holds {len(strangers)} shards that are not of this dataset, as it is "
-            f"packed now: {os.path.basename(strangers[0])} ... --overwrite removes them"
+            f"{plan.folder}: holds {len(plan.strangers)} shards that are not of this dataset, as "
+            f"it is packed now: {os.path.basename(plan.strangers[0])} ... --overwrite removes them"
         )
-    report = PackReport(target, orphans=list(found.orphans))
-    if _run(todo, options, jobs, report, on_receipt):
-        report.manifest = _finish(todo, strangers, report)
+    report = PackReport(plan.folder, orphans=list(plan.found.orphans))
+    if _run(plan.jobs, options, jobs, report, on_receipt):
+        report.manifest = _finish(plan)
     return report
+
+
+class PackPlan(NamedTuple):
+    """What would be packed. ``strangers``: shards in the folder that are not of the dataset."""
+
+    folder: str
+    found: Found
+    jobs: list[PackJob]
+    strangers: list[str]
+
+
+def plan_pack(
+    source: str | os.PathLike[str] | Found,
+    folder: str | os.PathLike[str],
+    options: PackOptions,
+    *,
+    layout: str | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    reading: Mapping[str, Any] | None = None,
+) -> PackPlan:
+    """What `pack` would do; nothing is written. Raises ArgumentError as it does."""
+    target = os.fspath(folder)
+    said = dict(reading or {})
+    if isinstance(source, Found):
+        items = [replace(item, reading={**item.reading, **said}) for item in source.items]
+        found = replace(source, items=items)
+    else:
+        found = find(source, layout, said)
+    _check_apart(target, found, None if layout or isinstance(source, Found) else source)
+    todo = plan_shards(found, target, options, shard_bytes, layout)
+    ids = {item.id for item in found.items}
+    return PackPlan(target, found, todo, strangers_in(target, [job.target for job in todo], ids))
 
 
 def find(
@@ -103,19 +139,24 @@ def find(
     from evstore.datasets.packing.shards import find_shards, holds_shards_only
 
     if holds_shards_only(path):
+        if reading:
+            raise ArgumentError(f"shards say how they are read: leave out {', '.join(reading)}")
         return find_shards(path)
     from evstore.datasets.packing.tree import find_tree
 
     return find_tree(path, reading)
 
 
-def _strangers(todo: Sequence[PackJob], folder: str) -> list[str]:
-    """Shards in the folder that would not be of the dataset."""
-    if not os.path.isdir(folder):
-        return []
-    ours = {os.path.basename(job.target) for job in todo}
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".evs"))
-    return [os.path.join(folder, name) for name in names if name not in ours]
+def _check_apart(target: str, found: Found, searched: str | os.PathLike[str] | None) -> None:
+    """Raise where sources lie among the shards, or shards would be found in a folder ``searched``
+    for recordings of any kind."""
+    folder = os.path.join(os.path.realpath(target), "")
+    folders = {os.path.dirname(split_address(item.source)[0]) for item in found.items}
+    inside = any(os.path.join(os.path.realpath(one), "").startswith(folder) for one in folders)
+    if searched is not None and os.path.isdir(searched):
+        inside = inside or folder.startswith(os.path.join(os.path.realpath(searched), ""))
+    if inside:
+        raise ArgumentError(f"{target}: a dataset needs a folder apart from that of its sources")
 
 
 def _run(
@@ -125,7 +166,7 @@ def _run(
     report: PackReport,
     on_receipt: Callable[[PackReceipt, int], None] | None,
 ) -> bool:
-    """Write every shard; whether none failed for good."""
+    """Write every shard; whether there is a dataset of what came of it."""
 
     def take(receipt: PackReceipt) -> bool:
         report.receipts.append(receipt)
@@ -141,25 +182,32 @@ def _run(
         work = partial(pack_one, options=options)
         run_pool(todo, work, _killed, min(n_processes, len(todo)), take)
     # A shard of which all recordings failed is none; the manifest does without it.
-    lost = [r for r in report.receipts if r.status == "failed" and r.error is not None]
-    stopped = len(report.receipts) < len(todo)
-    failed = any(r.status == "failed" for r in report.receipts) and options.on_error == "stop"
-    return not (lost or stopped or failed)
+    failed = [r for r in report.receipts if r.status == "failed"]
+    lost = [r for r in failed if r.error is not None or options.on_error == "stop"]
+    return not lost and len(failed) < len(report.receipts) == len(todo)
 
 
 def _killed(job: PackJob, why: str) -> PackReceipt:
     return PackReceipt(job.target, "failed", error=why)
 
 
-def _finish(todo: Sequence[PackJob], strangers: Sequence[str], report: PackReport) -> str:
+def _finish(plan: PackPlan) -> str:
     """Remove what is not of the dataset, and write the manifest of what is."""
+    ours = [os.path.normpath(job.target) for job in plan.jobs]
+    rule = None
+    if not plan.strangers:
+        with contextlib.suppress(FormatError):  # a damaged one; it is replaced
+            rule = rule_of(plan.folder)
     with interrupts_held():
-        manifest = os.path.join(report.folder, NAME)
-        if strangers and os.path.exists(manifest):
+        manifest = os.path.join(plan.folder, NAME)
+        if plan.strangers and os.path.exists(manifest):
             os.remove(manifest)  # it names shards that are going
-        for path in strangers:
-            os.remove(path)
-    paths = [job.target for job in todo if os.path.exists(job.target)]
-    about: dict[str, Any] = {k: v for k, v in todo[0].about.items() if k != "classes"}
-    made = index_shards(paths, report.folder, todo[0].about.get("classes"), about)
-    return os.fspath(write_manifest(made, report.folder))
+        for path in plan.strangers:
+            if os.path.normpath(path) not in ours:
+                os.remove(path)
+    paths = [path for path in ours if os.path.exists(path)]
+    said = dict(plan.jobs[0].about)
+    made = index_shards(paths, plan.folder, said.pop("classes", None), said)
+    if rule is not None:
+        made = apply_rule(made, rule)
+    return os.fspath(write_manifest(made, plan.folder))

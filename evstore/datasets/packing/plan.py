@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 from evstore.datasets.manifest import natural
 from evstore.datasets.packing.item import Found, Item
-from evstore.datasets.packing.job import PackJob, PackOptions
+from evstore.datasets.packing.job import PackJob, PackOptions, how_to_read
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.recording.opening import open_all, split_address
 from evstore.shard.writer import ShardWriter
@@ -51,7 +51,9 @@ def plan_shards(
             room -= size
         for number, items in enumerate(shards):
             target = os.path.join(folder, f"{shard_name(split)}-{number:05d}.evs")
-            jobs.append(PackJob(target, tuple(items), about, found.first_class))
+            paths = [split_address(item.source)[0] for item in items]
+            shares = tuple(sizes[path] / uses[path] for path in paths)
+            jobs.append(PackJob(target, tuple(items), about, found.first_class, shares))
     _check_targets(jobs)
     return jobs
 
@@ -122,7 +124,7 @@ def _ratio(items: Sequence[Item], options: PackOptions) -> float:
 def _pilot(item: Item, options: PackOptions) -> tuple[int, int]:
     """Bytes read of a source, and what they take in a shard."""
     path = split_address(item.source)[0]
-    said = {**item.reading, "grow": options.grow, "drop_outside": options.drop_outside}
+    said = how_to_read(item, options).said()
     with tempfile.TemporaryDirectory() as folder:
         shard = ShardWriter(os.path.join(folder, "a.evs"), preset=options.preset, flush_s=None)
         read, whole = 0, True

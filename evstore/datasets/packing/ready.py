@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from functools import lru_cache
 from typing import Any
 
 from evstore.conversion.source_hash import hash_file
@@ -16,12 +18,27 @@ from evstore.shard.shard import Shard
 #: Where a recording that came of a shard says what that file was like: its own ``source`` is
 #: what the shard had been made of.
 PACKED_FROM = "packed_from"
+#: What the tables of labels were like that lay beside the source.
+TABLES = "tables"
+#: "source" where a label is the file's own word, not that of who listed it.
+LABEL_FROM = "label_from"
+#: In a shard's first recording, how all of them were written.
+PRESET = "preset"
 
 
 def state_of(path: str) -> dict[str, int]:
     """Size and time of change, by which one sees that a file is another."""
     status = os.stat(path)
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def tables_of(item: Item, first_class: int) -> dict[str, Any]:
+    """The tables of labels that lie beside an item's source, as they are now."""
+    named = {"intervals": item.intervals, "boxes": item.boxes}
+    found: dict[str, Any] = {k: state_of(path) for k, path in named.items() if path is not None}
+    if found and first_class:
+        found["first_class"] = first_class
+    return found
 
 
 def is_ready(job: PackJob, options: PackOptions) -> bool:
@@ -36,38 +53,37 @@ def is_ready(job: PackJob, options: PackOptions) -> bool:
             infos = shard.recordings
             if not infos or infos[0].metadata.get("dataset", {}) != dict(job.about):
                 return False
-            if _preset_differs(shard, options):
+            if infos[0].metadata.get(PRESET) != options.preset:
                 return False
     except FormatError:
         return False
-    rest = list(infos)
+    rest = deque(infos)
+    ids = {item.id for item in job.items}
     for item in job.items:
         mine = []
-        while rest and (rest[0].id == item.id or rest[0].id.startswith(f"{item.id}/")):
-            mine.append(rest.pop(0))
-        if not mine or not all(_same(item, info, options) for info in mine):
+        while rest and (rest[0].id == item.id or _is_stream(rest[0].id, item.id, ids)):
+            mine.append(rest.popleft())
+        if not mine or not all(_same(item, info, job, options) for info in mine):
             return False
     return not rest
 
 
-def _preset_differs(shard: Shard, options: PackOptions) -> bool:
-    """Whether chunks are of a codec that the preset does not use."""
-    from evstore.codec.chunk import preset_codec
-    from evstore.codec.presets import PACKED
-
-    allowed = {PACKED, preset_codec(options.preset)}
-    for info in shard.recordings[:1]:
-        if any(chunk.codec not in allowed for chunk in shard.chunks(info)):
-            return True
-    return False
+def _is_stream(id: str, of: str, ids: set[str]) -> bool:
+    """Whether a recording is one of several in the file of the item ``of``."""
+    return id.startswith(f"{of}/") and id not in ids
 
 
-def _same(item: Item, info: RecordingInfo, options: PackOptions) -> bool:
+def _same(item: Item, info: RecordingInfo, job: PackJob, options: PackOptions) -> bool:
     said: dict[str, Any] = info.metadata
     wanted = {"split": item.split, "group": item.group, "columns": dict(item.columns) or None}
     if info.id != item.id:
         wanted.pop("group")  # those of one file are a group
-    elif said.get("label") != item.label and item.label is not None:
+    elif said.get("label") != item.label and (item.label, said.get(LABEL_FROM)) != (None, "source"):
+        return False
+    try:
+        if said.get(TABLES, {}) != tables_of(item, job.first_class):
+            return False
+    except OSError:  # a table is gone: who reads it says so
         return False
     if any(said.get(name) != value for name, value in wanted.items()):
         return False
@@ -81,4 +97,10 @@ def _same(item: Item, info: RecordingInfo, options: PackOptions) -> bool:
         return False
     if about.get("mtime_ns") == now["mtime_ns"]:
         return True
-    return PACKED_FROM not in said and said.get("source_sha256") == hash_file(path)
+    return PACKED_FROM not in said and said.get("source_sha256") == _hash(path, **now)
+
+
+@lru_cache(16)
+def _hash(path: str, size: int, mtime_ns: int) -> str | None:
+    """SHA-256 of a file in that state, once for the many recordings that may be in it."""
+    return hash_file(path)

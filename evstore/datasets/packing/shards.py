@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-from evstore.datasets.indexing import shards_below
+from evstore.datasets.indexing import joined_classes, shards_below
+from evstore.datasets.manifest import read_manifest
 from evstore.datasets.packing.item import Found, Item
+from evstore.datasets.splitting import rule_of
 from evstore.recording.opening import is_shard
 from evstore.shard.shard import Shard
 
@@ -30,26 +32,38 @@ def _files_below(path: str) -> int:
 def find_shards(path: str) -> Found:
     """Every recording of a shard, or of the shards in a folder, with what it says of itself.
 
-    A recording whose shard holds it alone, without an id, takes its file's name.
+    A recording whose shard holds it alone, without an id, takes its file's name. Splits that
+    `evstore dataset split` gave them stand in the manifest; they are as good as the shards' own.
     """
     items: list[Item] = []
     classes: list[str] | None = None
     paths = [path] if os.path.isfile(path) else shards_below(path)
+    given = _splits(path)
     base = os.path.dirname(path) if os.path.isfile(path) else path
     for name in paths:
         with Shard(name) as shard:
             for info in shard.recordings:
                 said = info.metadata
-                classes = classes or (said.get("dataset") or {}).get("classes")
+                classes = joined_classes(
+                    classes, (said.get("dataset") or {}).get("classes"), "other shards", name
+                )
                 stem = os.path.splitext(os.path.relpath(name, base))[0].replace(os.sep, "/")
                 items.append(
                     Item(
                         source=f"{name}#{info.id}" if info.id else name,
                         id=info.id or stem,
-                        split=said.get("split"),
+                        split=given.get(info.id, said.get("split")),
                         label=said.get("label"),
                         group=said.get("group"),
                         columns=dict(said.get("columns") or {}),
                     )
                 )
     return Found(items, classes)
+
+
+def _splits(path: str) -> dict[str, str | None]:
+    """The splits of a manifest that has its own."""
+    if not os.path.isdir(path) or rule_of(path) is None:
+        return {}
+    manifest = read_manifest(path)
+    return dict(zip(manifest.values("id"), manifest.values("split"), strict=True))
