@@ -231,7 +231,7 @@ class Counted(Dataset):
 
 
 def test_several_samples_are_asked_for_at_once(made: Made) -> None:
-    dataset = Counted(made.folder, **KINDS["frames"])
+    dataset = Counted(made.folder, **KINDS["structured"])
     assert len(list(Loader(dataset, 4))) == dataset.asked == 6
 
 

@@ -83,7 +83,7 @@ def test_train_and_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize("train", [len, "train", None, 1])
 def test_what_is_not_named_is_not_lost(tmp_path: Path, train: Any) -> None:
     """NCALTECH101(save_to, transform) of tonic, DSEC(save_to, "train")."""
-    with pytest.raises(ArgumentError, match="train is True or False, got .*name what comes after"):
+    with pytest.raises(ArgumentError, match=r"train is True or False, got .*name what comes after"):
         of("NCALTECH101")(tree(tmp_path, "NCALTECH101"), train)
 
 
