@@ -206,10 +206,15 @@ def decode_blocks(
     else:
         why = _decode_modelled(words, pieces, columns, past, rooms)
     if why:
-        reasons = [text for bit, text in _WHY.items() if why & bit]
-        raise CorruptError(
-            f"chunk does not decode: {', '.join(reasons)}", offset=why // 256, field="payload"
-        )
+        raise undecodable(why)
+
+
+def undecodable(why: int) -> CorruptError:
+    """What a decoding kernel refused; the error's ``offset`` is the number of the chunk."""
+    reasons = [text for bit, text in _WHY.items() if why & bit]
+    return CorruptError(
+        f"chunk does not decode: {', '.join(reasons)}", offset=why // 256, field="payload"
+    )
 
 
 def is_plain(column: NDArray[Any], name: str) -> bool:

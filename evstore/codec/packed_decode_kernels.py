@@ -271,6 +271,20 @@ def decode_polarity(
 
 
 @kernel
+def sections(
+    words: NDArray[np.uint16], head: np.uint64, at: np.uint64, stop: np.uint64, n: np.uint64
+) -> tuple[int, np.uint64, np.uint64, np.uint64, np.uint64]:
+    """What is bad about a block from ``at`` on; where its x, y and p begin, and where it ends."""
+    if not descriptor_is_good(words, head, n):
+        return BAD_FORM, at, at, at, at
+    x_at = at + time_words(words, head, n)
+    y_at = x_at + coordinate_words(words, head + U(AT_X), n)
+    p_at = y_at + coordinate_words(words, head + U(AT_Y), n)
+    end = p_at + polarity_words(words, head, n)
+    return BAD_LENGTH if end > stop else DONE, x_at, y_at, p_at, end
+
+
+@kernel
 def decode_one(
     words: NDArray[np.uint16],
     place: np.uint64,
@@ -298,16 +312,10 @@ def decode_one(
     for b in range(blocks):
         n = min(FULL, count - b * FULL)
         head = place + b * U(DESCRIPTOR)
-        if not descriptor_is_good(words, head, n):
-            return BAD_FORM
-        x_at = at + time_words(words, head, n)
-        y_at = x_at + coordinate_words(words, head + U(AT_X), n)
-        p_at = y_at + coordinate_words(words, head + U(AT_Y), n)
-        end = p_at + polarity_words(words, head, n)
-        if end > stop:
-            return BAD_LENGTH
+        bad, x_at, y_at, p_at, end = sections(words, head, at, stop, n)
+        if bad != DONE:
+            return bad
         if first <= b and b < last:
-            bad = DONE
             if t.size:
                 here = past and is_aligned(t, to)
                 bad |= decode_times(words, head, at, n, low, t, to, here)

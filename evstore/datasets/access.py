@@ -62,9 +62,8 @@ class Shards:
         number = int(self.catalogue.row_shards[row])
         shard = self._shard(number)
         position = int(self.catalogue.positions[row])
-        table = self.catalogue.manifest.table
-        infos = shard.recordings
-        if not 0 <= position < len(infos) or infos[position].root != _at(table, "root", row):
+        infos, root = shard.recordings, self.catalogue.roots[row].tobytes()
+        if not 0 <= position < len(infos) or infos[position].root != root:
             raise CorruptError(
                 "is not the shard that the manifest was made of: it holds other recordings",
                 path=shard.source.name,
@@ -101,7 +100,3 @@ class Shards:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"], state["catalogue"], state["most"])  # type: ignore[misc]
-
-
-def _at(table: Any, name: str, row: int) -> Any:
-    return table.column(name)[row].as_py()

@@ -113,6 +113,12 @@ class Catalogue:
         return self.column("position")
 
     @cached_property
+    def roots(self) -> NDArray[np.void]:
+        """The root of each row, 32 bytes."""
+        column = self.manifest.table.column("root").combine_chunks()
+        return np.frombuffer(column.buffers()[1], "V32")[column.offset :][: len(column)]
+
+    @cached_property
     def ids(self) -> list[str]:
         """The id of each recording."""
         return [str(id) for id in self.of_recordings("id")]

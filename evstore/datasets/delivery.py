@@ -14,6 +14,7 @@ from evstore.datasets.geometry import Geometry
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, to_frames
+from evstore.frames.straight import add_between, add_numbers
 
 OUTPUTS = ("structured", "events", "frames")
 
@@ -147,19 +148,19 @@ def _frames(
     resolution = _sensor(shards, recording)
     if window is not None and window.by_time != spec.by_time:
         return _decoded_frames(read(shards, recording, window), resolution, window, spec)
-    filler = Filler(spec, resolution, *_span(shards, recording, window, spec), out)
+    span = _span(shards, recording, window, spec)
+    within = None if window is None else (window.start, window.stop)
+    filler = Filler(spec, resolution, *span, out, within)
     for row in shards.catalogue.rows(recording):
         reader = shards.reader(row)
         if window is not None and window.by_time:
-            pieces = reader.pieces(window.start, window.stop, spec.crop)
+            add_between(filler, reader, window.start, window.stop)
+        elif window is None:
+            add_numbers(filler, reader, 0, reader.info.n_events)
         else:
-            low, high = 0, reader.info.n_events
-            if window is not None:
-                first = reader.info.first_event
-                low, high = max(0, window.start - first), min(high, window.stop - first)
-            pieces = reader.pieces_of(low, max(low, high))
-        for events in pieces:
-            filler.add(events.t, events.x, events.y, events.p)
+            first, n_events = reader.info.first_event, reader.info.n_events
+            low, high = max(0, window.start - first), min(n_events, window.stop - first)
+            add_numbers(filler, reader, low, max(low, high), window.start)
     return filler.result()
 
 

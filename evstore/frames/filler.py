@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from evstore.events import COLUMN_DTYPES
 from evstore.frames.columns import piece
 from evstore.frames.faults import full, wrong_events
 from evstore.frames.output import output
-from evstore.frames.spec import Frames, check_resolution
+from evstore.frames.spec import LAST_TIME, Frames, check_resolution
 from evstore.memory import room
 
 DTYPES = list(COLUMN_DTYPES.values())
@@ -28,8 +28,9 @@ class Filler:
     ``resolution`` is the sensor's (width, height); ``t_start`` the least time of all events that
     will come, ``t_stop`` the greatest plus one and ``n_events`` their number, as a Recording has
     them. ``out`` is what to fill, a C-contiguous array of the spec's dtype and of the shape
-    (frames, channels, height, width); what is in it does not matter. How events are cut into
-    batches does not change the result.
+    (frames, channels, height, width); what is in it does not matter. ``within``: frames of time
+    take only events with ``within[0] <= t < within[1]``. How events are cut into batches does not
+    change the result.
 
     Raises ArgumentError for an ``out`` that does not fit, and whatever `Frames.edges` does.
 
@@ -60,53 +61,37 @@ class Filler:
         t_stop: int,
         n_events: int,
         out: NDArray[Any] | None = None,
+        within: tuple[int, int] | None = None,
     ) -> None:
         from evstore.frames import histogram_kernels as kernels
 
         self.spec = spec
         self.resolution = check_resolution(resolution)
         starts, stops = spec.edges(t_start, t_stop, n_events)
+        if within is not None and spec.by_time:
+            least, most = (min(max(t, FIRST_TIME), LAST_TIME) for t in within)
+            starts, stops = starts.clip(least, most), stops.clip(least, most)
         shape = spec.shape(self.resolution, len(starts))
         self._frames = output(shape, np.dtype(spec.dtype), out)
         self._next = 0
         self._finished = False
         self._kernels = kernels
-        self._plan = self._planned(starts, stops)
+        self._plan = self._planned(_layout(spec, self.resolution), starts, stops)
 
-    def _planned(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
-        kernels, spec, frames = self._kernels, self.spec, self._frames
-        content = kernels.BINARY if spec.binary else kernels.COUNTED
-        content = kernels.SIGNED if spec.kind == "signed" else content
-        map_x, map_y, keeps_places = _layout(spec, self.resolution)
-        _, channels, height, width = frames.shape
-        size = channels * height * width
-        staged = content == kernels.COUNTED and _pays_to_stage(spec, frames, starts, stops)
-        stage = room(size if staged else 0)
-        stage.fill(0)
-        wide = np.empty(kernels.WIDE, spec.holds.counted)
-        bits = f"i{frames.itemsize}"
-        return kernels.Plan(
-            cells=frames.reshape(-1).view(spec.holds.counted),
-            bits=frames.reshape(-1).view(bits),
-            stage=stage,
-            wide=wide,
-            wide_bits=wide.view(bits),
-            starts=starts,
-            stops=stops,
-            map_x=map_x,
-            map_y=map_y,
-            state=np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64),
-            by_time=int(spec.by_time),
-            mapped=int(not keeps_places),
-            content=content,
-            width=self.resolution[0],
-            height=self.resolution[1],
-            row=width,
-            size=size,
-            plane=height * width if channels == 2 else 0,
-            least=spec.holds.least,
-            greatest=spec.holds.greatest,
-        )
+    def _planned(self, layout: _Layout, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
+        frames = self._frames
+        staged = layout.counts and _pays_to_stage(frames, starts, stops)
+        stage, wide = layout.no_stage, layout.no_wide
+        if staged:
+            stage = room(frames[0].size)
+            stage.fill(0)
+            wide = np.empty(self._kernels.WIDE, wide.dtype)
+        cells = frames.reshape(-1).view(wide.dtype)
+        state = np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64)
+        return self._kernels.Plan(
+            cells, cells.view(layout.bits), stage, wide, wide.view(layout.bits),
+            starts, stops, state, *layout.rest,
+        )  # fmt: skip
 
     def add(
         self,
@@ -142,6 +127,23 @@ class Filler:
         self._next = first + t.size
         self._check_full()
 
+    def add_packed(
+        self,
+        words: NDArray[np.uint16],
+        pieces: NDArray[np.int64],
+        about: NDArray[np.int64],
+        scratch: Any,
+    ) -> int:
+        """Add chunks of the codec `packed`; what is wrong with one: see `fill_packed`.
+
+        Raises ArgumentError for a number that the dtype does not hold.
+        """
+        from evstore.frames.straight_kernels import fill_packed
+
+        why = int(fill_packed(words, pieces, about, self._plan, scratch))
+        self._check_full()
+        return why
+
     @property
     def stepped_back(self) -> bool:
         """Whether a time was before the one in front of it; known of frames of time only."""
@@ -173,16 +175,40 @@ class Filler:
             made[start : start + some.size] = some.astype(made.dtype)
 
 
+class _Layout(NamedTuple):
+    """What a Plan of a sensor's recordings has in common."""
+
+    bits: str  # the dtype of integers of a cell's size
+    counts: bool  # whether cells count events, which may be staged
+    no_stage: NDArray[np.uint8]  # where nothing is staged
+    no_wide: NDArray[Any]  # and of the dtype that is counted in
+    rest: tuple[Any, ...]  # the Plan's fields from map_x on
+
+
 @lru_cache(maxsize=64)
-def _layout(
-    spec: Frames, resolution: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], bool]:
+def _layout(spec: Frames, resolution: tuple[int, int]) -> _Layout:
     """Once for all recordings of a dataset: of short ones it would take most of the time."""
-    return *spec.maps(resolution), spec.keeps_places(resolution)
+    from evstore.frames import histogram_kernels as kernels
+
+    content = kernels.BINARY if spec.binary else kernels.COUNTED
+    content = kernels.SIGNED if spec.kind == "signed" else content
+    _, channels, height, width = spec.shape(resolution, 1)
+    mapped = int(not spec.keeps_places(resolution))
+    plane = height * width if channels == 2 else 0
+    return _Layout(
+        f"i{np.dtype(spec.dtype).itemsize}",
+        content == kernels.COUNTED,
+        np.empty(0, np.uint8),
+        np.empty(0, spec.holds.counted),
+        (
+            *spec.maps(resolution), int(spec.by_time), mapped, content, *resolution,
+            width, channels * height * width, plane, spec.holds.least, spec.holds.greatest,
+        ),
+    )  # fmt: skip
 
 
 def _pays_to_stage(
-    spec: Frames, frames: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64]
+    frames: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> bool:
     """Whether to count in a byte each, in the cache, and to write whole frames past it.
 

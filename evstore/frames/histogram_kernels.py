@@ -44,13 +44,14 @@ class Plan(NamedTuple):
     cells: Any  # all frames, flat
     bits: Any  # the same memory as integers
     stage: Any  # uint8: a frame, all 0 unless `state` says that one is in it; empty if not used
-    wide: Any  # WIDE values like the cells'
+    wide: Any  # WIDE values like the cells'; empty if the stage is
     wide_bits: Any  # the same memory as integers
     starts: Any  # of frames: int64 times or numbers of events
     stops: Any
+    state: Any
+    # What follows is the same for all recordings of a sensor.
     map_x: Any  # int32, as `Frames.maps` makes them
     map_y: Any
-    state: Any
     by_time: int
     mapped: int  # whether the maps are used
     content: int  # COUNTED, SIGNED or BINARY
@@ -306,17 +307,23 @@ def finish(plan: Any) -> None:
 
 
 @kernel
+def note_times(first: Any, last: Any, plan: Any) -> None:
+    """What is to be known of the times of a run: whether it begins before the last one's end."""
+    state = plan.state
+    if first < state[LAST]:
+        state[BACK] = 1
+        unstage(plan)  # which takes time, and might now be needed at each event
+        state[STAGED] = 0
+    state[LAST] = last
+
+
+@kernel
 def fill_times(t: Any, x: Any, y: Any, p: Any, plan: Any) -> None:
     """Add events to frames of time."""
-    state = plan.state
     start = 0
     while start < t.size:
         stop = run_stop(t, start)
-        if t[start] < state[LAST]:
-            state[BACK] = 1
-            unstage(plan)  # which takes time, and might now be needed at each event
-            state[STAGED] = 0
-        state[LAST] = t[stop - 1]
+        note_times(t[start], t[stop - 1], plan)
         frame = first_after(plan.stops, t[start])
         low = start
         while frame < plan.starts.size and plan.starts[frame] <= t[stop - 1]:
@@ -329,7 +336,7 @@ def fill_times(t: Any, x: Any, y: Any, p: Any, plan: Any) -> None:
 
 
 @kernel
-def fill_numbers(x: Any, y: Any, p: Any, first: int, plan: Any) -> None:
+def fill_numbers(x: Any, y: Any, p: Any, first: Any, plan: Any) -> None:
     """Add events to frames of so many events each; ``first`` is the number of the first."""
     frame = first_after(plan.stops, first)
     while frame < plan.starts.size and plan.starts[frame] < first + x.size:

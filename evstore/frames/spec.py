@@ -151,9 +151,7 @@ class Frames:
                 )
         else:
             first, length, stride, n_frames = self._number_edges(n_events)
-        # Of int64 that wrap: each edge fits, but what lies between two may not.
-        starts = np.arange(_few_enough(n_frames), dtype=np.int64) * _wrapped(stride) + first
-        stops = starts + _wrapped(length)
+        starts, stops = _steps(first, length, stride, _few_enough(n_frames))
         return starts, stops if self.by_time else np.minimum(stops, max(n_events, 0))
 
     def _time_edges(self, t_start: int, t_stop: int) -> tuple[int, int, int, int]:
@@ -239,6 +237,19 @@ def _map(sensor: int, low: int, high: int, side: int, flip: bool) -> NDArray[np.
     inside = np.arange(high - low, dtype=np.int64) * side // (high - low)
     places[low:high] = side - 1 - inside if flip else inside
     return places
+
+
+def _steps(
+    first: int, length: int, stride: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``count`` starts, ``stride`` apart, and what is ``length`` behind each."""
+    after = first + count * stride
+    if min(first, length) >= -LAST_TIME - 1 and max(after, length) <= LAST_TIME:
+        starts = np.arange(first, after, stride, dtype=np.int64)
+        return starts, starts + length
+    # Of int64 that wrap: each edge fits, but what lies between two may not.
+    starts = np.arange(count, dtype=np.int64) * _wrapped(stride) + first
+    return starts, starts + _wrapped(length)
 
 
 def _wrapped(value: int) -> np.int64:

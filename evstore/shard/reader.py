@@ -50,7 +50,7 @@ class RecordingReader:
         self.shard = shard
         self.info = info
         self.index = TimeIndex(shard, info)
-        self._memory = ThreadMemory() if memory is None else memory
+        self.memory = ThreadMemory() if memory is None else memory
 
     def read(
         self,
@@ -70,7 +70,7 @@ class RecordingReader:
         if threads < 1:
             raise ArgumentError(f"threads must be at least 1, got {threads}")
         first = self.info.first_event
-        chunks = self._covering(start + first, stop + first)
+        chunks = self.covering(start + first, stop + first)
         arrays = _outputs(columns, stop - start, out)
         groups = list(together(chunks, READ_EVENTS))
         large = sum(array.nbytes for array in arrays.values()) >= LARGE
@@ -99,7 +99,7 @@ class RecordingReader:
                 other.result()
         return arrays
 
-    def _covering(self, start: int, stop: int) -> list[ChunkInfo]:
+    def covering(self, start: int, stop: int) -> list[ChunkInfo]:
         """The chunks that hold just these events, one after the other without a gap."""
         chunks = self.index.by_event(start, stop)
         at = start
@@ -125,7 +125,7 @@ class RecordingReader:
         polarity: int | None = None,
     ) -> Events:
         """Events with ``start <= t < stop``, inside ``roi`` and of ``polarity``, in file order."""
-        chunks = self._touched(start, stop, roi, polarity)
+        chunks = self.touched(start, stop, roi, polarity)
         arrays = _outputs(COLUMNS, sum(c.count for c in chunks), None)
         kept: list[Any] = []
         at = 0
@@ -141,47 +141,18 @@ class RecordingReader:
         polarity: int | None = None,
     ) -> Iterator[Events]:
         """What `between` gives, a chunk at a time: in bounded memory."""
-        for chunk in self._touched(start, stop, roi, polarity):
+        for chunk in self.touched(start, stop, roi, polarity):
             arrays = _outputs(COLUMNS, chunk.count, None)
             kept: list[Any] = []
             self._decode_window([chunk], start, stop, arrays, 0, kept)
             yield _filter(self._gather(arrays, kept), [chunk], roi, polarity)
 
-    def pieces(
-        self, start: int, stop: int, roi: tuple[int, int, int, int] | None = None
-    ) -> Iterator[Events]:
-        """Events with ``start <= t < stop``, a few chunks at a time; each overwrites the last.
-
-        Chunks that lie outside ``roi`` are left out, others are whole.
-        """
-        for group in together(self._touched(start, stop, roi, None), BATCH_EVENTS):
-            arrays = self._room(group)
-            kept: list[Any] = []
-            self._decode_window(group, start, stop, arrays, 0, kept)
-            yield self._gather(arrays, kept)
-
-    def pieces_of(self, start: int, stop: int) -> Iterator[Events]:
-        """Events ``start <= i < stop``, counted as in `read`, as `pieces` gives them."""
-        first = self.info.first_event
-        for group in together(self._covering(start + first, stop + first), BATCH_EVENTS):
-            low = max(start + first, group[0].first_event)
-            high = min(stop + first, group[-1].first_event + group[-1].count)
-            arrays = {name: c[: high - low] for name, c in self._room(group).items()}
-            self._decode_events(group, low, high, arrays, False)
-            t, x, y, p = (arrays[name] for name in COLUMNS)
-            yield Events.of(t, x, y, p, self.info.resolution)
-
-    def _room(self, group: list[ChunkInfo]) -> dict[str, NDArray[Any]]:
-        """Columns that hold the events of a group, used again and again."""
-        events = self._memory.events(sum(map(COUNT, group)))
-        return {name: getattr(events, name) for name in COLUMNS}
-
-    def _touched(
+    def touched(
         self,
         start: int,
         stop: int,
-        roi: tuple[int, int, int, int] | None,
-        polarity: int | None,
+        roi: tuple[int, int, int, int] | None = None,
+        polarity: int | None = None,
     ) -> list[ChunkInfo]:
         """Chunks that may hold such events: only these are read."""
         if polarity not in (None, 0, 1):
@@ -206,7 +177,7 @@ class RecordingReader:
         """
         most = BATCH_EVENTS if buffers is None else len(buffers)
         for group in together(self.index.all() if chunks is None else chunks, most):
-            words, pieces = self._load(group)
+            words, pieces = self.load(group)
             n = sum(chunk.count for chunk in group)
             if buffers is None:
                 out = Events.empty(self.info.resolution, n)
@@ -266,7 +237,7 @@ class RecordingReader:
             )
         return columns
 
-    def _load(
+    def load(
         self, group: list[ChunkInfo], to: int = 0
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
         """Chunks that lie together: their words, and a row of PIECE numbers for each of them.
@@ -275,7 +246,7 @@ class RecordingReader:
         """
         base = group[0].offset
         size = group[-1].offset + group[-1].size - base
-        buffer = self._memory.buffer(size)
+        buffer = self.memory.buffer(size)
         self.shard.source.read_into(base, buffer[:size])
         rows: list[int] = []
         for chunk in group:
@@ -316,7 +287,7 @@ class RecordingReader:
             return
         try:
             t, x, y, p = map(arrays.get, COLUMNS)
-            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past, self._memory.rooms)
+            decode_blocks(words, pieces.ravel(), codec, t, x, y, p, past, self.memory.rooms)
         except FormatError as error:
             error.offset = group[error.offset or 0].offset
             raise error.at(self.shard.source.name) from None
@@ -333,7 +304,7 @@ class RecordingReader:
 
         A chunk that is not wanted whole is decoded beside and copied.
         """
-        words, pieces = self._load(group, group[0].first_event - start)
+        words, pieces = self.load(group, group[0].first_event - start)
         whole = slice(0, len(group))
         if group[0].first_event < start:
             self._decode_part(words, pieces[0], group[0], start, stop, arrays)
@@ -380,7 +351,7 @@ class RecordingReader:
 
         ``kept`` gets a slice, or the places where time steps back, of what lies within.
         """
-        words, pieces = self._load(group)
+        words, pieces = self.load(group)
         rows, ends = pieces.tolist(), []
         for chunk, row in zip(group, rows, strict=True):
             first, last = 0, row[4]

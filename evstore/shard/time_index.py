@@ -13,6 +13,8 @@ from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import FIRST_EVENT, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.shard import Shard
 
+PAGES_KEPT = 8
+
 
 class TimeIndex:
     """The chunks of one recording, found by event number or by time.
@@ -26,28 +28,38 @@ class TimeIndex:
         self._info = info
         self._numbers = shard.page_numbers(info)
         self._lock = threading.Lock()
-        self._sorted: dict[int, tuple[list[ChunkInfo], list[int], list[int], list[int]]] = {}
+        self._chunks: dict[int, list[ChunkInfo]] = {}
+        self._sorted: dict[int, tuple[list[int], list[int]]] = {}
 
-    def _page(self, number: int) -> tuple[list[ChunkInfo], list[int], list[int], list[int]]:
-        found = self._sorted.get(number)
+    def _page(self, number: int) -> list[ChunkInfo]:
+        found = self._chunks.get(number)
         if found is not None:
             return found
         with self._lock:
-            chunks = self._shard.page_chunks(self._info, number)
+            while len(self._chunks) > PAGES_KEPT:
+                del self._chunks[next(iter(self._chunks))]
+            chunks = self._chunks[number] = self._shard.page_chunks(self._info, number)
+            return chunks
+
+    def _times(self, number: int) -> tuple[list[ChunkInfo], list[int], list[int]]:
+        """A page's chunks, and what stands beside each."""
+        chunks = self._page(number)
+        found = self._sorted.get(number)
+        if found is None:
             greatest, least = list(map(T_MAX, chunks)), list(map(T_MIN, chunks))
             if not _ascending(greatest) or not _ascending(least):
                 greatest = list(accumulate(greatest, max))
                 least = list(accumulate(reversed(least), min))[::-1]
-            firsts = list(map(FIRST_EVENT, chunks))
-            while len(self._sorted) > 8:
-                del self._sorted[next(iter(self._sorted))]
-            found = self._sorted[number] = (chunks, greatest, least, firsts)
-            return found
+            with self._lock:
+                while len(self._sorted) > PAGES_KEPT:
+                    del self._sorted[next(iter(self._sorted))]
+                found = self._sorted[number] = greatest, least
+        return chunks, *found
 
     def all(self) -> Iterator[ChunkInfo]:
         """Every chunk, in order."""
         for number in self._numbers:
-            yield from self._page(number)[0]
+            yield from self._page(number)
 
     def by_event(self, start: int, stop: int) -> list[ChunkInfo]:
         """Chunks that hold any of the events ``start <= i < stop`` (of the whole recording)."""
@@ -57,9 +69,9 @@ class TimeIndex:
                 page = self._shard.pages[number]
                 if page.first_event >= stop or page.first_event + page.n_events <= start:
                     continue
-            chunks, _, _, firsts = self._page(number)
-            low = max(0, bisect_right(firsts, start) - 1)
-            found += chunks[low : bisect_left(firsts, stop)]
+            chunks = self._page(number)
+            low = max(0, bisect_right(chunks, start, key=FIRST_EVENT) - 1)
+            found += chunks[low : bisect_left(chunks, stop, key=FIRST_EVENT)]
         return self._in_file_order([c for c in found if c.first_event + c.count > start])
 
     def by_time(self, start: int, stop: int) -> list[ChunkInfo]:
@@ -70,7 +82,7 @@ class TimeIndex:
                 page = self._shard.pages[number]
                 if page.t_min >= stop or page.t_max < start:
                     continue
-            chunks, greatest, least, _ = self._page(number)
+            chunks, greatest, least = self._times(number)
             found += chunks[bisect_left(greatest, start) : bisect_left(least, stop)]
         return self._in_file_order([c for c in found if c.t_max >= start and c.t_min < stop])
 
@@ -93,10 +105,10 @@ class TimeIndex:
         """(first time, last time, least, greatest), or None where there are no events."""
         if not self._numbers:
             return None
-        first = self._page(self._numbers[0])[0][0]
-        last = self._page(self._numbers[-1])[0][-1]
+        first = self._page(self._numbers[0])[0]
+        last = self._page(self._numbers[-1])[-1]
         if len(self._numbers) == 1:
-            _, greatest, least, _ = self._page(self._numbers[0])
+            _, greatest, least = self._times(self._numbers[0])
             low, high = least[0], greatest[-1]
         else:
             pages = [self._shard.pages[number] for number in self._numbers]
