@@ -155,8 +155,11 @@ class Filler:
         Raises ArgumentError for a number that the dtype does not hold.
         """
         if not self._finished:
-            self._kernels.finish(self._plan)
-            self._check_full()
+            state = self._plan.state
+            staged = state[self._kernels.FRAME] >= 0
+            if staged or state[self._kernels.CLEARED] < len(self._frames):
+                self._kernels.finish(self._plan)
+                self._check_full()
             if self.spec.holds.counted != self.spec.dtype:
                 self._convert()
             self._finished = True

@@ -58,7 +58,7 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def frame_of(plan: Any, low: int, high: int) -> Any:
+def frame_of(plan: Any, low: Any, high: Any) -> Any:
     """The one frame that all of ``low..high`` (included) are in, or NONE, or SEVERAL.
 
     They are times, or numbers of events, as the frames' edges are.
@@ -74,7 +74,7 @@ def frame_of(plan: Any, low: int, high: int) -> Any:
 
 @kernel
 def fill_chunk(
-    words: Any, place: Any, stop: Any, count: Any, number: int, ordered: int, t_max: int,
+    words: Any, place: Any, stop: Any, count: Any, number: Any, ordered: Any, t_max: Any,
     plan: Any, scratch: Any,
 ) -> Any:  # fmt: skip
     """Add the events of the payload ``words[place:stop]``; the rest as for `fill_packed`."""

@@ -24,7 +24,7 @@ from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.shard.chunk_kernels import find_payloads
 from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
 from evstore.shard.groups import together
-from evstore.shard.index import CODEC, COUNT, T_MAX, T_MIN, RecordingInfo
+from evstore.shard.index import CODEC, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
 from evstore.shard.shard import Shard
