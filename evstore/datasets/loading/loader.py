@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from evstore.datasets.loading.blocks import Mapped
 from evstore.datasets.loading.collate import pad_collate
 from evstore.datasets.loading.order import worker_seed
 from evstore.datasets.loading.prefetch import Prefetch, largest_batch, plan_prefetch
@@ -21,6 +22,7 @@ from evstore.datasets.loading.workers import (
     read_in_threads,
     torch_loader,
     watch_workers,
+    worker_pids,
 )
 from evstore.errors import ArgumentError
 
@@ -184,6 +186,8 @@ class Loader:
 
     def _end(self, delivered: Iterator[Delivered]) -> None:
         end_workers(delivered)
+        if self._reading.blocks is not None:
+            self._reading.blocks.forget(worker_pids(delivered))
         self._torch_loader = self._kept = None
 
     def _check_run(self, run: int) -> None:
@@ -226,6 +230,8 @@ class Loader:
             options = dict(self._options)
             if self.prefetch.workers:
                 options["prefetch_factor"] = self.prefetch.factor
+                # those ahead, the one that the loop has, and the one before, if not gone yet
+                self._reading.blocks = Mapped(self.prefetch.factor + 2)
             self._torch_loader = torch_loader(
                 self._reading,
                 self._tickets,
@@ -250,7 +256,9 @@ class Loader:
             largest = max(largest, asked.batch_bytes or 0)
         plan = plan_prefetch(largest, asked.asked_workers, asked.asked_factor, asked.limit_bytes)
         if (plan.workers, plan.factor) != (asked.workers, asked.factor):
-            self._torch_loader = self._kept = None
+            if self._kept is not None:
+                self._end(self._kept)
+            self._torch_loader = None
         self.prefetch = plan
 
 
