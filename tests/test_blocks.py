@@ -380,3 +380,24 @@ def test_sizes_of_blocks() -> None:
     sizes = np.unique(np.geomspace(1, 1 << 40, 5000).astype(np.int64)).tolist()
     for size in sizes:
         assert size <= blocks._capacity(size) <= size * 9 / 8 + 4096
+
+
+def test_pinned_batches_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's thread that pins memory, of which there is none here: it gets batches as we do."""
+    pinned = []
+
+    def pin(tensor: Any) -> Any:
+        pinned.append(tensor.data_ptr())
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch.accelerator, "current_device_index", lambda: 0)
+    monkeypatch.setattr(torch.accelerator, "set_device_index", lambda index: None)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batches = list(Loader(Numbered(n=400), 4, num_workers=1, pin_memory=True))
+    assert len(batches) == 100
+    assert all(type(batch) is Batch for batch in batches)
+    assert all(holds(batch.data, batch.targets.tolist()) for batch in batches)
+    assert len(pinned) == 400
+    assert len(set(pinned[::4])) <= 4

@@ -570,3 +570,17 @@ def test_batches_whose_frames_are_made_in_place(
         assert a.tolist() == b.tolist()
     assert pad_together(Dataset(made.folder), numbers, empty) is None
     assert pad_together(Dataset(made.folder, frames=spec, transform=abs), numbers, empty) is None
+
+
+def test_ids_are_a_sequence(made: Made) -> None:
+    dataset = Dataset(made.folder)
+    ids = list(dataset.ids)
+    assert dataset.ids == ids
+    assert dataset.ids != ids[1:]
+    assert len(dataset.ids) == len(ids)
+    assert dataset.ids[-1] == ids[-1]
+    assert list(dataset.ids[2:5]) == ids[2:5]
+    assert repr(dataset.ids) == repr(ids)
+    assert ids[3] in dataset.ids
+    with pytest.raises(IndexError):
+        dataset.ids[len(ids)]
