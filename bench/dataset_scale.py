@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 
 from bench.bars import Bar, Settings
 from bench.dataset_sets import Set
-from bench.timing import Spread, exact, rounds_of
+from bench.timing import Spread, exact, nothing, rounds_of
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.loading.loader import Loader
 from evstore.datasets.loading.order import epoch_order
 from evstore.datasets.manifest import NAME, make_manifest, write_manifest
 from evstore.datasets.windows import Windows
+
+FIRST = 8  # batches that are not measured: memory is taken, files are opened
 
 
 def measure(sets: list[Set], settings: Settings) -> list[Bar]:
@@ -25,7 +28,7 @@ def measure(sets: list[Set], settings: Settings) -> list[Bar]:
         *planning(settings),
         *ordering(settings),
         opening(settings),
-        workers(sets[-2], settings),
+        *workers(sets[-2], settings),
     ]
 
 
@@ -112,52 +115,61 @@ def opening(settings: Settings) -> Bar:
                None, ratio)  # fmt: skip
 
 
-def workers(one: Set, settings: Settings) -> Bar:
-    """What a second worker adds, against what a second process does in the same run."""
+def workers(one: Set, settings: Settings) -> list[Bar]:
+    """What worker processes deliver, against processes that read for themselves, in one run.
+
+    Seconds are of a batch, once all are at work: a loop takes the batches and does nothing.
+    """
     dataset = Dataset(one.folder, frames=one.frames)
-    count = 24 if settings.quick else 240
-    chosen = np.random.default_rng(5).permutation(len(dataset))[:count]
-    part = dataset.select(chosen)
-    ratios = []
-    for _ in range(3 if settings.quick else 7):
-        one_worker, two_workers = (loaded(part, workers) for workers in (1, 2))
+    count = 96 if settings.quick else 160
+    part = dataset.select(np.random.default_rng(5).integers(0, len(dataset), count))
+    second, first = [], []
+    for _ in range(3 if settings.quick else 11):
+        one_worker, two_workers = (steady(loader(part, workers)) for workers in (1, 2))
         one_process, two_processes = (alone(part, processes) for processes in (1, 2))
-        ratios.append((one_worker / two_workers) / (one_process / two_processes))
-    return Bar("two workers over one, relative to two plain processes over one", "x", "more",
-               0.85, None, Spread.of(ratios))  # fmt: skip
+        second.append((one_worker / two_workers) / (one_process / two_processes))
+        first.append(one_process / one_worker)
+    return [
+        Bar("two workers over one, relative to two plain processes over one", "x", "more",
+            0.85, None, Spread.of(second)),
+        Bar("one worker, relative to one plain process", "x", "more", None, None,
+            Spread.of(first)),
+    ]  # fmt: skip
 
 
-def loaded(dataset: Dataset, num_workers: int) -> float:
-    """Seconds for all batches in this process, from when the first one is there."""
-    loader = Loader(dataset, 4, shuffle=False, num_workers=num_workers, prefetch_factor=2)
+def loader(dataset: Dataset, num_workers: int) -> Loader:
+    """Of batches of 4; two are read ahead."""
+    return Loader(dataset, 4, shuffle=False, num_workers=num_workers, prefetch_factor=2)
+
+
+def steady(loader: Loader, ready: Callable[[], Any] = nothing) -> float:
+    """Seconds a batch, of all but the first ones, from when ``ready`` says so."""
     batches = iter(loader)
-    next(batches)
+    for _ in range(FIRST):
+        next(batches)
+    ready()
     started = time.perf_counter()
     for _ in batches:
         pass
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) / (len(loader) - FIRST)
 
 
 def alone(dataset: Dataset, processes: int) -> float:
-    """Seconds in which so many plain processes read it all, each its part, the slowest one's."""
+    """Seconds a batch of so many plain processes, each of which reads its part for itself."""
     context = multiprocessing.get_context("fork")
-    shares = [range(k, len(dataset), processes) for k in range(processes)]
+    shares = [dataset.select(range(k, len(dataset), processes)) for k in range(processes)]
     barrier, results = context.Barrier(processes), context.SimpleQueue()
     running: list[Any] = [
-        context.Process(target=_read, args=(dataset, share, barrier, results)) for share in shares
+        context.Process(target=_read, args=(share, barrier, results)) for share in shares
     ]
     for process in running:
         process.start()
     taken = [results.get() for _ in running]
     for process in running:
         process.join()
-    return max(taken)
+    slowest: float = max(taken)
+    return slowest / processes
 
 
-def _read(dataset: Dataset, share: range, barrier: Any, results: Any) -> None:
-    dataset[share[0]]
-    barrier.wait()
-    started = time.perf_counter()
-    for k in share:
-        dataset[k]
-    results.put(time.perf_counter() - started)
+def _read(dataset: Dataset, barrier: Any, results: Any) -> None:
+    results.put(steady(loader(dataset, 0), barrier.wait))

@@ -555,12 +555,12 @@ def test_batches_whose_frames_are_made_in_place(
     made: Made, spec: Frames, windows: Windows | None
 ) -> None:
     pytest.importorskip("torch")
-    from evstore.datasets.loading.collate import pad_collate, pad_together
+    from evstore.datasets.loading.collate import empty, pad_collate, pad_together
 
     dataset = Dataset(made.folder, frames=spec, windows=windows)
     numbers = [5, 0, 11, 3]
     wanted = pad_collate([dataset[k] for k in numbers])
-    found = pad_together(dataset, numbers)
+    found = pad_together(dataset, numbers, empty)
     if windows is not None and (windows.duration is not None) != spec.by_time:
         assert found is None  # how many frames there are, decoding tells
         return
@@ -568,5 +568,19 @@ def test_batches_whose_frames_are_made_in_place(
     for a, b in zip(found, wanted, strict=True):
         assert a.dtype == b.dtype
         assert a.tolist() == b.tolist()
-    assert pad_together(Dataset(made.folder), numbers) is None
-    assert pad_together(Dataset(made.folder, frames=spec, transform=abs), numbers) is None
+    assert pad_together(Dataset(made.folder), numbers, empty) is None
+    assert pad_together(Dataset(made.folder, frames=spec, transform=abs), numbers, empty) is None
+
+
+def test_ids_are_a_sequence(made: Made) -> None:
+    dataset = Dataset(made.folder)
+    ids = list(dataset.ids)
+    assert dataset.ids == ids
+    assert dataset.ids != ids[1:]
+    assert len(dataset.ids) == len(ids)
+    assert dataset.ids[-1] == ids[-1]
+    assert list(dataset.ids[2:5]) == ids[2:5]
+    assert repr(dataset.ids) == repr(ids)
+    assert ids[3] in dataset.ids
+    with pytest.raises(IndexError):
+        dataset.ids[len(ids)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,36 @@ class IntervalColumns(NamedTuple):
     t_start: NDArray[np.int64]
     t_stop: NDArray[np.int64]
     class_id: NDArray[np.int64]
+
+
+class Ids(Sequence[str]):
+    """The id of each sample, looked up when it is asked for: there may be millions of samples."""
+
+    def __init__(self, ids: list[str], recordings: NDArray[np.int64]) -> None:
+        self._ids = ids
+        self._recordings = recordings
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Ids: ...
+    def __getitem__(self, index: int | slice) -> str | Ids:
+        found = self._recordings[index]
+        return Ids(self._ids, found) if isinstance(index, slice) else self._ids[found]
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._ids[recording] for recording in self._recordings.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 class Catalogue:

@@ -7,17 +7,21 @@ are spawned need. No value changes its type on the way.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from evstore import memory
 from evstore.errors import ArgumentError, MissingDependencyError
 from evstore.events import COLUMNS, Events
-from evstore.memory import room
 
 if TYPE_CHECKING:
     import torch
+
+
+#: What makes the tensor of a batch, of a shape and a dtype; its values are not set.
+Room = Callable[[tuple[int, ...], Any], Any]
 
 
 class Batch(NamedTuple):
@@ -55,6 +59,13 @@ def pad_collate(
     >>> made.data.tolist(), made.targets.tolist(), made.lengths.tolist()
     ([[[1], [1]], [[1], [0]]], [3, 4], [2, 1])
     """
+    return pad_in(batch, empty, batch_first=batch_first, sparse=sparse)
+
+
+def pad_in(
+    batch: Sequence[tuple[Any, Any]], room: Room, *, batch_first: bool = True, sparse: bool = False
+) -> Batch:
+    """What `pad_collate` gives, dense frames in the tensor that ``room`` makes."""
     if not batch:
         raise ArgumentError("a batch needs at least one sample")
     data = [sample[0] for sample in batch]
@@ -64,7 +75,10 @@ def pad_collate(
             raise ArgumentError("sparse=True is for frames: events are sparse as they are")
         return _events_batch(data, targets)
     lengths = _frame_lengths(data)
-    tensor = (_sparse if sparse else _dense)(data, lengths, batch_first)
+    if sparse:
+        tensor = _sparse(data, lengths, batch_first)
+    else:
+        tensor = _dense(data, lengths, batch_first, room)
     mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
     return Batch(
         tensor,
@@ -74,8 +88,8 @@ def pad_collate(
     )
 
 
-def pad_together(dataset: Any, numbers: Sequence[int]) -> Batch | None:
-    """What `pad_collate` gives of samples of a dataset, whose frames are made in the batch itself.
+def pad_together(dataset: Any, numbers: Sequence[int], room: Room) -> Batch | None:
+    """What `pad_in` gives of samples of a dataset, whose frames are made in the batch itself.
 
     None where the dataset does not make them so.
     """
@@ -83,7 +97,7 @@ def pad_together(dataset: Any, numbers: Sequence[int]) -> Batch | None:
     tensors: list[torch.Tensor] = []
 
     def room_for(shape: tuple[int, ...], dtype: Any) -> Any:
-        tensors.append(_empty(shape, _tensor(np.empty(0, dtype)).dtype))
+        tensors.append(room(shape, _tensor(np.empty(0, dtype)).dtype))
         return tensors[0].numpy()
 
     made = None if make is None else make(numbers, room_for)
@@ -154,11 +168,11 @@ def _frame_lengths(data: list[Any]) -> list[int]:
     return [int(part.shape[0]) for part in data]
 
 
-def _dense(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Tensor:
+def _dense(data: list[Any], lengths: list[int], batch_first: bool, room: Room) -> torch.Tensor:
     numpy = isinstance(data[0], np.ndarray)
     dtype = _tensor(np.empty(0, data[0].dtype)).dtype if numpy else data[0].dtype
     shape = (max(lengths), len(data)) if not batch_first else (len(data), max(lengths))
-    out = _empty(shape + tuple(data[0].shape[1:]), dtype)
+    out = room(shape + tuple(data[0].shape[1:]), dtype)
     rows = out if batch_first else out.transpose(0, 1)
     rows = rows.numpy() if numpy else rows
     for row, part, length in zip(rows, data, lengths, strict=True):
@@ -167,7 +181,7 @@ def _dense(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Tens
     return out
 
 
-def _empty(shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
+def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """A tensor that is not set; in a worker, in the memory through which it will be handed over.
 
     As torch's own collation does: else the whole batch would be copied there once more.
@@ -175,14 +189,20 @@ def _empty(shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
     torch = _torch()
     from torch.utils.data import get_worker_info
 
-    new_shared = getattr(torch.UntypedStorage, "_new_shared", None)
     size = math.prod(shape) * dtype.itemsize
     if size == 0:
         return torch.empty(shape, dtype=dtype)
-    if get_worker_info() is None or new_shared is None:  # memory of batches before, if there is
-        return torch.from_numpy(room(size)).view(dtype).reshape(shape)
-    storage = new_shared(size)
-    return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
+    if get_worker_info() is not None:
+        return new_shared(size).view(dtype).reshape(shape)
+    octets = torch.from_numpy(memory.room(size))  # of batches before, if there is
+    return octets.view(dtype).reshape(shape)
+
+
+def new_shared(size: int) -> torch.Tensor:
+    """Bytes that torch's queues hand over as they are; all 0 at first."""
+    torch = _torch()
+    storage = torch.UntypedStorage._new_shared(size)
+    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, (size,))
 
 
 def _sparse(data: list[Any], lengths: list[int], batch_first: bool) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from evstore.datasets.loading.blocks import Mapped
 from evstore.datasets.loading.collate import pad_collate
 from evstore.datasets.loading.order import worker_seed
 from evstore.datasets.loading.prefetch import Prefetch, largest_batch, plan_prefetch
@@ -21,6 +22,7 @@ from evstore.datasets.loading.workers import (
     read_in_threads,
     torch_loader,
     watch_workers,
+    worker_pids,
 )
 from evstore.errors import ArgumentError
 
@@ -59,9 +61,9 @@ class Loader:
     that may be read by several) read ``prefetch_factor`` batches each ahead: fewer where that is
     more than ``prefetch_bytes``; `prefetch` says what became of it. ``collate`` makes a batch of a
     list of samples; it must pickle unless workers are forked. Further options are those of torch's
-    DataLoader, and do nothing where there are no workers. Workers start with random generators (of
-    Python, numpy and torch) seeded by the seed, the place in the epoch and the rank; those of this
-    process are left alone.
+    DataLoader, and do nothing where there are no workers. The memory of a batch is used again once
+    nothing holds any part of it. Workers start with random generators (of Python, numpy and torch)
+    seeded by the seed, the place in the epoch and the rank; those of this process are left alone.
 
     ``on_error="raise"``: an error names the sample. ``"skip"``: where one cannot be read
     (FormatError, OSError), another is, drawn by the seed, epoch and position alone; `skipped`
@@ -193,6 +195,8 @@ class Loader:
 
     def _end(self, delivered: Iterator[Delivered]) -> None:
         end_workers(delivered)
+        if self._reading.blocks is not None:
+            self._reading.blocks.forget(worker_pids(delivered))
         self._torch_loader = self._kept = None
 
     def _check_run(self, run: int) -> None:
@@ -235,6 +239,8 @@ class Loader:
             options = dict(self._options)
             if self.prefetch.workers:
                 options["prefetch_factor"] = self.prefetch.factor
+                # those ahead, the one that the loop has, and the one before, if not gone yet
+                self._reading.blocks = Mapped(self.prefetch.factor + 2)
             self._torch_loader = torch_loader(
                 self._reading,
                 self._tickets,
@@ -259,7 +265,9 @@ class Loader:
             largest = max(largest, asked.batch_bytes or 0)
         plan = plan_prefetch(largest, asked.asked_workers, asked.asked_factor, asked.limit_bytes)
         if (plan.workers, plan.factor) != (asked.workers, asked.factor):
-            self._torch_loader = self._kept = None
+            if self._kept is not None:
+                self._end(self._kept)
+            self._torch_loader = None
         self.prefetch = plan
 
 

@@ -26,7 +26,11 @@ class Prefetch:
 
     @property
     def held_bytes(self) -> int | None:
-        """The most that waits to be handed out; None where nothing is known."""
+        """The most that waits to be handed out; None where nothing is known.
+
+        Beside it there is what the loop holds, and what held it before: processes keep up to two
+        more batches each, to fill them again.
+        """
         return None if self.batch_bytes is None else self.batch_bytes * self.workers * self.factor
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from evstore.datasets.loading.batches import Ticket
-from evstore.datasets.loading.collate import Batch, pad_collate, pad_together
+from evstore.datasets.loading.blocks import Lender, Mapped
+from evstore.datasets.loading.collate import Batch, Room, empty, pad_collate, pad_in, pad_together
 from evstore.datasets.loading.order import replacement
 from evstore.errors import FormatError
 
@@ -34,16 +36,39 @@ class Delivered(NamedTuple):
 
 
 class Reading:
-    """The dataset as torch's workers see it: a ticket in, a batch out. Pickles with the dataset."""
+    """The dataset as torch's workers see it: a ticket in, a batch out. Pickles with the dataset.
+
+    ``blocks``: where torch's workers lay their batches, those of `pad_collate`; else None.
+    """
 
     def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any], skip: bool) -> None:
         self.dataset = dataset
         self.collate = collate
         self.skip = skip
+        self.blocks: Mapped | None = None
+        self._lender: Lender | None = None
 
     def __getitem__(self, ticket: Ticket) -> Delivered:
+        lender = self._own_lender()
+        if lender is None:
+            return self._read(ticket, empty)
+        delivered = self._read(ticket, lender.room)
+        return delivered._replace(batch=lender.sent(delivered.batch))
+
+    def _own_lender(self) -> Lender | None:
+        """Of the worker process that this is, if it is one of this loader's."""
+        if self.blocks is None or self._lender is not None:
+            return self._lender
+        from torch.utils.data import get_worker_info
+
+        worker = get_worker_info()
+        if worker is not None and worker.dataset is self:
+            self._lender = Lender(self.blocks.token, self.blocks.count)
+        return self._lender
+
+    def _read(self, ticket: Ticket, room: Room) -> Delivered:
         numbers = ticket.numbers.tolist()
-        batch = self._in_one(numbers)
+        batch = self._in_one(numbers, room)
         if batch is not None:
             return Delivered(batch, ticket.position, numbers, [])
         skipped: list[Skipped] = []
@@ -57,16 +82,24 @@ class Reading:
                 ids = ", ".join(sample_id(self.dataset, number) for number in numbers)
                 name_in(failure, f"while reading samples {ids} together")
                 raise failure
-        return Delivered(self.collate(samples), ticket.position, numbers, skipped)
+        return Delivered(self._collated(samples, room), ticket.position, numbers, skipped)
 
-    def _in_one(self, numbers: list[int]) -> Batch | None:
+    def _in_one(self, numbers: list[int], room: Room) -> Batch | None:
         """The batch, where the dataset makes its frames in it; an error is met once more later."""
         if self.collate is not pad_collate:
             return None
         try:
-            return pad_together(self.dataset, numbers)
+            return pad_together(self.dataset, numbers, room)
         except Exception:
             return None
+
+    def _collated(self, samples: list[Any], room: Room) -> Any:
+        collate = self.collate
+        if collate is pad_collate:
+            return pad_in(samples, room)
+        if isinstance(collate, partial) and collate.func is pad_collate and not collate.args:
+            return pad_in(samples, room, **collate.keywords)
+        return collate(samples)
 
     def _together(self, numbers: list[int]) -> tuple[list[Any] | None, Exception | None]:
         if not hasattr(self.dataset, "__getitems__"):

@@ -121,11 +121,15 @@ def watch_workers(iterator: Iterator[Delivered], watched: bool) -> None:
     from torch.utils.data._utils import signal_handling
 
     if watched:
-        pids = tuple(worker.pid for worker in iterator._workers)  # type: ignore[attr-defined]
-        signal_handling._set_worker_pids(id(iterator), pids)
+        signal_handling._set_worker_pids(id(iterator), worker_pids(iterator))
     else:
         signal_handling._remove_worker_pids(id(iterator))
     iterator._worker_pids_set = watched  # type: ignore[attr-defined]
+
+
+def worker_pids(iterator: Iterator[Delivered]) -> tuple[int, ...]:
+    """The processes that read for this iterator."""
+    return tuple(worker.pid for worker in getattr(iterator, "_workers", []))
 
 
 def dead_workers(iterator: Iterator[Delivered], patience_s: float = 0) -> list[str]:
