@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,37 @@ class IntervalColumns(NamedTuple):
     t_start: NDArray[np.int64]
     t_stop: NDArray[np.int64]
     class_id: NDArray[np.int64]
+
+
+class Ids(Sequence[str]):
+    """The id of each sample, found when it is asked for: a loader asks for those of each batch."""
+
+    def __init__(self, ids: list[str], recordings: NDArray[np.int64]) -> None:
+        self._ids = ids
+        self._recordings = recordings
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    @overload
+    def __getitem__(self, which: int) -> str: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[str]: ...
+    def __getitem__(self, which: int | slice) -> str | list[str]:
+        if isinstance(which, slice):
+            return [self._ids[k] for k in self._recordings[which].tolist()]
+        return self._ids[self._recordings[which]]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._ids.__getitem__, self._recordings.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self[:])
 
 
 class Catalogue:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evstore.datasets.access import Shards
-from evstore.datasets.catalogue import Catalogue
+from evstore.datasets.catalogue import Catalogue, Ids
 from evstore.datasets.choosing import chosen_rows, of_split
 from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
 from evstore.datasets.geometry import Geometry
@@ -291,8 +291,7 @@ class Dataset:
     @property
     def ids(self) -> Sequence[str]:
         """The id of each sample's recording."""
-        ids = self._catalogue.ids
-        return [ids[recording] for recording in self._of_samples.tolist()]
+        return Ids(self._catalogue.ids, self._of_samples)
 
     @property
     def n_events(self) -> NDArray[np.int64]:
