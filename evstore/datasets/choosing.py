@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,22 @@ def chosen_rows(
         ]
         recordings = recordings[np.array(kept, dtype=np.bool_)]
     return recordings
+
+
+def chosen_samples(indices: Iterable[int], count: int) -> Numbers:
+    """The numbers 0 .. count - 1 that are meant: by number, from the end if negative, or a mask."""
+    given = np.asarray(indices if hasattr(indices, "__array__") else list(indices))
+    if given.dtype == np.bool_ and given.shape == (count,):
+        return np.flatnonzero(given)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise ArgumentError(
+            f"samples are chosen by integers, or by a mask of all {count:,}; "
+            f"got {given.dtype} of shape {given.shape}"
+        )
+    if given.size and not (-count <= int(given.min()) and int(given.max()) < count):
+        raise IndexError(f"samples {given.min()}..{given.max()} of {count}")
+    chosen = given.astype(np.int64)
+    return np.where(chosen < 0, chosen + count, chosen)
 
 
 def _any_of(wanted: Any) -> list[Any]:

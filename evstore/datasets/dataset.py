@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue, Ids
-from evstore.datasets.choosing import chosen_rows, of_split
+from evstore.datasets.choosing import chosen_rows, chosen_samples, of_split
 from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
@@ -351,13 +351,11 @@ class Dataset:
         return self._at(np.flatnonzero(np.isin(self._of_samples, rows)))
 
     def select(self, indices: Iterable[int]) -> Dataset:
-        """These samples, in this order. Raises IndexError."""
-        given = indices if isinstance(indices, np.ndarray) else list(indices)
-        chosen = np.asarray(given, dtype=np.int64)
-        count = len(self)
-        if len(chosen) and not (-count <= chosen.min() and chosen.max() < count):
-            raise IndexError(f"samples {chosen.min()}..{chosen.max()} of {count}")
-        return self._at(np.where(chosen < 0, chosen + count, chosen))
+        """These samples, in this order, by number or by a mask of all.
+
+        Raises IndexError, and ArgumentError for what are neither.
+        """
+        return self._at(chosen_samples(indices, len(self)))
 
     def groups(self) -> Groups:
         """The recordings by group, sensors on one clock: ``groups()[0].between(t0, t1)``.

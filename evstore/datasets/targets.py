@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from evstore.datasets.access import Shards
 from evstore.datasets.delivery import Window
 from evstore.datasets.labels import (
@@ -23,6 +25,8 @@ def boxes_of(shards: Shards, recording: int, window: Window | None, relative: bo
     found = boxes_from_side(shards.table(recording, "boxes"))
     if window is not None and window.by_time:
         found = within(found, window.start, window.stop)
+    else:
+        found = found[np.arange(len(found))]  # copies: what is kept is not the caller's
     if relative and len(found):
         by = shards.catalogue.t_first[recording]
         found = Boxes(**{**found.columns(), "t": found.t - by})
@@ -36,6 +40,8 @@ def intervals_of(
     found = intervals_from_side(shards.table(recording, "labels"))
     if window is not None and window.by_time:
         found = within(found, window.start, window.stop, clip=True)
+    else:
+        found = found[np.arange(len(found))]
     if relative and len(found):
         by = shards.catalogue.t_first[recording]
         found = Intervals(found.t_start - by, found.t_stop - by, found.class_id)
