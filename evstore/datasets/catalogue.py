@@ -39,7 +39,7 @@ class Ids(Sequence[str]):
     def __getitem__(self, which: int | slice) -> str | list[str]:
         if isinstance(which, slice):
             return [self._ids[k] for k in self._recordings[which].tolist()]
-        return self._ids[self._recordings[which]]
+        return self._ids[int(self._recordings[which])]
 
     def __iter__(self) -> Iterator[str]:
         return map(self._ids.__getitem__, self._recordings.tolist())

@@ -20,14 +20,17 @@ from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.opening import open_source
 from evstore.datasets.sizes import sample_bytes
-from evstore.datasets.targets import TARGETS, boxes_of, intervals_of
+from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, EvstoreError, FormatError
 from evstore.frames import Frames
 
 
 class Sample(NamedTuple):
-    """All of a sample. Times in microseconds of the recording's own clock."""
+    """All of a sample. Times in microseconds of the recording's own clock.
+
+    Those of a window by count are from its first event to its last one, which is inside.
+    """
 
     data: Any
     label: Any
@@ -181,11 +184,10 @@ class Dataset:
         try:
             data = deliver(self._shards, recording, window, self._how)
             boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
+            span = times_of(self._shards, recording, window)
         except (EvstoreError, OSError) as error:
             raise self._named(error, recording) from None
-        if window is not None and window.by_time:
-            span = window.start, window.stop
-        else:
+        if span is None:
             t_max = int(self._catalogue.t_max[recording])
             span = int(self._catalogue.t_min[recording]), t_max + 1
         label = self._label(index, recording)
@@ -228,13 +230,13 @@ class Dataset:
         """What is delivered beside the data: label, boxes, intervals or none."""
         if self._target != "auto":
             return self._target
-        catalogue, mine = self._catalogue, self._recordings
+        catalogue = self._catalogue
         if self._plan is not None and self._plan.class_id is not None:
             return "label"
         labels = catalogue.manifest.table.column("label")
         if labels.null_count < len(labels):
             return "label"
-        if catalogue.boxes[mine].any():
+        if catalogue.boxes.any():
             return "boxes"
         return "intervals" if catalogue.has_intervals else "none"
 
