@@ -66,6 +66,24 @@ def test_select_by_what_is_no_number(made: Made, wrong: Any) -> None:
         Dataset(made.folder).select(wrong)
 
 
+def test_filter_by_thousands_of_values_looks_each_up(made: Made) -> None:
+    class Compared(str):
+        asked = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Compared.asked += 1
+            return str.__eq__(self, other)
+
+    dataset = Dataset(made.folder)
+    wanted = [Compared(f"none/{k}") for k in range(1000)] + [Compared("train/7")]
+    Compared.asked = 0
+    assert list(dataset.filter(id=wanted).ids) == ["train/7"]
+    assert Compared.asked < 100
+    assert list(dataset.filter(user=[[1], 2]).labels) == list(dataset.filter(user=2).labels)
+    assert len(dataset.filter(label=np.array([0, 1]))) == 8
+
+
 def test_targets_of_windows_by_count_are_those_of_their_times(made: Made) -> None:
     whole = Dataset(made.folder, target="boxes")
     for target in ("boxes", "intervals"):

@@ -43,8 +43,8 @@ def chosen_rows(
         raise ArgumentError(f"no column is called {unknown[0]!r}; there are {', '.join(names)}")
     for name, wanted in columns.items():
         values = catalogue.of_recordings(name)
-        allowed = _any_of(wanted)
-        is_in = [values[k] in allowed for k in recordings.tolist()]
+        is_wanted = _is_any_of(wanted)
+        is_in = [is_wanted(values[k]) for k in recordings.tolist()]
         recordings = recordings[np.array(is_in, dtype=np.bool_)]
     if keep is not None:
         table = {name: catalogue.of_recordings(name) for name in names}
@@ -72,7 +72,19 @@ def chosen_samples(indices: Iterable[int], count: int) -> Numbers:
     return np.where(chosen < 0, chosen + count, chosen)
 
 
-def _any_of(wanted: Any) -> list[Any]:
-    if isinstance(wanted, np.ndarray):
-        return list(wanted.tolist())
-    return list(wanted) if isinstance(wanted, (list, tuple, set, frozenset, range)) else [wanted]
+def _is_any_of(wanted: Any) -> Callable[[Any], bool]:
+    """Whether a value is the one wanted, or one of these."""
+    many = isinstance(wanted, (list, tuple, set, frozenset, range))
+    values = wanted.tolist() if isinstance(wanted, np.ndarray) else wanted if many else [wanted]
+    try:
+        fast = frozenset(values)
+    except TypeError:  # lists, as JSON has them
+        return list(values).__contains__
+
+    def is_any(value: Any) -> bool:
+        try:
+            return value in fast
+        except TypeError:
+            return False
+
+    return is_any
