@@ -9,12 +9,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from evstore.datasets.checking import check_dataset
 from evstore.datasets.dataset import Dataset
-from evstore.datasets.manifest import Manifest, read_manifest, write_manifest
+from evstore.datasets.indexing import index
+from evstore.datasets.manifest import Manifest, make_manifest, read_manifest, write_manifest
+from evstore.datasets.packing.shards import find_shards
 from evstore.datasets.stats import stats
 from evstore.datasets.windows import Windows
-from evstore.errors import CorruptError
-from some_datasets import make_dataset
+from evstore.errors import ArgumentError, CorruptError
+from evstore.shard.writer import ShardWriter
+from some_datasets import RESOLUTION, make_dataset, random_events
 
 
 @pytest.fixture
@@ -81,3 +85,60 @@ def test_labelled_times_that_cannot_be(folder: Path, interval: Any) -> None:
     lie(folder, "intervals", {1: [interval]})
     with pytest.raises(CorruptError, match="labelled times of the manifest cannot be"):
         Dataset(folder, windows=Windows(labels=True))
+
+
+# ---------------------------------------------------------------- shards that lie
+
+
+def shard_of(folder: Path, said: dict[str, Any]) -> None:
+    """A dataset of one recording with this metadata."""
+    folder.mkdir(exist_ok=True)
+    with (
+        ShardWriter(folder / "a.evs", preset="fast") as shard,
+        shard.recording("r", resolution=RESOLUTION, metadata=said) as out,
+    ):
+        out.write(random_events(0, 50))
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"columns": 5}, "columns"),
+        ({"columns": [1]}, "columns"),
+        ({"dataset": "x"}, "dataset"),
+        ({"dataset": {"classes": 5}}, "classes"),
+        ({"dataset": {"classes": [1, 2]}}, "classes"),
+    ],
+)
+def test_metadata_that_means_nothing(tmp_path: Path, said: dict[str, Any], field: str) -> None:
+    shard_of(tmp_path, said)
+    for read in (index, lambda folder: Dataset(folder / "a.evs"), find_shards):
+        with pytest.raises(CorruptError, match=rf"a.evs.*recording 'r' says.*{field}"):
+            read(tmp_path)
+
+
+def test_a_shard_gives_no_rule_and_no_version(tmp_path: Path) -> None:
+    shard_of(
+        tmp_path, {"dataset": {"split": 5, "version": 99, "layout": "x"}, "source": {"name": 5}}
+    )
+    index(tmp_path)
+    assert read_manifest(tmp_path).about == {"layout": "x"}
+    assert read_manifest(tmp_path).values("source") == ["5"]
+    check_dataset(tmp_path)
+
+
+def test_whole_numbers_among_floats_stay_exact() -> None:
+    exact, large = [1, 0.5, None], [(1 << 53) + 1, 0.5, None]
+    for values in (exact, large):
+        rows = [
+            {"id": str(k), "part": 0, "shard": "a.evs", "position": k, "first_event": 0,
+             "events": 0, "t_first": 0, "t_min": 0, "t_max": -1, "root": bytes(32), "boxes": 0,
+             "columns": {"c": value}}
+            for k, value in enumerate(values)
+        ]  # fmt: skip
+        assert make_manifest(rows).values("c") == values
+
+
+def test_a_split_is_a_name(folder: Path) -> None:
+    with pytest.raises(ArgumentError, match="no split 3; its splits are 'test', 'train'"):
+        Dataset(folder, 3)  # type: ignore[arg-type]

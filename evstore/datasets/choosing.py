@@ -21,8 +21,10 @@ def of_split(catalogue: Catalogue, split: str | None) -> Numbers:
     import pyarrow.compute as pc
 
     column = catalogue.manifest.table.column("split")
-    mask = pc.equal(column, split).fill_null(False).to_numpy()[catalogue.first_row]
-    found = np.flatnonzero(mask)
+    found = np.empty(0, np.int64)
+    if isinstance(split, str):
+        mask = pc.equal(column, split).fill_null(False).to_numpy()[catalogue.first_row]
+        found = np.flatnonzero(mask)
     if not len(found):
         there = sorted(s for s in column.unique().to_pylist() if s is not None)
         names = ", ".join(map(repr, there)) or "none at all"

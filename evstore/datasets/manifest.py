@@ -263,8 +263,10 @@ def _typed(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
     pa = arrow()
     kinds = {type(value) for value in values if value is not None}
     types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
-    small = all(-(1 << 63) <= value < 1 << 63 for value in values if type(value) is int)
-    if kinds <= {int, float} and float in kinds and small:
+    whole = [value for value in values if type(value) is int]
+    small = all(-(1 << 63) <= value < 1 << 63 for value in whole)
+    exact = all(abs(value) <= 1 << 53 for value in whole)  # as floats, too
+    if kinds <= {int, float} and float in kinds and exact:
         return pa.array([None if v is None else float(v) for v in values], pa.float64()), None
     if len(kinds) == 1 and small and (kind := next(iter(kinds))) in types:
         return pa.array(values, types[kind]), None
