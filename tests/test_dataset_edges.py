@@ -162,6 +162,35 @@ def test_a_lock_that_was_held_at_a_fork_holds_nobody_up(made: Made) -> None:
         thread.join()
 
 
+def test_what_windows_of_a_long_recording_may_take(tmp_path: Path) -> None:
+    events, burst = random_events(0, 10_000, span=10_000_000), random_events(1, 1000, span=100)
+    with ShardWriter(tmp_path / "a.evs", preset="fast") as shard:
+        for k, of in enumerate((events, burst)):
+            with shard.recording(f"r/{k}", resolution=(34, 30)) as out:
+                out.write(of)
+    write_manifest(index_shards(shards_below(tmp_path), tmp_path), tmp_path)
+    said = {"windows": Windows(duration=10_000, partial=True), "output": "events"}
+    long, short = (Dataset(tmp_path, **said).filter(id=f"r/{k}") for k in range(2))
+    real = np.array([13 * len(data) for data, _ in long])
+    assert (real <= long.sample_bytes).all()
+    assert long.sample_bytes.max() <= 9 * real.mean()  # or nothing of it could be read ahead
+    assert short.sample_bytes.tolist() == [13 * 1000] == [13 * len(short[0][0])]
+
+
+def test_the_sensor_of_windows_that_were_chosen(tmp_path: Path) -> None:
+    sizes = ((34, 30), (20, 10))
+    with ShardWriter(tmp_path / "a.evs", preset="fast") as shard:
+        for k, size in enumerate(sizes):
+            with shard.recording(f"r/{k}", resolution=size) as out:
+                out.write(random_events(k, 500, size))
+    write_manifest(index_shards(shards_below(tmp_path), tmp_path), tmp_path)
+    for windows in (None, Windows(count=100)):
+        dataset = Dataset(tmp_path, windows=windows)
+        assert dataset.sensor_size is None
+        for k, size in enumerate(sizes):
+            assert dataset.filter(id=f"r/{k}").sensor_size == (*size, 2)
+
+
 # ---------------------------------------------------------------- groups
 
 

@@ -132,6 +132,13 @@ class Dataset:
         """The recording of each sample."""
         return self._recordings if self._plan is None else self._plan.recording
 
+    @property
+    def _chosen(self) -> NDArray[np.int64]:
+        """The recordings that there are samples of, each once, in order."""
+        found = np.zeros(len(self._catalogue), np.bool_)
+        found[self._of_samples] = True
+        return np.flatnonzero(found)
+
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         recording, window = self._place(index)
         try:
@@ -187,11 +194,10 @@ class Dataset:
             span = times_of(self._shards, recording, window)
         except (EvstoreError, OSError) as error:
             raise self._named(error, recording) from None
-        if span is None:
-            t_max = int(self._catalogue.t_max[recording])
-            span = int(self._catalogue.t_min[recording]), t_max + 1
+        known = self._catalogue
+        span = span or (int(known.t_min[recording]), int(known.t_max[recording]) + 1)
         label = self._label(index, recording)
-        return Sample(data, label, boxes, intervals, self._catalogue.ids[recording], *span)
+        return Sample(data, label, boxes, intervals, known.ids[recording], *span)
 
     def _place(self, index: int) -> tuple[int, Window | None]:
         try:
@@ -215,13 +221,11 @@ class Dataset:
         if isinstance(error, FormatError):
             error.what = f"recording {id!r}: {error.what}"
         elif isinstance(error, OSError) and error.strerror:
-            shard = self._shards.path(int(self._catalogue.row_shards[self._row(recording)]))
+            row = self._catalogue.first_row[recording]
+            shard = self._shards.path(int(self._catalogue.row_shards[row]))
             said = f"{error.strerror} (recording {id!r} of the dataset)"
             return type(error)(error.errno, said, error.filename or shard)
         return error
-
-    def _row(self, recording: int) -> int:
-        return self._catalogue.rows(recording)[0]
 
     # ------------------------------------------------------------------ targets
 
@@ -312,8 +316,9 @@ class Dataset:
 
     @property
     def sample_bytes(self) -> NDArray[np.int64]:
-        """Bytes of each sample before transforms, at most: of windows by time, of all their events.
+        """Bytes of each sample before transforms, at most.
 
+        Windows by time are taken to have up to eight times the mean rate of their recording.
         Frames by duration or count are as many as the recording or the window has room for.
         """
         return sample_bytes(self._catalogue, self._of_samples, self._plan, self._how)
@@ -321,7 +326,7 @@ class Dataset:
     @property
     def sensor_size(self) -> tuple[int, int, int] | None:
         """(width, height, 2) after geometry, as tonic has it; None where recordings differ."""
-        sizes = np.unique(self._catalogue.resolution[self._recordings], axis=0)
+        sizes = np.unique(self._catalogue.resolution[self._chosen], axis=0)
         sizes = sizes[sizes[:, 0] > 0]
         after = {self._how.geometry.resolution_after((w, h)) for w, h in sizes.tolist()}
         if len(after) != 1:
@@ -349,7 +354,7 @@ class Dataset:
         A list, tuple, set or array means any of them. ``keep`` is called with a dict of each
         recording's columns. Raises ArgumentError for a column that there is not.
         """
-        rows = chosen_rows(self._catalogue, np.unique(self._of_samples), keep, columns)
+        rows = chosen_rows(self._catalogue, self._chosen, keep, columns)
         return self._at(np.flatnonzero(np.isin(self._of_samples, rows)))
 
     def select(self, indices: Iterable[int]) -> Dataset:
@@ -364,7 +369,7 @@ class Dataset:
 
         Each is opened when it is asked for, and closed by its ``with`` or `close`.
         """
-        return Groups(self._shards, np.unique(self._of_samples))
+        return Groups(self._shards, self._chosen)
 
     def _at(self, which: NDArray[np.int64]) -> Dataset:
         """The samples of these numbers; the open shards are shared."""
