@@ -320,6 +320,17 @@ def test_into_an_array(dtype: str) -> None:
             to_frames(events, duration=10, dtype=dtype, out=wrong)
 
 
+def test_memory_that_is_given_fits_the_times_that_step_back() -> None:
+    events = some([5, 90, 1, 20], 0)  # from 1 to 90, not from 5 to 20
+    wanted = to_frames(events, duration=10)
+    assert len(wanted) == 8
+    out = np.full_like(wanted, -1)
+    assert to_frames(events, duration=10, out=out) is out
+    assert out.tolist() == wanted.tolist()
+    with pytest.raises(ArgumentError, match="out must be"):
+        to_frames(events, duration=10, out=out[:1])
+
+
 def test_a_result_is_final() -> None:
     events = some([1, 2], 1)
     made = Filler(Frames(bins=1, dtype="float16"), SENSOR, 1, 3, 2)

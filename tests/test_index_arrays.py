@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evstore.errors import CorruptError
+from evstore.events import Events
 from evstore.shard import index, index_arrays
 from evstore.shard.chunks import COLUMN, ChunkInfo
+from evstore.shard.index_arrays import PageRows
 from evstore.shard.index_records import page_info, page_record
 from evstore.shard.layout import parse_record
+from evstore.shard.reader import RecordingReader
+from evstore.shard.shard import FEW, Shard
+from evstore.shard.writer import ShardWriter
 from shards import small_shard
 from streams import MAX_T, MIN_T
 
@@ -91,3 +98,30 @@ def test_without_numpy_the_plain_way_is_taken(tmp_path: Path) -> None:
     plain = subprocess.run(told, capture_output=True, text=True, check=True).stdout
     told[2] = "import numpy\n" + code.replace("assert 'numpy' not", "assert 'numpy'")
     assert subprocess.run(told, capture_output=True, text=True, check=True).stdout == plain
+
+
+def test_a_window_of_a_long_recording_takes_a_few_rows_of_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, n = tmp_path / "a.evs", 100 * 1024
+    t = np.arange(n)
+    with (
+        ShardWriter(path, preset="fast", chunk_events=1024) as writer,
+        writer.recording("a", resolution=(64, 48)) as out,
+    ):
+        out.write(Events(t, t % 64, t % 48, t % 2, (64, 48)))
+    with Shard(path) as shard:
+        assert len(list(shard.chunks(shard.recordings[0]))) == n // 1024 > FEW
+        taken: list[int] = []
+        whole = PageRows.__iter__
+
+        def counted(rows: PageRows) -> Iterator[ChunkInfo]:
+            taken.append(len(rows))
+            return whole(rows)
+
+        monkeypatch.setattr(PageRows, "__iter__", counted)
+        for start in (0, 30_000, n - 100):  # a reader each, as a dataset has one each
+            reader = RecordingReader(shard, shard.recordings[0])
+            assert reader.between(start, start + 50).t.tolist() == [*range(start, start + 50)]
+            assert reader.read(start, start + 50)["t"].tolist() == [*range(start, start + 50)]
+        assert sum(taken) < 30

@@ -274,3 +274,10 @@ def test_text_comes_back(
     rows = read_rows(str(path), ["path"])
     assert rows.columns["note"] == ["x" + a + b for a, b in cells]
     assert rows.columns["n"] == [number] * len(cells)
+
+
+def test_what_is_no_number_is_nothing(folder: Path) -> None:
+    items = found(folder, "path,score\na/1.bin,nan\na/2.bin,0.5\n").items
+    assert [item.columns["score"] for item in items] == [None, 0.5]
+    with pytest.raises(FormatError, match="line 3: an infinite number"):
+        found(folder, "path,score\na/1.bin,1\na/2.bin,-inf\n")

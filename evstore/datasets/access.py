@@ -11,6 +11,7 @@ from typing import Any
 from evstore.datasets.catalogue import Catalogue
 from evstore.errors import CorruptError
 from evstore.formats.sides import Table, joined
+from evstore.shard.index import RecordingInfo
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
@@ -33,14 +34,20 @@ class Shards:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Shard] = OrderedDict()
         self._tables: OrderedDict[tuple[int, str], Table | None] = OrderedDict()
         self._memory = ThreadMemory()
+        self._pid = os.getpid()  # last: until then, other threads find the old one
+
+    def _reopen_after_fork(self) -> None:
+        """Of another process, locks may be held for ever."""
+        if self._pid != os.getpid():
+            self._begin()
 
     def table(self, recording: int, stream: str) -> Table | None:
         """A side stream of a recording, its parts joined; None where it has none."""
+        self._reopen_after_fork()
         key = (recording, stream)
         with self._lock:
             if key in self._tables:
@@ -57,20 +64,23 @@ class Shards:
 
     def reader(self, row: int) -> RecordingReader:
         """What reads the recording (or part of one) in a row of the manifest."""
-        if self._pid != os.getpid():  # a fork: another process's locks may be held for ever
-            self._begin()
-        number = int(self.catalogue.row_shards[row])
-        shard = self._shard(number)
+        self._reopen_after_fork()
+        shard = self._shard(int(self.catalogue.row_shards[row]))
+        return RecordingReader(shard, self.info(shard, row), self._memory)
+
+    def info(self, shard: Shard, row: int) -> RecordingInfo:
+        """What a shard says of the recording in a row of the manifest: the one that is meant."""
         position = int(self.catalogue.positions[row])
-        infos, root = shard.recordings, self.catalogue.roots[row].tobytes()
-        if not 0 <= position < len(infos) or infos[position].root != root:
+        info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
+        id = self.catalogue.manifest.table.column("id")[row].as_py()
+        if info is None or (info.id, info.root) != (id, self.catalogue.roots[row].tobytes()):
             raise CorruptError(
                 "is not the shard that the manifest was made of: it holds other recordings",
                 path=shard.source.name,
                 field="root",
                 hint="`evstore dataset index` makes the manifest again of the shards",
             )
-        return RecordingReader(shard, infos[position], self._memory)
+        return info
 
     def path(self, number: int) -> str:
         """Where a shard lies."""
@@ -92,6 +102,7 @@ class Shards:
 
     def close(self) -> None:
         """Let go of the files that nobody reads."""
+        self._reopen_after_fork()
         with self._lock:
             self._open.clear()
 

@@ -23,7 +23,7 @@ class IntervalColumns(NamedTuple):
 
 
 class Ids(Sequence[str]):
-    """The id of each sample, looked up when it is asked for: there may be millions of samples."""
+    """The id of each sample, found when it is asked for: a loader asks for those of each batch."""
 
     def __init__(self, ids: list[str], recordings: NDArray[np.int64]) -> None:
         self._ids = ids
@@ -33,15 +33,16 @@ class Ids(Sequence[str]):
         return len(self._recordings)
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, which: int) -> str: ...
     @overload
-    def __getitem__(self, index: slice) -> Ids: ...
-    def __getitem__(self, index: int | slice) -> str | Ids:
-        found = self._recordings[index]
-        return Ids(self._ids, found) if isinstance(index, slice) else self._ids[found]
+    def __getitem__(self, which: slice) -> list[str]: ...
+    def __getitem__(self, which: int | slice) -> str | list[str]:
+        if isinstance(which, slice):
+            return [self._ids[k] for k in self._recordings[which].tolist()]
+        return self._ids[int(self._recordings[which])]
 
     def __iter__(self) -> Iterator[str]:
-        return (self._ids[recording] for recording in self._recordings.tolist())
+        return map(self._ids.__getitem__, self._recordings.tolist())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -49,7 +50,7 @@ class Ids(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return repr(list(self))
+        return repr(self[:])
 
 
 class Catalogue:
@@ -66,9 +67,24 @@ class Catalogue:
         self.has_parts = len(self.first_row) != len(part)
         if len(part) and part[0] != 0:
             raise CorruptError("manifest begins with a later part", field="part", got=int(part[0]))
+        if self.has_parts:
+            self._check_parts(part)
 
     def __len__(self) -> int:
         return len(self.first_row)
+
+    def _check_parts(self, part: NDArray[Any]) -> None:
+        """Raise unless the parts of a recording follow each other."""
+        place = np.arange(len(part))
+        begins = self.first_row[np.searchsorted(self.first_row, place, side="right") - 1]
+        ids = self.manifest.values("id")
+        for row in np.flatnonzero(part).tolist():
+            if part[row] != row - begins[row] or ids[row] != ids[begins[row]]:
+                raise CorruptError(
+                    "parts of a recording do not follow each other in the manifest",
+                    field="part",
+                    got=f"part {part[row]} of {ids[row]!r}",
+                )
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of numbers, a value for each row."""
@@ -167,12 +183,12 @@ class Catalogue:
         column = self.manifest.table.column("intervals").combine_chunks()
         rows = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
         values = pc.list_flatten(column)
-        fields = (
-            np.ascontiguousarray(pc.struct_field(values, name).to_numpy(zero_copy_only=False))
-            for name in ("t_start", "t_stop", "class_id")
-        )
+        fields = [pc.struct_field(values, name) for name in ("t_start", "t_stop", "class_id")]
+        start, stop, class_id = (field.to_numpy(zero_copy_only=False) for field in fields)
+        if any(field.null_count for field in fields) or (start > stop).any():
+            raise CorruptError("labelled times of the manifest cannot be", field="intervals")
         recording = np.searchsorted(self.first_row, rows, side="right") - 1
-        return IntervalColumns(recording, *(field.astype(np.int64) for field in fields))
+        return IntervalColumns(recording, start, stop, class_id)
 
     @cached_property
     def has_intervals(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,10 @@ def of_split(catalogue: Catalogue, split: str | None) -> Numbers:
     import pyarrow.compute as pc
 
     column = catalogue.manifest.table.column("split")
-    mask = pc.equal(column, split).fill_null(False).to_numpy()[catalogue.first_row]
-    found = np.flatnonzero(mask)
+    found = np.empty(0, np.int64)
+    if isinstance(split, str):
+        mask = pc.equal(column, split).fill_null(False).to_numpy()[catalogue.first_row]
+        found = np.flatnonzero(mask)
     if not len(found):
         there = sorted(s for s in column.unique().to_pylist() if s is not None)
         names = ", ".join(map(repr, there)) or "none at all"
@@ -43,8 +45,8 @@ def chosen_rows(
         raise ArgumentError(f"no column is called {unknown[0]!r}; there are {', '.join(names)}")
     for name, wanted in columns.items():
         values = catalogue.of_recordings(name)
-        allowed = _any_of(wanted)
-        is_in = [values[k] in allowed for k in recordings.tolist()]
+        is_wanted = _is_any_of(wanted)
+        is_in = [is_wanted(values[k]) for k in recordings.tolist()]
         recordings = recordings[np.array(is_in, dtype=np.bool_)]
     if keep is not None:
         table = {name: catalogue.of_recordings(name) for name in names}
@@ -56,7 +58,35 @@ def chosen_rows(
     return recordings
 
 
-def _any_of(wanted: Any) -> list[Any]:
-    if isinstance(wanted, np.ndarray):
-        return list(wanted.tolist())
-    return list(wanted) if isinstance(wanted, (list, tuple, set, frozenset, range)) else [wanted]
+def chosen_samples(indices: Iterable[int], count: int) -> Numbers:
+    """The numbers 0 .. count - 1 that are meant: by number, from the end if negative, or a mask."""
+    given = np.asarray(indices if hasattr(indices, "__array__") else list(indices))
+    if given.dtype == np.bool_ and given.shape == (count,):
+        return np.flatnonzero(given)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise ArgumentError(
+            f"samples are chosen by integers, or by a mask of all {count:,}; "
+            f"got {given.dtype} of shape {given.shape}"
+        )
+    if given.size and not (-count <= int(given.min()) and int(given.max()) < count):
+        raise IndexError(f"samples {given.min()}..{given.max()} of {count}")
+    chosen = given.astype(np.int64)
+    return np.where(chosen < 0, chosen + count, chosen)
+
+
+def _is_any_of(wanted: Any) -> Callable[[Any], bool]:
+    """Whether a value is the one wanted, or one of these."""
+    many = isinstance(wanted, (list, tuple, set, frozenset, range))
+    values = wanted.tolist() if isinstance(wanted, np.ndarray) else wanted if many else [wanted]
+    try:
+        fast = frozenset(values)
+    except TypeError:  # lists, as JSON has them
+        return list(values).__contains__
+
+    def is_any(value: Any) -> bool:
+        try:
+            return value in fast
+        except TypeError:
+            return False
+
+    return is_any

@@ -13,21 +13,24 @@ from numpy.typing import DTypeLike, NDArray
 
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue, Ids
-from evstore.datasets.choosing import chosen_rows, of_split
+from evstore.datasets.choosing import chosen_rows, chosen_samples, of_split
 from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.opening import open_source
 from evstore.datasets.sizes import sample_bytes
-from evstore.datasets.targets import TARGETS, boxes_of, intervals_of
+from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, EvstoreError, FormatError
 from evstore.frames import Frames
 
 
 class Sample(NamedTuple):
-    """All of a sample. Times in microseconds of the recording's own clock."""
+    """All of a sample. Times in microseconds of the recording's own clock.
+
+    Those of a window by count are from its first event to its last one, which is inside.
+    """
 
     data: Any
     label: Any
@@ -129,6 +132,13 @@ class Dataset:
         """The recording of each sample."""
         return self._recordings if self._plan is None else self._plan.recording
 
+    @property
+    def _chosen(self) -> NDArray[np.int64]:
+        """The recordings that there are samples of, each once, in order."""
+        found = np.zeros(len(self._catalogue), np.bool_)
+        found[self._of_samples] = True
+        return np.flatnonzero(found)
+
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         recording, window = self._place(index)
         try:
@@ -181,15 +191,13 @@ class Dataset:
         try:
             data = deliver(self._shards, recording, window, self._how)
             boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
+            span = times_of(self._shards, recording, window)
         except (EvstoreError, OSError) as error:
             raise self._named(error, recording) from None
-        if window is not None and window.by_time:
-            span = window.start, window.stop
-        else:
-            t_max = int(self._catalogue.t_max[recording])
-            span = int(self._catalogue.t_min[recording]), t_max + 1
+        known = self._catalogue
+        span = span or (int(known.t_min[recording]), int(known.t_max[recording]) + 1)
         label = self._label(index, recording)
-        return Sample(data, label, boxes, intervals, self._catalogue.ids[recording], *span)
+        return Sample(data, label, boxes, intervals, known.ids[recording], *span)
 
     def _place(self, index: int) -> tuple[int, Window | None]:
         try:
@@ -213,13 +221,11 @@ class Dataset:
         if isinstance(error, FormatError):
             error.what = f"recording {id!r}: {error.what}"
         elif isinstance(error, OSError) and error.strerror:
-            shard = self._shards.path(int(self._catalogue.row_shards[self._row(recording)]))
+            row = self._catalogue.first_row[recording]
+            shard = self._shards.path(int(self._catalogue.row_shards[row]))
             said = f"{error.strerror} (recording {id!r} of the dataset)"
             return type(error)(error.errno, said, error.filename or shard)
         return error
-
-    def _row(self, recording: int) -> int:
-        return self._catalogue.rows(recording)[0]
 
     # ------------------------------------------------------------------ targets
 
@@ -228,13 +234,13 @@ class Dataset:
         """What is delivered beside the data: label, boxes, intervals or none."""
         if self._target != "auto":
             return self._target
-        catalogue, mine = self._catalogue, self._recordings
+        catalogue = self._catalogue
         if self._plan is not None and self._plan.class_id is not None:
             return "label"
         labels = catalogue.manifest.table.column("label")
         if labels.null_count < len(labels):
             return "label"
-        if catalogue.boxes[mine].any():
+        if catalogue.boxes.any():
             return "boxes"
         return "intervals" if catalogue.has_intervals else "none"
 
@@ -310,8 +316,9 @@ class Dataset:
 
     @property
     def sample_bytes(self) -> NDArray[np.int64]:
-        """Bytes of each sample before transforms, at most: of windows by time, of all their events.
+        """Bytes of each sample before transforms, at most.
 
+        Windows by time are taken to have up to eight times the mean rate of their recording.
         Frames by duration or count are as many as the recording or the window has room for.
         """
         return sample_bytes(self._catalogue, self._of_samples, self._plan, self._how)
@@ -319,7 +326,7 @@ class Dataset:
     @property
     def sensor_size(self) -> tuple[int, int, int] | None:
         """(width, height, 2) after geometry, as tonic has it; None where recordings differ."""
-        sizes = np.unique(self._catalogue.resolution[self._recordings], axis=0)
+        sizes = np.unique(self._catalogue.resolution[self._chosen], axis=0)
         sizes = sizes[sizes[:, 0] > 0]
         after = {self._how.geometry.resolution_after((w, h)) for w, h in sizes.tolist()}
         if len(after) != 1:
@@ -347,24 +354,22 @@ class Dataset:
         A list, tuple, set or array means any of them. ``keep`` is called with a dict of each
         recording's columns. Raises ArgumentError for a column that there is not.
         """
-        rows = chosen_rows(self._catalogue, np.unique(self._of_samples), keep, columns)
+        rows = chosen_rows(self._catalogue, self._chosen, keep, columns)
         return self._at(np.flatnonzero(np.isin(self._of_samples, rows)))
 
     def select(self, indices: Iterable[int]) -> Dataset:
-        """These samples, in this order. Raises IndexError."""
-        given = indices if isinstance(indices, np.ndarray) else list(indices)
-        chosen = np.asarray(given, dtype=np.int64)
-        count = len(self)
-        if len(chosen) and not (-count <= chosen.min() and chosen.max() < count):
-            raise IndexError(f"samples {chosen.min()}..{chosen.max()} of {count}")
-        return self._at(np.where(chosen < 0, chosen + count, chosen))
+        """These samples, in this order, by number or by a mask of all.
+
+        Raises IndexError, and ArgumentError for what are neither.
+        """
+        return self._at(chosen_samples(indices, len(self)))
 
     def groups(self) -> Groups:
         """The recordings by group, sensors on one clock: ``groups()[0].between(t0, t1)``.
 
         Each is opened when it is asked for, and closed by its ``with`` or `close`.
         """
-        return Groups(self._shards, np.unique(self._of_samples))
+        return Groups(self._shards, self._chosen)
 
     def _at(self, which: NDArray[np.int64]) -> Dataset:
         """The samples of these numbers; the open shards are shared."""

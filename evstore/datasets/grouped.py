@@ -19,15 +19,22 @@ class Groups(Sequence[Group]):
     """Groups by number, or by name: each is opened when it is asked for.
 
     A sensor is called what its recording's id has behind the group's name and a slash, else by
-    its whole id. A recording of no group is a group of its own, under its id.
+    its whole id; all by whole ids where two would be called the same. A recording of no group is
+    a group of its own, under its id; ArgumentError where a group is called so, too.
     """
 
     def __init__(self, shards: Shards, recordings: NDArray[np.int64]) -> None:
         self._shards = shards
         names = shards.catalogue.of_recordings("group")
         ids = shards.catalogue.ids
+        groups = {name for name in names if name is not None}
         self._members: dict[str, list[int]] = {}
         for k in recordings.tolist():
+            if names[k] is None and ids[k] in groups:
+                raise ArgumentError(
+                    f"recording {ids[k]!r} is of no group, but one is called so: which of both is "
+                    "meant, no name would tell"
+                )
             self._members.setdefault(ids[k] if names[k] is None else names[k], []).append(k)
 
     @property
@@ -57,10 +64,15 @@ class Groups(Sequence[Group]):
         if name not in self._members:
             near = ", ".join(map(repr, self.names[:10]))
             raise ArgumentError(f"the dataset has no group {name!r}; it has {near} ...")
+        members = self._members[name]
+        ids = [self._shards.catalogue.ids[k] for k in members]
+        sensors = [_sensor(id, name) for id in ids]
+        if len(set(sensors)) < len(sensors):
+            sensors = ids
         found: dict[str, ShardRecording] = {}
         try:
-            for k in self._members[name]:
-                found[_sensor(self._shards.catalogue.ids[k], name)] = self._recording(k)
+            for sensor, k in zip(sensors, members, strict=True):
+                found[sensor] = self._recording(k)
         except BaseException:
             for recording in found.values():
                 recording.close()
@@ -78,7 +90,7 @@ class Groups(Sequence[Group]):
             )
         shard = Shard(self._shards.path(int(catalogue.row_shards[rows[0]])))
         try:
-            return ShardRecording(shard, shard.find(catalogue.ids[number]))
+            return ShardRecording(shard, self._shards.info(shard, rows[0]))
         except BaseException:
             shard.close()
             raise

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evstore.datasets.manifest import Manifest, make_manifest, write_manifest
-from evstore.datasets.splitting import apply_rule, rule_of
+from evstore.datasets.splitting import RULE, apply_rule, rule_of
 from evstore.errors import ArgumentError, CorruptError
 from evstore.shard.index import RecordingInfo
 from evstore.shard.reader import RecordingReader
@@ -15,6 +15,9 @@ from evstore.shard.shard import Shard
 
 #: Intervals of labels that a manifest holds for one recording; more stay in the shard alone.
 MOST_INTERVALS = 100_000
+
+#: What else a manifest says of a dataset: no shard says it for one.
+NOT_OF_SHARDS = ("classes", "version", RULE)
 
 SHOWN_CLASSES = 20  # in an error
 
@@ -85,9 +88,10 @@ def index_shards(
         with Shard(path) as shard:
             for position, info in enumerate(shard.recordings):
                 rows.append(_row(shard, info, name, position))
-                if isinstance(dataset := info.metadata.get("dataset"), dict):
-                    names = joined_classes(names, dataset.get("classes"), "the shards before", name)
-                    said.append({k: v for k, v in dataset.items() if k != "classes"})
+                if (dataset := object_said(shard, info, "dataset")) is not None:
+                    own = classes_said(shard, info)
+                    names = joined_classes(names, own, "the shards before", name)
+                    said.append({k: v for k, v in dataset.items() if k not in NOT_OF_SHARDS})
     facts = {**_common(said), **(about or {})}
     return make_manifest(rows, names if classes is None else classes, facts)
 
@@ -130,13 +134,14 @@ def _row(shard: Shard, info: RecordingInfo, name: str, position: int) -> dict[st
     width, height = info.resolution or (None, None)
     metadata = info.metadata
     source = metadata.get("source")
+    source_name = source.get("name") if isinstance(source, dict) else None
     boxes = sum(rows for _, _, rows in info.side.get("boxes", ()))
     return {
         "id": info.id,
         "part": info.part,
-        "split": _text(metadata.get("split")),
+        "split": text_said(metadata.get("split")),
         "label": metadata.get("label"),
-        "group": _text(metadata.get("group")),
+        "group": text_said(metadata.get("group")),
         "shard": name,
         "position": position,
         "first_event": info.first_event,
@@ -147,14 +152,40 @@ def _row(shard: Shard, info: RecordingInfo, name: str, position: int) -> dict[st
         "width": width,
         "height": height,
         "root": info.root,
-        "source": source.get("name") if isinstance(source, dict) else None,
+        "source": text_said(source_name),
         "boxes": boxes,
         "intervals": list(_intervals(reader, info)) or None,
-        "columns": dict(metadata.get("columns") or {}),
+        "columns": object_said(shard, info, "columns") or {},
     }
 
 
-def _text(value: Any) -> str | None:
+def object_said(shard: Shard, info: RecordingInfo, key: str) -> dict[str, Any] | None:
+    """What a recording says under a key that means something to a dataset."""
+    found = info.metadata.get(key)
+    if found is None or isinstance(found, dict):
+        return found
+    raise _wrong(shard, info, key, "an object", found)
+
+
+def classes_said(shard: Shard, info: RecordingInfo) -> list[str] | None:
+    """The names of classes that a recording says its dataset has."""
+    classes = (object_said(shard, info, "dataset") or {}).get("classes")
+    if classes is None:
+        return None
+    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
+        return classes
+    raise _wrong(shard, info, "dataset.classes", "a list of names", classes)
+
+
+def _wrong(shard: Shard, info: RecordingInfo, key: str, expected: str, got: Any) -> CorruptError:
+    return CorruptError(
+        f"recording {info.id!r} says of its dataset what cannot be",
+        path=shard.source.name, field=key, expected=expected, got=repr(got)[:200],
+    )  # fmt: skip
+
+
+def text_said(value: Any) -> str | None:
+    """A split, a group or a name as a manifest has them."""
     return None if value is None else str(value)
 
 

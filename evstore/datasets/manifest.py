@@ -140,6 +140,42 @@ def _check(table: Any, path: Path) -> None:
             )
         if name in _NEEDED and table.column(name).null_count:
             raise CorruptError("a column with gaps", path=path, field=name, hint=_INDEX)
+    _check_values(table, path)
+
+
+def _check_values(table: Any, path: Path) -> None:
+    """Raise for numbers that cannot be, and for shards that are not in the folder or below."""
+    import pyarrow.compute as pc
+
+    for name, (least, most) in _LIMITS.items():
+        found = pc.min_max(table.column(name)).as_py()
+        for value in (found["min"], found["max"]):
+            if value is not None and not least <= value <= most:
+                raise CorruptError(
+                    "a number that cannot be",
+                    path=path, field=name, expected=f"{least} to {most}", got=value, hint=_INDEX,
+                )  # fmt: skip
+    for name in table.column("shard").unique().to_pylist():
+        parts = name.split("/")
+        if (
+            not {"", ".", ".."}.isdisjoint(parts)
+            or "\0" in name
+            or (os.sep != "/" and _DRIVE(name))
+        ):
+            raise CorruptError(
+                "a shard that is not below the manifest's folder",
+                path=path, field="shard", got=name[:200], hint=_INDEX,
+            )  # fmt: skip
+
+
+_DRIVE = re.compile(r"[\\:]").search
+
+#: Least and greatest of the columns of numbers.
+_LIMITS = {
+    **dict.fromkeys(("part", "position"), (0, (1 << 31) - 1)),
+    **dict.fromkeys(("first_event", "events", "boxes"), (0, 1 << 56)),
+    **dict.fromkeys(("width", "height"), (1, 1 << 16)),
+}
 
 
 #: Columns without a gap.
@@ -227,8 +263,10 @@ def _typed(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
     pa = arrow()
     kinds = {type(value) for value in values if value is not None}
     types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
-    small = all(-(1 << 63) <= value < 1 << 63 for value in values if type(value) is int)
-    if kinds <= {int, float} and float in kinds and small:
+    whole = [value for value in values if type(value) is int]
+    small = all(-(1 << 63) <= value < 1 << 63 for value in whole)
+    exact = all(abs(value) <= 1 << 53 for value in whole)  # as floats, too
+    if kinds <= {int, float} and float in kinds and exact:
         return pa.array([None if v is None else float(v) for v in values], pa.float64()), None
     if len(kinds) == 1 and small and (kind := next(iter(kinds))) in types:
         return pa.array(values, types[kind]), None

@@ -12,21 +12,28 @@ from evstore.frames import Frames
 
 Numbers = NDArray[np.int64]
 
+#: Of the mean rate of a recording, which windows of it are taken to have at most. Of long
+#: recordings all events would be so many that nothing could be read ahead.
+BURST = 8
+
 
 def sample_bytes(
     catalogue: Catalogue, recordings: Numbers, plan: Plan | None, how: Delivery
 ) -> Numbers:
-    """Bytes of each sample, at most, from the index alone."""
+    """Bytes of each sample, at most, from the index alone; of windows by time an estimate.
+
+    These are taken to have up to BURST times the mean rate of their recording.
+    """
     events: Numbers = catalogue.events[recordings]
+    first, last = catalogue.t_min[recordings], catalogue.t_max[recordings]
+    span = last.astype(float) - first.astype(float) + 1.0
     if plan is not None and not plan.by_time:
         events = plan.stop - plan.start
+    elif plan is not None:
+        whole, span = np.maximum(span, 1.0), plan.stop.astype(float) - plan.start.astype(float)
+        events = np.ceil(events * np.minimum(1.0, BURST * span / whole)).astype(np.int64)
     if how.frames is None:
         return events * how.event_bytes
-    if plan is not None and plan.by_time:
-        span = (plan.stop - plan.start).astype(float)
-    else:
-        first, last = catalogue.t_min[recordings], catalogue.t_max[recordings]
-        span = last.astype(float) - first.astype(float) + 1.0
     frames = _how_many(how.frames, span, events)
     width, height = catalogue.resolution[recordings].T
     pixels = width * height if how.geometry.is_identity else _pixels(how, width, height)

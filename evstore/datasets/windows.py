@@ -46,7 +46,8 @@ class Windows:
 
     A window begins ``stride`` after the one before (its own length, unless said). The first one
     begins at a recording's least time (its first event); an incomplete last one is left out,
-    unless ``partial``. ``labels``: each labelled interval is a window, or is cut by ``duration``.
+    unless ``partial``. ``labels``: each labelled interval is a window, or is cut by ``duration``;
+    an incomplete last one then ends with its interval, since what follows is of another class.
 
     Raises ArgumentError for what cannot be.
 
@@ -115,11 +116,11 @@ class Windows:
         start, stop = intervals.t_start[which], intervals.t_stop[which]
         if self.duration is not None:
             some = which[stop > start]
-            start, stop = intervals.t_start[some], intervals.t_stop[some]
-            cut, start, stop = self._by_time(start, stop - 1)
-            which = some[cut]
+            ends = intervals.t_stop[some]
+            cut, start, stop = self._by_time(intervals.t_start[some], ends - 1)
+            which, stop = some[cut], np.minimum(stop, ends[cut])
         class_id = intervals.class_id[which]
-        return Plan(intervals.recording[which], start, stop, True, class_id, self.duration)
+        return Plan(intervals.recording[which], start, stop, True, class_id)
 
 
 def _cut(

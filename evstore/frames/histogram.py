@@ -42,15 +42,18 @@ def to_frames(
     t, x, y, p, sides = columns
     # Whether times step back is known for nothing once they are counted; most never do.
     guess = (int(t[0]), int(t[-1]) + 1) if t.size else (0, 0)
-    filler = Filler(
-        spec, sides, *(guess if guess[0] <= guess[1] else columns.extent()), t.size, out
-    )
     try:
+        filler = Filler(
+            spec, sides, *(guess if guess[0] <= guess[1] else columns.extent()), t.size, out
+        )
         filler.add(t, x, y, p)
+        wrong_guess = filler.stepped_back
     except ArgumentError:
-        if not filler.stepped_back:
+        # What does not fit, ``out`` perhaps, may fit the times that there really are.
+        if not (t[1:] < t[:-1]).any():
             raise
-    if filler.stepped_back:
+        wrong_guess = True
+    if wrong_guess:
         filler = Filler(spec, sides, *columns.extent(), t.size, out)
         filler.add(t, x, y, p)
     return filler.result()

@@ -30,7 +30,8 @@ ORDERED = COLUMN["ordered"]
 class PageRows(Sequence[ChunkInfo]):
     """The chunks of a page as rows of numbers: a tenth of the memory that the tuples take.
 
-    A page that many short recordings share is kept, and a few rows of it are asked for at a time.
+    A page is kept, and a few rows of it are asked for at a time: a slice is a view, and only
+    iterating makes tuples.
     """
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
@@ -39,21 +40,26 @@ class PageRows(Sequence[ChunkInfo]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def column(self, name: str) -> NDArray[np.int64]:
+        """One number of each chunk, by the name of ChunkInfo's field; a view."""
+        found: NDArray[np.int64] = self._rows[:, COLUMN[name]]
+        return found
+
     @overload
     def __getitem__(self, which: int) -> ChunkInfo: ...
     @overload
-    def __getitem__(self, which: slice) -> list[ChunkInfo]: ...
-    def __getitem__(self, which: int | slice) -> ChunkInfo | list[ChunkInfo]:
-        if not isinstance(which, slice):
-            return self[which : which + 1 or None][0]
-        rows = self._rows[which].tolist()
+    def __getitem__(self, which: slice) -> PageRows: ...
+    def __getitem__(self, which: int | slice) -> ChunkInfo | PageRows:
+        if isinstance(which, slice):
+            return PageRows(self._rows[which])
+        return next(iter(PageRows(self._rows[which][None])))
+
+    def __iter__(self) -> Iterator[ChunkInfo]:
+        rows = self._rows.tolist()
         for row in rows:
             row[ORDERED] = row[ORDERED] != 0
         # What ChunkInfo(...) does, without a call of the interpreter's for each.
-        return list(map(tuple.__new__, repeat(ChunkInfo), rows))
-
-    def __iter__(self) -> Iterator[ChunkInfo]:
-        return iter(self[:])
+        return map(tuple.__new__, repeat(ChunkInfo), rows)
 
 
 def read_page(record: Record, page: PageInfo, file_size: int) -> Sequence[ChunkInfo]:

@@ -32,6 +32,7 @@ from evstore.shard.source import FileSource, Source
 
 TAIL = 64 * 1024
 PAGES_KEPT = 64  # half a megabyte each, where numpy holds them
+FEW = 64  # chunks of a recording: of these, tuples are faster than rows of numbers
 LARGEST_PAGE = 1 << 20  # twice the size of 4096 entries that do not compress at all
 
 
@@ -144,15 +145,17 @@ class Shard:
             return self._own[info.number]
         return [info.page] if info.n_chunks else []
 
-    def page_chunks(self, info: RecordingInfo, number: int) -> list[ChunkInfo]:
+    def page_chunks(self, info: RecordingInfo, number: int) -> Sequence[ChunkInfo]:
         """A recording's chunks in one of its pages."""
         if not 0 <= number < len(self.pages):
             raise CorruptError("directory names a page that is not", path=self.source.name)
         page = self.page(number)
         if self.pages[number].recording != SHARED:
-            return list(page)
-        chunks = list(page[info.entry : info.entry + info.n_chunks])
-        if len(chunks) != info.n_chunks or any(c.recording != info.number for c in chunks):
+            return page
+        chunks = page[info.entry : info.entry + info.n_chunks]
+        if info.n_chunks <= FEW:
+            chunks = list(chunks)
+        if len(chunks) != info.n_chunks or not _all_of(chunks, info.number):
             raise CorruptError(
                 "index and directory disagree",
                 path=self.source.name,
@@ -175,6 +178,14 @@ class Shard:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _all_of(chunks: Sequence[ChunkInfo], number: int) -> bool:
+    """Whether all chunks are of the recording."""
+    column = getattr(chunks, "column", None)  # where numpy holds them
+    if column is not None:
+        return bool((column("recording") == number).all())
+    return all(chunk.recording == number for chunk in chunks)
 
 
 def _page_reader() -> Callable[[Record, PageInfo, int], Sequence[ChunkInfo]]:

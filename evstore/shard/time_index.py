@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from operator import le
+from typing import Any
+
+import numpy as np
 
 from evstore.errors import CorruptError
 from evstore.shard.chunks import ChunkInfo
 from evstore.shard.index import FIRST_EVENT, T_MAX, T_MIN, RecordingInfo
+from evstore.shard.index_arrays import PageRows
 from evstore.shard.shard import Shard
 
 PAGES_KEPT = 8
@@ -28,10 +32,10 @@ class TimeIndex:
         self._info = info
         self._numbers = shard.page_numbers(info)
         self._lock = threading.Lock()
-        self._chunks: dict[int, list[ChunkInfo]] = {}
-        self._sorted: dict[int, tuple[list[int], list[int]]] = {}
+        self._chunks: dict[int, Sequence[ChunkInfo]] = {}
+        self._sorted: dict[int, tuple[Any, Any]] = {}
 
-    def _page(self, number: int) -> list[ChunkInfo]:
+    def _page(self, number: int) -> Sequence[ChunkInfo]:
         found = self._chunks.get(number)
         if found is not None:
             return found
@@ -41,15 +45,12 @@ class TimeIndex:
             chunks = self._chunks[number] = self._shard.page_chunks(self._info, number)
             return chunks
 
-    def _times(self, number: int) -> tuple[list[ChunkInfo], list[int], list[int]]:
+    def _times(self, number: int) -> tuple[Sequence[ChunkInfo], Any, Any]:
         """A page's chunks, and what stands beside each."""
         chunks = self._page(number)
         found = self._sorted.get(number)
         if found is None:
-            greatest, least = list(map(T_MAX, chunks)), list(map(T_MIN, chunks))
-            if not _ascending(greatest) or not _ascending(least):
-                greatest = list(accumulate(greatest, max))
-                least = list(accumulate(reversed(least), min))[::-1]
+            greatest, least = _extremes(chunks)
             with self._lock:
                 while len(self._sorted) > PAGES_KEPT:
                     del self._sorted[next(iter(self._sorted))]
@@ -63,20 +64,25 @@ class TimeIndex:
 
     def by_event(self, start: int, stop: int) -> list[ChunkInfo]:
         """Chunks that hold any of the events ``start <= i < stop`` (of the whole recording)."""
-        found = []
+        found: list[ChunkInfo] = []
         for number in self._numbers:
             if len(self._numbers) > 1:
                 page = self._shard.pages[number]
                 if page.first_event >= stop or page.first_event + page.n_events <= start:
                     continue
             chunks = self._page(number)
-            low = max(0, bisect_right(chunks, start, key=FIRST_EVENT) - 1)
-            found += chunks[low : bisect_left(chunks, stop, key=FIRST_EVENT)]
+            if isinstance(chunks, PageRows):
+                firsts = chunks.column("first_event")
+                low, high = bisect_right(firsts, start), bisect_left(firsts, stop)
+            else:
+                low = bisect_right(chunks, start, key=FIRST_EVENT)
+                high = bisect_left(chunks, stop, key=FIRST_EVENT)
+            found += chunks[max(0, low - 1) : high]
         return self._in_file_order([c for c in found if c.first_event + c.count > start])
 
     def by_time(self, start: int, stop: int) -> list[ChunkInfo]:
         """Chunks that may hold an event with ``start <= t < stop``, in file order."""
-        found = []
+        found: list[ChunkInfo] = []
         for number in self._numbers:
             if len(self._numbers) > 1:
                 page = self._shard.pages[number]
@@ -109,11 +115,24 @@ class TimeIndex:
         last = self._page(self._numbers[-1])[-1]
         if len(self._numbers) == 1:
             _, greatest, least = self._times(self._numbers[0])
-            low, high = least[0], greatest[-1]
+            low, high = int(least[0]), int(greatest[-1])
         else:
             pages = [self._shard.pages[number] for number in self._numbers]
             low, high = min(p.t_min for p in pages), max(p.t_max for p in pages)
         return first.t_first, last.t_last, low, high
+
+
+def _extremes(chunks: Sequence[ChunkInfo]) -> tuple[Any, Any]:
+    """The greatest time up to each chunk, and the least from it on."""
+    if isinstance(chunks, PageRows):
+        # As columns: a window wants a few chunks, and all as tuples would take most of its time.
+        greatest = np.maximum.accumulate(chunks.column("t_max"))
+        return greatest, np.minimum.accumulate(chunks.column("t_min")[::-1])[::-1]
+    highs, lows = list(map(T_MAX, chunks)), list(map(T_MIN, chunks))
+    if not _ascending(highs) or not _ascending(lows):
+        highs = list(accumulate(highs, max))
+        lows = list(accumulate(reversed(lows), min))[::-1]
+    return highs, lows
 
 
 def _ascending(values: list[int]) -> bool:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 
-from evstore.datasets.indexing import joined_classes, shards_below
+from evstore.datasets.indexing import (
+    classes_said,
+    joined_classes,
+    object_said,
+    shards_below,
+    text_said,
+)
 from evstore.datasets.manifest import read_manifest
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.splitting import rule_of
@@ -44,18 +50,16 @@ def find_shards(path: str) -> Found:
         with Shard(name) as shard:
             for info in shard.recordings:
                 said = info.metadata
-                classes = joined_classes(
-                    classes, (said.get("dataset") or {}).get("classes"), "other shards", name
-                )
+                classes = joined_classes(classes, classes_said(shard, info), "other shards", name)
                 stem = os.path.splitext(os.path.relpath(name, base))[0].replace(os.sep, "/")
                 items.append(
                     Item(
                         source=f"{name}#{info.id}" if info.id else name,
                         id=info.id or stem,
-                        split=given.get(info.id, said.get("split")),
+                        split=given.get(info.id, text_said(said.get("split"))),
                         label=said.get("label"),
-                        group=said.get("group"),
-                        columns=dict(said.get("columns") or {}),
+                        group=text_said(said.get("group")),
+                        columns=object_said(shard, info, "columns") or {},
                     )
                 )
     return Found(items, classes)

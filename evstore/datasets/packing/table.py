@@ -33,7 +33,8 @@ def find_table(path: str | os.PathLike[str], reading: Mapping[str, Any] | None =
     microseconds, ``intervals`` and ``boxes`` name tables of labels. A ``label`` that is text
     becomes its place among the sorted classes; whole numbers and others stay. What else there is
     goes to `Item.columns`: in CSV, a column is of whole numbers or of floats where all of its
-    cells are, and of text else; an empty cell is None. ``reading``: arguments of `evstore.open`,
+    cells are, and of text else; an empty cell is None, and so is one that is not a number (nan).
+    ``reading``: arguments of `evstore.open`,
     for all files but shards.
 
     Files that are not there are orphans, with the line that names them; so is a recording whose
@@ -96,7 +97,7 @@ def _entry(
         "split": None if split is None else split.lower(),
         "label": label,
         "group": _text(rows, k, "group"),
-        "columns": {name: rows.columns[name][k] for name in extra},
+        "columns": {name: _plain(rows, k, name) for name in extra},
         "intervals": _place(rows, k, "intervals", folder),
         "boxes": _place(rows, k, "boxes", folder),
         "start": start,
@@ -178,6 +179,16 @@ def _base(paths: list[str], folder: str) -> str:
 def _place(rows: Rows, k: int, name: str, folder: str) -> str | None:
     text = _text(rows, k, name, required=name in PATHS)
     return None if text is None else os.path.join(folder, text)
+
+
+def _plain(rows: Rows, k: int, name: str) -> Any:
+    """A cell that JSON holds: not a number is nothing."""
+    value = rows.columns[name][k]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return None
+    raise rows.error(k, name, "an infinite number, which no metadata holds", "a number", value)
 
 
 def _text(rows: Rows, k: int, name: str, required: bool = False) -> str | None:
