@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evstore.frames.histogram_kernels import search
+from evstore.frames.column_kernels import PIECE, unpack
+from evstore.frames.histogram_kernels import RIGHT, fault, search
+from evstore.frames.time_kernels import steps_back
 from evstore.jit import kernel
 
 BAND = 1 << 15  # pixels, in the order of rows
@@ -39,27 +41,50 @@ class Bands(NamedTuple):
     at: Any  # of each band, where its next entry goes
     starts: Any  # of the intervals, and where the last one ends: int64 times
     state: Any
+    piece: Any  # room for PIECE events
+    places: Any  # uint32: of so many pixels
+    made: Any  # uint64: so many entries
     width: int
     height: int
 
 
 @kernel
-def sort_some(t: Any, x: Any, y: Any, p: Any, start: int, last: int, bands: Any) -> Any:
-    """Make entries of the events of an interval; whether all have a place and are in order."""
+def take(t: Any, x: Any, y: Any, p: Any, last: int, bands: Any) -> Any:
+    """Take apart PIECE events or fewer, and find their places; whether all are right.
+
+    Right are those that have a place and are in order, from the time ``last`` on.
+    """
+    piece, places = bands.piece, bands.places
+    n = t.size
+    unpack(t, x, y, p, piece)
+    if piece.t[0] < last or steps_back(piece.t[:n]):
+        return False
+    if fault(piece.x[:n], piece.y[:n], piece.p[:n], bands.width, bands.height) != RIGHT:
+        return False
+    some_x, some_y, width = piece.x, piece.y, np.uint32(bands.width)
+    for k in range(n):
+        places[k] = np.uint32(some_y[k]) * width + np.uint32(some_x[k])
+    return True
+
+
+@kernel
+def make_entries(n: int, start: int, bands: Any) -> None:
+    """Entries of the events taken; a loop by itself: LLVM makes vector code of it."""
+    some_t, some_p, places, made = bands.piece.t, bands.piece.p, bands.places, bands.made
+    for k in range(n):
+        within = places[k] % np.uint32(BAND) | np.uint32(some_p[k]) << np.uint32(WITHIN)
+        made[k] = (np.uint64(some_t[k]) - np.uint64(start)) << np.uint64(TIME) | np.uint64(within)
+
+
+@kernel
+def put(places: Any, made: Any, bands: Any) -> None:
+    """Bring entries to those of their bands."""
     entries, at, after = bands.entries, bands.at, bands.after
-    width, height = np.uint64(bands.width), np.uint64(bands.height)
     fresh = bands.state[FRESH]
-    for k in range(t.size):
-        column, line, polarity, time = np.uint64(x[k]), np.uint64(y[k]), np.uint64(p[k]), t[k]
-        if (column >= width) | (line >= height) | (polarity > np.uint64(1)) | (time < last):
-            return False
-        last = time
-        place = line * width + column
-        since = np.uint64(time) - np.uint64(start)
-        band = place // np.uint64(BAND)
+    for k in range(places.size):
+        band = np.uint64(places[k] // np.uint32(BAND))
         i = np.uint64(at[band])
-        within = place % np.uint64(BAND) | polarity << np.uint64(WITHIN)
-        entries[i] = since << np.uint64(TIME) | within
+        entries[i] = made[k]
         i += np.uint64(1)
         if i % np.uint64(RUN) == np.uint64(0):
             after[i // np.uint64(RUN) - np.uint64(1)] = fresh * RUN
@@ -67,6 +92,19 @@ def sort_some(t: Any, x: Any, y: Any, p: Any, start: int, last: int, bands: Any)
             fresh += 1
         at[band] = i
     bands.state[FRESH] = fresh
+
+
+@kernel
+def sort_some(t: Any, x: Any, y: Any, p: Any, start: int, last: int, bands: Any) -> Any:
+    """Make entries of the events of an interval; whether all have a place and are in order."""
+    for low in range(0, t.size, PIECE):
+        high = min(low + PIECE, t.size)
+        some_t, some_x, some_y, some_p = t[low:high], x[low:high], y[low:high], p[low:high]
+        if not take(some_t, some_x, some_y, some_p, last, bands):
+            return False
+        make_entries(high - low, start, bands)
+        put(bands.places[: high - low], bands.made[: high - low], bands)
+        last = t[high - 1]
     return True
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.frames.columns import Columns
+from evstore.frames.columns import Columns, piece
 from evstore.memory import room
 
 
@@ -31,6 +31,9 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
         at=np.empty(n_bands, np.int64),
         starts=starts,
         state=np.zeros(kernels.STATE_SIZE, np.int64),
+        piece=piece(),
+        places=np.empty(kernels.PIECE, np.uint32),
+        made=np.empty(kernels.PIECE, np.uint64),
         width=width,
         height=height,
     )

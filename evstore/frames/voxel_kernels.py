@@ -22,6 +22,7 @@ from evstore.frames.band_kernels import (
     run_end,
     run_next,
     sort_round,
+    take,
 )
 from evstore.frames.histogram_kernels import RIGHT, fault, search
 from evstore.jit import kernel
@@ -62,22 +63,15 @@ def add(entries: Any, sums: Any, used: Any) -> None:
 
 
 @kernel
-def add_events(
-    t: Any, x: Any, y: Any, p: Any, start: int, last: int, bands: Any, sums: Any, used: Any
-) -> Any:  # fmt: skip
-    """The same without entries, where there is one band; as `band_kernels.sort_some`."""
-    width, height = np.uint64(bands.width), np.uint64(bands.height)
-    for k in range(t.size):
-        column, line, polarity, time = np.uint64(x[k]), np.uint64(y[k]), np.uint64(p[k]), t[k]
-        if (column >= width) | (line >= height) | (polarity > np.uint64(1)) | (time < last):
-            return False
-        last = time
-        value = time - start + (np.int64(1) << SIGNS)
-        less = np.int64(polarity) - 1
-        i = line * width + column
-        sums[i] += (value ^ less) - less
-        used[i // np.uint64(BLOCK)] = ADDED
-    return True
+def add_taken(n: int, start: int, bands: Any, sums: Any) -> None:
+    """Add the events that `take` took: without entries, where there is one band."""
+    some_t, some_p, places, made = bands.piece.t, bands.piece.p, bands.places, bands.made
+    for k in range(n):
+        value = np.int64(some_t[k]) - np.int64(start) + (np.int64(1) << SIGNS)
+        less = np.int64(some_p[k]) - 1
+        made[k] = (value ^ less) - less
+    for k in range(n):
+        sums[places[k]] += np.int64(made[k])
 
 
 @kernel
@@ -141,7 +135,7 @@ def show_settled(
 def most_held(bands: Any, b: int) -> Any:
     """So many events of a bin fit sums, whatever they are."""
     longest = max(1, bands.starts[b + 1] - bands.starts[b])
-    return min(MOST_SIGNS, MOST_TIMES // longest)  # above RUN: no bin is longer than LONGEST
+    return min(MOST_SIGNS, MOST_TIMES // longest)  # above PIECE: none is longer than LONGEST
 
 
 @kernel
@@ -193,18 +187,24 @@ def fill_one(t: Any, x: Any, y: Any, p: Any, bands: Any, work: Any, bins: int, o
         offset = work.offsets[b]
         limit = most_held(bands, b)
         high = search(t, bands.starts[b + 1], low, t.size)
-        settled = high - low > limit
+        settled = False
+        held = 0
         while low < high:
-            stop = min(low + limit, high)
+            stop = min(low + PIECE, high)
             some_t, some_x, some_y, some_p = t[low:stop], x[low:stop], y[low:stop], p[low:stop]
-            start = bands.starts[b]
-            if not add_events(some_t, some_x, some_y, some_p, start, last, bands, sums, used):
+            if not take(some_t, some_x, some_y, some_p, last, bands):
                 return WRONG
-            low, last = stop, t[stop - 1]
-            if settled:
+            if held + stop - low > limit:
                 settle(sums, carry, more, used, work.per_us, offset)
+                settled = True
+                held = 0
+            add_taken(stop - low, bands.starts[b], bands, sums)
+            held += stop - low
+            low, last = stop, t[stop - 1]
         if last >= bands.starts[b + 1]:
             return WRONG
+        for k in range(used.size):
+            used[k] = ADDED
         if b < bins:
             to = out[b * plane : (b + 1) * plane]
             if settled:
