@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evstore.frames.vector_unpack import unpack_steps
 from evstore.jit import kernel
 
 PIECE = 1024  # events: a piece of all four columns stays in the first cache
@@ -16,19 +17,21 @@ class Piece(NamedTuple):
     x: Any
     y: Any
     p: Any
+    picks: Any  # what `unpack_steps` works with
 
 
 @kernel
-def gather(column: Any, to: Any) -> None:
-    """The values of one column."""
-    for k in range(column.size):
+def gather(column: Any, to: Any, done: int) -> None:
+    """The values of one column, but for the first ones, which are done."""
+    for k in range(done, column.size):
         to[k] = column[k]
 
 
 @kernel
 def unpack(t: Any, x: Any, y: Any, p: Any, piece: Any) -> None:
     """The values of columns of one length, at most the piece's; a loop each is fastest."""
-    gather(t, piece.t)
-    gather(x, piece.x)
-    gather(y, piece.y)
-    gather(p, piece.p)
+    done = unpack_steps(t, x, y, p, piece, piece.picks)
+    gather(t, piece.t, done)
+    gather(x, piece.x, done)
+    gather(y, piece.y, done)
+    gather(p, piece.p, done)

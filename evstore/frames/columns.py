@@ -58,8 +58,10 @@ class Columns(NamedTuple):
 def piece(length: int | None = None) -> Any:
     """Room for `column_kernels.unpack`; of as many events as it takes at once unless said."""
     from evstore.frames.column_kernels import PIECE, Piece
+    from evstore.frames.vector_unpack import BYTES
 
-    return Piece(*(empty_column(name, PIECE if length is None else length) for name in COLUMNS))
+    columns = (empty_column(name, PIECE if length is None else length) for name in COLUMNS)
+    return Piece(*columns, np.empty(BYTES, np.uint8))
 
 
 def is_tensors(events: Any) -> bool:

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evstore.errors import ArgumentError
+from evstore.frames.bands import bands_of, pixels_held
 from evstore.frames.columns import Columns, columns_of
 from evstore.frames.faults import wrong_events
 from evstore.frames.output import output
 from evstore.frames.spec import Frames
+
+LAST_TIME = (1 << 63) - 1
 
 
 def to_time_surface(
@@ -44,17 +47,50 @@ def to_time_surface(
     """
     _check_positive(tau=tau)
     wanted = _floats(dtype)
-    from evstore.frames import time_kernels as kernels
-
     columns = columns_of(events, resolution)
+    ordered = not columns.t.size or columns.t[0] <= columns.t[-1]
+    if ordered:
+        surfaces = _by_bands(columns, duration, float(tau), wanted, out)
+        if surfaces is not None:
+            return surfaces
+    return _plain(columns, duration, float(tau), wanted, out)
+
+
+def _by_bands(
+    columns: Columns, duration: int, tau: float, wanted: np.dtype[Any], out: Any
+) -> NDArray[Any] | None:
+    """Surfaces of events in order of time, which is seen on the way; or None."""
+    if not columns.t.size:
+        return None
+    from evstore.frames import surface_kernels as kernels
+
+    t, x, y, p, (width, height) = columns
+    last = int(t[-1])
+    starts, stops = Frames(duration=duration).edges(int(t[0]), last + 1, t.size)
+    if not len(starts) or last == LAST_TIME:
+        return None
+    bands = bands_of(columns, np.concatenate([starts[:1], stops, [last + 1]]))
+    if bands is None:
+        return None
+    surfaces = output((len(starts), 2, height, width), wanted, out)
+    held, stride = pixels_held(columns)
+    decay = _decay(2 * held, 2 * stride, duration, tau)
+    right = kernels.surfaces(t, x, y, p, bands, decay, surfaces.reshape(-1)) == kernels.RIGHT
+    return surfaces if right else None
+
+
+def _plain(
+    columns: Columns, duration: int, tau: float, wanted: np.dtype[Any], out: Any
+) -> NDArray[Any]:
+    from evstore.frames import surface_kernels as kernels
+
     columns = columns if columns.together else columns.copied()
     starts, stops = Frames(duration=duration).edges(*columns.extent(), columns.t.size)
     t, x, y, p, (width, height) = _in_order(columns)
     surfaces = output((len(starts), 2, height, width), wanted, out)
-    bits = f"i{wanted.itemsize}"
-    decay = _decay(2 * width * height, wanted, duration, float(tau))
-    wrong = kernels.surfaces(
-        t, x, y, p, stops, decay, surfaces.reshape(-1).view(bits), width, height, float(duration)
+    decay = _decay(2 * width * height, 0, duration, tau)
+    wrong = kernels.surfaces_plain(
+        t, x, y, p, stops, decay, surfaces.reshape(-1), width, height, float(duration)
     )
     if wrong:
         raise wrong_events(x, y, p, columns.resolution)
@@ -116,17 +152,19 @@ def to_averaged_time_surface(
     return made.astype(np.float32)
 
 
-def _decay(size: int, dtype: np.dtype[Any], duration: int, tau: float) -> Any:
-    from evstore.frames import time_kernels as kernels
+def _decay(size: int, stride: int, duration: int, tau: float) -> Any:
+    from evstore.frames import surface_kernels as kernels
 
-    piece = np.empty(kernels.PIECE, dtype)
-    fine, coarse = (
-        np.empty(kernels.FINE),
-        np.empty(min(duration // kernels.FINE + 1, kernels.COARSE)),
-    )
+    fine = np.empty(kernels.FINE)
+    coarse = np.empty(min(duration // kernels.FINE + 1, kernels.COARSE))
     kernels.decay_tables(tau, fine, coarse)
-    state = np.zeros(size)
-    return kernels.Decay(state, fine, coarse, piece, piece.view(f"i{dtype.itemsize}"), tau)
+    return kernels.Decay(
+        state=np.zeros(size),
+        fine=fine,
+        coarse=coarse,
+        tau=tau,
+        stride=stride,
+    )
 
 
 def _in_order(columns: Columns) -> Columns:

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evstore.errors import ArgumentError
-from evstore.frames.columns import Columns, columns_of, is_tensors, piece
+from evstore.frames.bands import bands_of, pixels_held
+from evstore.frames.columns import Columns, columns_of, is_tensors
 from evstore.frames.faults import wrong_events
 from evstore.frames.output import output
 
 MAX_BINS = 1 << 20
+MOST_SCALED = 1 << 61  # microseconds times bins
+LAST_TIME = (1 << 63) - 1
 
 
 def to_voxel_grid(
@@ -48,11 +51,11 @@ def to_voxel_grid(
     wanted = np.dtype(dtype)
     if wanted.name not in ("float32", "float64"):
         raise ArgumentError(f"dtype must be float32 or float64, got {wanted}")
-    scale = float(bins - 1 if to_last else bins)
+    scale = bins - 1 if to_last else bins
     if is_tensors(events):
         from evstore.frames import tensors
 
-        return tensors.voxel_grid(events, bins, scale, resolution, wanted, out)
+        return tensors.voxel_grid(events, bins, float(scale), resolution, wanted, out)
     columns = columns_of(events, resolution)
     width, height = columns.resolution
     grid = output((bins, 1, height, width), wanted, out)
@@ -62,26 +65,63 @@ def to_voxel_grid(
     return grid
 
 
-def _fill(columns: Columns, made: NDArray[Any], scale: float) -> int:
+def _fill(columns: Columns, grid: NDArray[Any], scale: int) -> int:
+    """Write a grid; what is wrong with the events, or 0."""
+    by_bands = _by_bands(columns, grid.dtype, scale)
+    if by_bands is not None:
+        from evstore.frames import voxel_kernels as kernels
+
+        t, x, y, p, _ = columns
+        cells = grid.reshape(-1).view(f"i{grid.itemsize}")
+        if kernels.fill_bands(t, x, y, p, *by_bands, len(grid), cells) == kernels.RIGHT:
+            return int(kernels.RIGHT)
+    return _fill_any(columns if columns.together else columns.copied(), grid, float(scale))
+
+
+def _by_bands(columns: Columns, dtype: np.dtype[Any], scale: int) -> Any:
+    """For events in order of time, which is seen on the way; None for times too far apart."""
+    least, last = (int(columns.t[0]), int(columns.t[-1])) if columns.t.size else (0, 0)
+    span = last - least
+    if not 0 < span * scale <= MOST_SCALED or last == LAST_TIME:
+        return None
     from evstore.frames import voxel_kernels as kernels
-    from evstore.frames.column_kernels import PIECE
+
+    # One more than bins that are wanted, unless the last event lies at the last one.
+    bins = np.arange(scale + 1, dtype=np.int64)
+    after_least = -(-bins * span // scale)
+    bands = bands_of(columns, np.append(after_least + least, last + 1))
+    if bands is None:
+        return None
+    held, stride = pixels_held(columns)
+    piece = np.empty(kernels.PIECE, dtype)
+    work = kernels.Work(
+        sums=np.zeros(held, np.int64),
+        carry=np.zeros(held),
+        more=np.zeros(held),
+        used=np.zeros(held // kernels.BLOCK + 1, np.uint8),
+        piece=piece,
+        piece_bits=piece.view(f"i{piece.itemsize}"),
+        per_us=scale / span,
+        offsets=(after_least * scale - bins * span) / span,
+        stride=stride,
+    )
+    return bands, work
+
+
+def _fill_any(columns: Columns, made: NDArray[Any], scale: float) -> int:
+    from evstore.frames import voxel_kernels as kernels
 
     t, x, y, p, (width, height) = columns
     made.fill(0)
-    # Columns that lie apart are read once: that times do not step back is seen on the way.
-    guess = not columns.together and t[0] <= t[-1]
-    least, stop = (int(t[0]), int(t[-1]) + 1) if guess else columns.extent()
+    least, stop = columns.extent()
     grid = kernels.Grid(
         cells=made.reshape(-1),
-        parts=np.empty(PIECE),
-        places=np.empty(PIECE, np.int64),
+        parts=np.empty(kernels.PIECE),
+        places=np.empty(kernels.PIECE, np.int64),
         width=width,
         height=height,
         least=least,
         scale=scale,
         span=float(max(1, stop - 1 - least)),
     )
-    if not guess:
-        return int(kernels.fill(t, x, y, p, grid))
-    wrong = int(kernels.fill_apart(t, x, y, p, grid, piece()))
-    return _fill(columns.copied(), made, scale) if wrong == kernels.STEPS_BACK else wrong
+    return int(kernels.fill(t, x, y, p, grid))

@@ -1,4 +1,8 @@
-"""Events added to voxel grids: each to the bins before and after its time."""
+"""Events added to voxel grids: each to the bins before and after its time.
+
+Of time-ordered ones ``sign`` and ``sign * (t - start of the bin)`` are summed by bin and pixel,
+both in one integer: exactly, and an addition for an event. The shares of both bins follow from it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,223 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evstore.frames.column_kernels import PIECE, unpack
-from evstore.frames.histogram_kernels import RIGHT, fault
-from evstore.frames.time_kernels import steps_back
+from evstore.codec.vector_copy import copy_past
+from evstore.frames.band_kernels import (
+    BAND,
+    INTERVAL,
+    NEXT,
+    OPEN,
+    TIME,
+    WITHIN,
+    WRONG,
+    run_end,
+    run_next,
+    sort_round,
+    take,
+)
+from evstore.frames.histogram_kernels import RIGHT, fault, search
 from evstore.jit import kernel
 
-STEPS_BACK = 3  # beside what `fault` finds: a time is before the one in front of it
+PIECE = 1024  # events, and cells, at once
+BLOCK = 64  # cells, most of which no event lies in: then there is nothing to calculate
+SIGNS = 44  # the bit of a sum where that of the signs begins; below it that of the times
+MOST_SIGNS = (1 << (63 - SIGNS)) - 1
+MOST_TIMES = (1 << (SIGNS - 1)) - 1
+
+ADDED, CARRIED = 1, 2  # what a block has, in `used`
+
+
+class Work(NamedTuple):
+    """Of each pixel of a band, or of each band where there is more than one round."""
+
+    sums: Any  # int64: of events of the bin that is written next
+    carry: Any  # float64: what belongs to that bin beside them
+    more: Any  # float64: what of those settled belongs to the bin after it
+    used: Any  # uint8: of each block, whether any of its sums or carry may not be 0
+    piece: Any  # PIECE values of the grid's dtype
+    piece_bits: Any  # the same memory as integers
+    per_us: float  # bins
+    offsets: Any  # float64: how far the first microsecond of each bin is past its place
+    stride: int  # from one band to the next; 0: there is one band's room
+
+
+@kernel
+def add(entries: Any, sums: Any, used: Any) -> None:
+    """Add events to the sums."""
+    for k in range(entries.size):
+        entry = np.uint64(entries[k])
+        value = np.int64(entry >> np.uint64(TIME)) + (np.int64(1) << SIGNS)
+        less = np.int64(entry >> np.uint64(WITHIN) & np.uint64(1)) - 1  # all bits of it, for OFF
+        i = entry & np.uint64(BAND - 1)
+        sums[i] += (value ^ less) - less
+        used[i // np.uint64(BLOCK)] = ADDED
+
+
+@kernel
+def add_taken(n: int, start: int, bands: Any, sums: Any) -> None:
+    """Add the events that `take` took: without entries, where there is one band."""
+    some_t, some_p, places, made = bands.piece.t, bands.piece.p, bands.places, bands.made
+    for k in range(n):
+        value = np.int64(some_t[k]) - np.int64(start) + (np.int64(1) << SIGNS)
+        less = np.int64(some_p[k]) - 1
+        made[k] = (value ^ less) - less
+    for k in range(n):
+        sums[places[k]] += np.int64(made[k])
+
+
+@kernel
+def settle(sums: Any, carry: Any, more: Any, used: Any, per_us: float, offset: float) -> None:
+    """Empty the sums, before they overflow."""
+    for k in range(sums.size):
+        times = (sums[k] << (64 - SIGNS)) >> (64 - SIGNS)
+        signs = np.float64((sums[k] - times) >> SIGNS)
+        sums[k] = 0
+        carry[k] += signs
+        more[k] += np.float64(times) * per_us + signs * offset
+    for k in range(used.size):
+        used[k] = ADDED
+
+
+@kernel
+def show_block(sums: Any, carry: Any, per_us: float, offset: float, to: Any) -> None:
+    """Some cells of a bin; what the events lack in it is carried to the next one."""
+    for k in range(sums.size):
+        value = sums[k]
+        sums[k] = 0
+        times = (value << (64 - SIGNS)) >> (64 - SIGNS)
+        signs = np.float64((value - times) >> SIGNS)
+        after = np.float64(times) * per_us + signs * offset
+        to[k] = carry[k] + signs - after
+        carry[k] = after
+
+
+@kernel
+def show(sums: Any, carry: Any, used: Any, work: Any, offset: float, out: Any) -> None:
+    """Write a bin, past the cache."""
+    for begin in range(0, out.size, PIECE):
+        n = min(PIECE, out.size - begin)
+        for low in range(0, n, BLOCK):
+            high = min(low + BLOCK, n)
+            to, block = work.piece[low:high], (begin + low) // BLOCK
+            if used[block]:
+                some, carried = sums[begin + low : begin + high], carry[begin + low : begin + high]
+                show_block(some, carried, work.per_us, offset, to)
+                used[block] = CARRIED if used[block] == ADDED else 0
+            else:
+                for k in range(high - low):
+                    to[k] = 0.0
+        copy_past(work.piece_bits, out[begin : begin + n], np.uint64(n))
+
+
+@kernel
+def show_settled(
+    sums: Any, carry: Any, more: Any, used: Any, work: Any, offset: float, out: Any
+) -> None:
+    """The same where some of the bin's events have been settled."""
+    for k in range(sums.size):
+        carry[k] -= more[k]
+    show(sums, carry, used, work, offset, out)
+    for k in range(sums.size):
+        carry[k] += more[k]
+        more[k] = 0.0
+
+
+@kernel
+def most_held(bands: Any, b: int) -> Any:
+    """So many events of a bin fit sums, whatever they are."""
+    longest = max(1, bands.starts[b + 1] - bands.starts[b])
+    return min(MOST_SIGNS, MOST_TIMES // longest)  # above PIECE: none is longer than LONGEST
+
+
+@kernel
+def show_band(bands: Any, work: Any, band: int, first: int, n: int, bins: int, out: Any) -> None:
+    """Add the round's events of a band, and write its bins: those that are complete."""
+    n_bands, plane = bands.at.size, bands.width * bands.height
+    low, high = band * BAND, min(band * BAND + BAND, plane)
+    at = band * work.stride
+    sums, carry = work.sums[at : at + high - low], work.carry[at : at + high - low]
+    more, used = work.more[at : at + high - low], work.used[at // BLOCK :][: BAND // BLOCK]
+    if work.stride == 0:
+        for k in range(carry.size):
+            carry[k] = 0.0
+        for k in range(used.size):
+            used[k] = 0
+    settled = work.stride > 0
+    for b in range(first, min(first + n, bins)):
+        offset = work.offsets[b]
+        limit = most_held(bands, b)
+        i = bands.marks[(b - first) * n_bands + band]
+        end = bands.marks[(b - first + 1) * n_bands + band]
+        held = 0
+        while i != end:
+            stop = run_end(i, end)
+            if held + stop - i > limit:
+                settle(sums, carry, more, used, work.per_us, offset)
+                settled = True
+                held = 0
+            add(bands.entries[i:stop], sums, used)
+            held += stop - i
+            i = run_next(bands, stop, end)
+        to = out[b * plane + low : b * plane + high]
+        if b == first + n - 1 and bands.state[OPEN]:
+            settle(sums, carry, more, used, work.per_us, offset)
+        elif settled:
+            show_settled(sums, carry, more, used, work, offset, to)
+            settled = False
+        else:
+            show(sums, carry, used, work, offset, to)
+
+
+@kernel
+def fill_one(t: Any, x: Any, y: Any, p: Any, bands: Any, work: Any, bins: int, out: Any) -> Any:
+    """As `fill_bands`, where there is one band."""
+    plane = bands.width * bands.height
+    sums, carry, more, used = work.sums, work.carry, work.more, work.used
+    low, last = 0, bands.starts[0]
+    for b in range(bands.starts.size - 1):
+        offset = work.offsets[b]
+        limit = most_held(bands, b)
+        high = search(t, bands.starts[b + 1], low, t.size)
+        settled = False
+        held = 0
+        while low < high:
+            stop = min(low + PIECE, high)
+            some_t, some_x, some_y, some_p = t[low:stop], x[low:stop], y[low:stop], p[low:stop]
+            if not take(some_t, some_x, some_y, some_p, last, bands):
+                return WRONG
+            if held + stop - low > limit:
+                settle(sums, carry, more, used, work.per_us, offset)
+                settled = True
+                held = 0
+            add_taken(stop - low, bands.starts[b], bands, sums)
+            held += stop - low
+            low, last = stop, t[stop - 1]
+        if last >= bands.starts[b + 1]:
+            return WRONG
+        for k in range(used.size):
+            used[k] = ADDED
+        if b < bins:
+            to = out[b * plane : (b + 1) * plane]
+            if settled:
+                show_settled(sums, carry, more, used, work, offset, to)
+            else:
+                show(sums, carry, used, work, offset, to)
+    return RIGHT if low == t.size else WRONG
+
+
+@kernel
+def fill_bands(t: Any, x: Any, y: Any, p: Any, bands: Any, work: Any, bins: int, out: Any) -> Any:
+    """Write a grid of time-ordered events; RIGHT, or WRONG, and then it is of no use."""
+    if bands.at.size == 1:
+        return fill_one(t, x, y, p, bands, work, bins, out)
+    while bands.state[NEXT] < t.size:
+        first = bands.state[INTERVAL]
+        n = sort_round(t, x, y, p, bands)
+        if n == WRONG:
+            return WRONG
+        for band in range(bands.at.size):
+            show_band(bands, work, band, first, n, bins, out)
+    return RIGHT
 
 
 class Grid(NamedTuple):
@@ -58,7 +273,7 @@ def share(p: Any, grid: Any) -> None:
 
 @kernel
 def fill(t: Any, x: Any, y: Any, p: Any, grid: Any) -> Any:
-    """Add events to a grid; RIGHT, or what is wrong with some, and they are not added."""
+    """Add events of any order to a grid; RIGHT, or what is wrong with some: they are not added."""
     for start in range(0, t.size, PIECE):
         stop = min(start + PIECE, t.size)
         some_x, some_y, some_p = x[start:stop], y[start:stop], p[start:stop]
@@ -67,21 +282,4 @@ def fill(t: Any, x: Any, y: Any, p: Any, grid: Any) -> Any:
             return found
         place(t[start:stop], some_x, some_y, grid)
         share(some_p, grid)
-    return RIGHT
-
-
-@kernel
-def fill_apart(t: Any, x: Any, y: Any, p: Any, grid: Any, piece: Any) -> Any:
-    """The same of columns that lie apart; STEPS_BACK where a time is before the one before."""
-    last = grid.least
-    for start in range(0, t.size, PIECE):
-        stop = min(start + PIECE, t.size)
-        unpack(t[start:stop], x[start:stop], y[start:stop], p[start:stop], piece)
-        n = stop - start
-        if piece.t[0] < last or steps_back(piece.t[:n]):
-            return STEPS_BACK
-        last = piece.t[n - 1]
-        found = fill(piece.t[:n], piece.x[:n], piece.y[:n], piece.p[:n], grid)
-        if found != RIGHT:
-            return found
     return RIGHT
