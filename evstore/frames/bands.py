@@ -17,6 +17,7 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
     ``starts`` are the times of intervals, and last where the last one ends.
     """
     from evstore.frames import band_kernels as kernels
+    from evstore.frames.column_kernels import PIECE
 
     lengths = np.diff(starts)  # those that do not fit come out negative
     if not 0 <= lengths.min() <= lengths.max() <= kernels.LONGEST:
@@ -32,8 +33,8 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
         starts=starts,
         state=np.zeros(kernels.STATE_SIZE, np.int64),
         piece=piece(),
-        places=np.empty(kernels.PIECE, np.uint32),
-        made=np.empty(kernels.PIECE, np.uint64),
+        places=np.empty(PIECE, np.uint32),
+        made=np.empty(PIECE, np.uint64),
         width=width,
         height=height,
     )

@@ -60,8 +60,9 @@ def piece(length: int | None = None) -> Any:
     from evstore.frames.column_kernels import PIECE, Piece
     from evstore.frames.vector_unpack import BYTES
 
-    columns = (empty_column(name, PIECE if length is None else length) for name in COLUMNS)
-    return Piece(*columns, np.empty(BYTES, np.uint8))
+    size = PIECE if length is None else length
+    t, x, y, p = (empty_column(name, size) for name in COLUMNS)
+    return Piece(t, x, y, p, np.empty(BYTES, np.uint8))
 
 
 def is_tensors(events: Any) -> bool:

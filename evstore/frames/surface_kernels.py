@@ -15,7 +15,6 @@ from evstore.frames.band_kernels import (
     INTERVAL,
     NEXT,
     OPEN,
-    PIECE,
     TIME,
     WITHIN,
     WRONG,
@@ -24,6 +23,7 @@ from evstore.frames.band_kernels import (
     sort_round,
     take,
 )
+from evstore.frames.column_kernels import PIECE
 from evstore.frames.histogram_kernels import RIGHT, fault, search
 from evstore.frames.vector_decay import show_and_decay
 from evstore.jit import kernel

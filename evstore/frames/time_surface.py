@@ -75,8 +75,8 @@ def _by_bands(
     surfaces = output((len(starts), 2, height, width), wanted, out)
     held, stride = pixels_held(columns)
     decay = _decay(2 * held, 2 * stride, duration, tau)
-    right = kernels.surfaces(t, x, y, p, bands, decay, surfaces.reshape(-1)) == kernels.RIGHT
-    return surfaces if right else None
+    wrong = kernels.surfaces(t, x, y, p, bands, decay, surfaces.reshape(-1))
+    return None if wrong else surfaces
 
 
 def _plain(

@@ -14,13 +14,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from evstore.codec.llvm import I8, I64, _has, lanes_of, load, store
+from evstore.codec.llvm import HAS_ORDER, I8, I64, lanes_of, load, store
 
 U = np.uint64
 AT_ONCE = 4
 BYTES = 64
 MOST = BYTES // AT_ONCE  # bytes from one event to the next
-HAS_OCTETS = _has("avx512vbmi")
 ROW = ir.VectorType(I8, BYTES)
 
 #: Where the shuffle puts them: t, x, y and p of four events.
@@ -61,7 +60,7 @@ def _unpack_steps(t: Any, x: Any, y: Any, p: Any, piece: Any, picks: Any) -> Cal
         _unpack(U(base), U(stride), picks, piece.t, piece.x, piece.y, piece.p, steps)
         return steps * U(AT_ONCE)
 
-    return some if HAS_OCTETS else none
+    return some if HAS_ORDER else none
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -72,9 +72,9 @@ def _fill(columns: Columns, grid: NDArray[Any], scale: int) -> int:
         from evstore.frames import voxel_kernels as kernels
 
         t, x, y, p, _ = columns
-        cells = grid.reshape(-1).view(f"i{grid.itemsize}")
-        if kernels.fill_bands(t, x, y, p, *by_bands, len(grid), cells) == kernels.RIGHT:
-            return int(kernels.RIGHT)
+        bands, work = by_bands
+        if not kernels.fill_bands(t, x, y, p, bands, work, len(grid), grid.reshape(-1)):
+            return 0
     return _fill_any(columns if columns.together else columns.copied(), grid, float(scale))
 
 
@@ -93,14 +93,12 @@ def _by_bands(columns: Columns, dtype: np.dtype[Any], scale: int) -> Any:
     if bands is None:
         return None
     held, stride = pixels_held(columns)
-    piece = np.empty(kernels.PIECE, dtype)
     work = kernels.Work(
         sums=np.zeros(held, np.int64),
         carry=np.zeros(held),
         more=np.zeros(held),
         used=np.zeros(held // kernels.BLOCK + 1, np.uint8),
-        piece=piece,
-        piece_bits=piece.view(f"i{piece.itemsize}"),
+        zeros=np.zeros(kernels.BLOCK, dtype),
         per_us=scale / span,
         offsets=(after_least * scale - bins * span) / span,
         stride=stride,

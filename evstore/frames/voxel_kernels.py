@@ -25,11 +25,11 @@ from evstore.frames.band_kernels import (
     take,
 )
 from evstore.frames.histogram_kernels import RIGHT, fault, search
+from evstore.frames.vector_shares import SIGNS, show_shares
 from evstore.jit import kernel
 
 PIECE = 1024  # events, and cells, at once
 BLOCK = 64  # cells, most of which no event lies in: then there is nothing to calculate
-SIGNS = 44  # the bit of a sum where that of the signs begins; below it that of the times
 MOST_SIGNS = (1 << (63 - SIGNS)) - 1
 MOST_TIMES = (1 << (SIGNS - 1)) - 1
 
@@ -43,8 +43,7 @@ class Work(NamedTuple):
     carry: Any  # float64: what belongs to that bin beside them
     more: Any  # float64: what of those settled belongs to the bin after it
     used: Any  # uint8: of each block, whether any of its sums or carry may not be 0
-    piece: Any  # PIECE values of the grid's dtype
-    piece_bits: Any  # the same memory as integers
+    zeros: Any  # BLOCK values of the grid's dtype
     per_us: float  # bins
     offsets: Any  # float64: how far the first microsecond of each bin is past its place
     stride: int  # from one band to the next; 0: there is one band's room
@@ -88,34 +87,16 @@ def settle(sums: Any, carry: Any, more: Any, used: Any, per_us: float, offset: f
 
 
 @kernel
-def show_block(sums: Any, carry: Any, per_us: float, offset: float, to: Any) -> None:
-    """Some cells of a bin; what the events lack in it is carried to the next one."""
-    for k in range(sums.size):
-        value = sums[k]
-        sums[k] = 0
-        times = (value << (64 - SIGNS)) >> (64 - SIGNS)
-        signs = np.float64((value - times) >> SIGNS)
-        after = np.float64(times) * per_us + signs * offset
-        to[k] = carry[k] + signs - after
-        carry[k] = after
-
-
-@kernel
 def show(sums: Any, carry: Any, used: Any, work: Any, offset: float, out: Any) -> None:
     """Write a bin, past the cache."""
-    for begin in range(0, out.size, PIECE):
-        n = min(PIECE, out.size - begin)
-        for low in range(0, n, BLOCK):
-            high = min(low + BLOCK, n)
-            to, block = work.piece[low:high], (begin + low) // BLOCK
-            if used[block]:
-                some, carried = sums[begin + low : begin + high], carry[begin + low : begin + high]
-                show_block(some, carried, work.per_us, offset, to)
-                used[block] = CARRIED if used[block] == ADDED else 0
-            else:
-                for k in range(high - low):
-                    to[k] = 0.0
-        copy_past(work.piece_bits, out[begin : begin + n], np.uint64(n))
+    for low in range(0, out.size, BLOCK):
+        high = min(low + BLOCK, out.size)
+        block = low // BLOCK
+        if used[block]:
+            show_shares(sums[low:high], carry[low:high], out[low:high], work.per_us, offset)
+            used[block] = CARRIED if used[block] == ADDED else 0
+        else:
+            copy_past(work.zeros, out[low:high], np.uint64(high - low))
 
 
 @kernel
