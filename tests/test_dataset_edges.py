@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,28 @@ def test_a_lock_that_was_held_at_a_fork_holds_nobody_up(made: Made) -> None:
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize("cuts", [[0, 0, 300], [0, 300, 300], [0, 100, 100, 300], [0, 0, 0]])
+def test_a_part_without_events_has_no_times(tmp_path: Path, cuts: list[int]) -> None:
+    events = random_events(0, 300)[: cuts[-1]]
+    for part, (low, high) in enumerate(pairwise(cuts)):
+        with ShardWriter(tmp_path / f"{part}.evs", preset="fast") as shard:
+            said: dict[str, Any] = {"part": part, "first_event": low}
+            with shard.recording("long", resolution=(34, 30), **said) as out:
+                out.write(events[low:high])
+            with shard.recording(f"short/{part}", resolution=(34, 30)) as out:
+                out.write(random_events(part, 10))
+    write_manifest(index_shards(shards_below(tmp_path), tmp_path), tmp_path)
+    dataset = Dataset(tmp_path, output="events", relative=True).filter(id="long")
+    data, found = dataset[0][0], dataset.sample(0)
+    if not len(events):
+        assert (len(data), found.t_start, found.t_stop) == (0, 0, 0)
+        return
+    assert data.t.tolist() == (events.t - events.t[0]).tolist()
+    assert (found.t_start, found.t_stop) == (events.t[0], events.t[-1] + 1)
+    windows = Dataset(tmp_path, windows=Windows(duration=10_000)).filter(id="long")
+    assert windows.sample(0).t_start == events.t[0]
 
 
 def test_what_windows_of_a_long_recording_may_take(tmp_path: Path) -> None:

@@ -120,14 +120,34 @@ class Catalogue:
 
     def _extreme(self, name: str, of: np.ufunc) -> NDArray[np.int64]:
         column: NDArray[np.int64] = self.column(name)
-        if self.has_parts:
-            column = of.reduceat(column, self.first_row)
-        return column
+        if not self.has_parts:
+            return column
+        # A part without events has no times, unless all are without.
+        own = np.where(
+            self.column("events") > 0, column, np.repeat(column[self._telling], self._parts)
+        )
+        found: NDArray[np.int64] = of.reduceat(own, self.first_row)
+        return found
+
+    @cached_property
+    def _parts(self) -> NDArray[np.int64]:
+        """How many parts each recording has."""
+        return np.diff(self.first_row, append=len(self.manifest))
+
+    @cached_property
+    def _telling(self) -> NDArray[np.int64]:
+        """The row of each recording's first part that has events; of none its first one."""
+        place = np.where(
+            self.column("events") > 0, np.arange(len(self.manifest)), len(self.manifest)
+        )
+        first = np.minimum.reduceat(place, self.first_row)
+        return np.where(first < len(self.manifest), first, self.first_row)
 
     @cached_property
     def t_first(self) -> NDArray[np.int64]:
         """The first event's time of each."""
-        found: NDArray[np.int64] = self.column("t_first")[self.first_row]
+        rows = self._telling if self.has_parts else self.first_row
+        found: NDArray[np.int64] = self.column("t_first")[rows]
         return found
 
     @cached_property
