@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +71,17 @@ class Made:
     duration_us: int
     measured: int
     frame_us: int
+    milliseconds: bool = False  # whole ones, as tonic's archive of gestures has them
 
 
-GESTURES = Made("gestures", (128, 128), 1300, 65, 300_000, 5_000_000, 32, 50_000)
+GESTURES = Made("gestures-ms", (128, 128), 1300, 65, 300_000, 5_000_000, 24, 10_000, True)
 LARGE = Made("1280x720", (1280, 720), 80, 40, 2_000_000, 200_000, 8, 10_000)
 
 
 def smaller(made: Made) -> Made:
     """To try the code."""
-    return Made(made.name + "-quick", made.resolution, 8, 4, 20_000, 40_000, 8, 10_000)
+    return replace(made, name=f"{made.name}-quick", recordings=8, distinct=4, events=20_000,
+                   duration_us=40_000, measured=8, frame_us=10_000)  # fmt: skip
 
 
 def digits(settings: Settings) -> Set | None:
@@ -99,7 +101,7 @@ def digits(settings: Settings) -> Set | None:
     from evstore.datasets.dataset import Dataset
 
     ids = {id: k for k, id in enumerate(Dataset(packed).ids)}
-    chosen = np.random.default_rng(1).permutation(len(names))[:200].tolist()
+    chosen = np.random.default_rng(1).permutation(len(names)).tolist()
     plain.data = [plain.data[k] for k in chosen]
     plain.targets = [plain.targets[k] for k in chosen]
     numbers = [ids[names[k]] for k in chosen]
@@ -175,6 +177,8 @@ def recordings(made: Made) -> Iterator[Events]:
         events = Events.concatenate(parts)[: made.events]
         for k in range(made.recordings // made.distinct):
             t, x, y, p = events.t + 1000 * k, events.x, events.y, events.p
+            if made.milliseconds:
+                t = t // 1000 * 1000
             x = width - 1 - x if k & 1 else x
             y = height - 1 - y if k & 2 else y
             p = 1 - p if k & 4 else p

@@ -72,7 +72,7 @@ class Shards:
         """What a shard says of the recording in a row of the manifest: the one that is meant."""
         position = int(self.catalogue.positions[row])
         info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
-        id = self.catalogue.manifest.table.column("id")[row].as_py()
+        id = self.catalogue.row_ids[row]
         if info is None or (info.id, info.root) != (id, self.catalogue.roots[row].tobytes()):
             raise CorruptError(
                 "is not the shard that the manifest was made of: it holds other recordings",

@@ -186,6 +186,12 @@ class Catalogue:
         return np.frombuffer(column.buffers()[1], "V32")[column.offset :][: len(column)]
 
     @cached_property
+    def row_ids(self) -> list[str]:
+        """The id in each row: recordings in parts have several."""
+        ids: list[str] = self.manifest.table.column("id").to_pylist()
+        return ids
+
+    @cached_property
     def ids(self) -> list[str]:
         """The id of each recording."""
         return [str(id) for id in self.of_recordings("id")]

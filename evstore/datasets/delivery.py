@@ -91,7 +91,7 @@ def frames_shape(
     if window is not None and window.by_time != spec.by_time:
         return None
     span = _span(shards, recording, window, spec)
-    return spec.shape(_sensor(shards, recording), len(spec.edges(*span)[0]))
+    return spec.shape(_sensor(shards, recording), spec.n_frames(*span))
 
 
 def read(shards: Shards, recording: int, window: Window | None) -> Events:

@@ -119,12 +119,25 @@ class Filler:
             raise ArgumentError("the result has been taken: make a new Filler")
         first = self._next if first_event is None else first_event
         if all(column.flags.c_contiguous for column in columns):
-            wrong = self._kernels.fill(t, x, y, p, first, self._plan)
-        else:
-            wrong = self._kernels.fill_apart(t, x, y, p, first, self._plan, piece())
-        if wrong:
+            self.add_decoded(t, x, y, p, first)
+            return
+        if self._kernels.fill_apart(t, x, y, p, first, self._plan, piece()):
             raise wrong_events(x, y, p, self.resolution)
         self._next = first + t.size
+        self._check_full()
+
+    def add_decoded(
+        self,
+        t: NDArray[np.int64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        p: NDArray[np.uint8],
+        first_event: int,
+    ) -> None:
+        """As `add`, of columns that are known to be right: contiguous, of these dtypes, as long."""
+        if self._kernels.fill(t, x, y, p, first_event, self._plan):
+            raise wrong_events(x, y, p, self.resolution)
+        self._next = first_event + t.size
         self._check_full()
 
     def add_packed(

@@ -154,6 +154,12 @@ class Frames:
         starts, stops = _steps(first, length, stride, _few_enough(n_frames))
         return starts, stops if self.by_time else np.minimum(stops, max(n_events, 0))
 
+    def n_frames(self, t_start: int, t_stop: int, n_events: int) -> int:
+        """How many frames `edges` gives, up to the 2**24 that it gives at most."""
+        by_time = self.by_time
+        edges = self._time_edges(t_start, t_stop) if by_time else self._number_edges(n_events)
+        return _few_enough(edges[3])
+
     def _time_edges(self, t_start: int, t_stop: int) -> tuple[int, int, int, int]:
         first = t_start if self.start is None else self.start
         if self.bins is not None:

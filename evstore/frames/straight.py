@@ -80,7 +80,7 @@ def _add_decoded(
 ) -> None:
     buffers = reader.memory.events(max(BATCH_EVENTS, *map(COUNT, chunks)))
     for group, events in reader.batches(buffers, chunks):
-        filler.add(events.t, events.x, events.y, events.p, group[0].first_event - zero)
+        filler.add_decoded(events.t, events.x, events.y, events.p, group[0].first_event - zero)
 
 
 class _Memory(threading.local):
