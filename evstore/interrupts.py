@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -29,3 +32,32 @@ def interrupts_held() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if came and callable(before):
             before(*came[0])
+
+
+def lost_interrupts_come_again(handler: Callable[..., Any] | None = None) -> None:
+    """From now on, in this process, an interrupt that Python can't raise is sent once more.
+
+    One that comes just as an object is let go of is met in its ``__del__`` (that of columns'
+    memory is called after most kernels), where it is printed and lost. ``handler`` is put back
+    first, where the one that raised has set another.
+    """
+    before = sys.unraisablehook
+
+    def hook(lost: Any) -> None:
+        if lost.exc_type is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+        # Not from here: it would be met in this very function, and lost again.
+        threading.Thread(target=_send_again, daemon=True).start()
+
+    sys.unraisablehook = hook
+
+
+def _send_again() -> None:
+    time.sleep(0.002)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)

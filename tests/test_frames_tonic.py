@@ -274,7 +274,7 @@ def test_negative() -> None:
     events = some([0, 1, 2], 0)
     events["x"] = -1
     assert tonic("ToFrame", events, n_event_bins=1)[..., -1].sum() == 3
-    with pytest.raises(ArgumentError, match="outside the resolution"):
+    with pytest.raises(ArgumentError, match=r"outside the resolution|must lie in 0\.\.65535"):
         to_frames(events, resolution=SENSOR, event_bins=1)
 
 

@@ -62,6 +62,10 @@ def fold(values):
         total = (total * 31 + values[i]) & 0xFFFFFFFF
     return total
 
+def first(values):
+    return values[0]
+
+kernel(first)(np.zeros(3, np.int64))  # what numba imports when it first compiles is not meant here
 fold = kernel(fold)
 interrupt = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT))
 try:
@@ -84,3 +88,31 @@ def test_an_interrupt_while_compiling_waits_and_is_not_lost(tmp_path: Path) -> N
     )
     assert ran.stdout == "interrupted 1\n", ran.stderr
     assert ran.stderr == ""
+
+
+LOST = """
+import os, signal, time
+from evstore.interrupts import lost_interrupts_come_again
+
+class Let:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # here it is met
+            pass
+
+lost_interrupts_come_again()
+try:
+    let = Let()
+    del let
+    time.sleep(20)
+    print("lost")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOST], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (ran.stdout, ran.stderr) == ("interrupted\n", "")

@@ -26,7 +26,10 @@ VECTOR = [
         "vector_put",
         "vector_stream",
     )
-] + [ROOT / "evstore" / "formats" / "vector_marks.py"]
+]
+FRAMES = ROOT / "evstore" / "frames"
+VECTOR += [FRAMES / f"vector_{name}.py" for name in ("decay", "shares", "unpack")]
+VECTOR += [ROOT / "evstore" / "formats" / "vector_marks.py"]
 
 
 def parse(path: Path) -> ast.Module:

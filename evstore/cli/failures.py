@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 
 from evstore.errors import EvstoreError
+from evstore.interrupts import lost_interrupts_come_again
 
 DONE, FAILED, USAGE, PARTIAL, UNVERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -79,6 +80,8 @@ def translated() -> Iterator[None]:
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
     """Print the line of a failure and exit with its code."""
+    before = sys.unraisablehook
+    lost_interrupts_come_again()
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
@@ -98,6 +101,8 @@ def reported() -> Iterator[None]:
     except click.Abort:
         say("interrupted")
         sys.exit(INTERRUPTED)
+    finally:
+        sys.unraisablehook = before
 
 
 def _discard_unwritable() -> None:

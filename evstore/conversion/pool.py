@@ -14,6 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, TypeVar
 
+from evstore.interrupts import lost_interrupts_come_again
+
 ATTEMPTS = 3
 
 
@@ -111,6 +113,7 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    lost_interrupts_come_again(_interrupted)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events, empty_column
+from evstore.events import COLUMNS, Events, dtype_name, empty_column
 from evstore.frames.spec import check_resolution
 
 #: Fields that kernels read where they lie, by the type they are read as. A negative coordinate is
@@ -99,8 +99,9 @@ def _as_they_lie(events: NDArray[Any]) -> list[Any] | None:
         return None  # Events says what is wrong with it
     found = []
     for name in COLUMNS:
-        as_type = READ_AS[name].get(fields[name][0].str)
-        if as_type is None:
+        dtype = fields[name][0]  # whose own `str` is not to be trusted: see dtype_name
+        as_type = READ_AS[name].get(dtype_name(dtype))
+        if as_type is None or not dtype.isnative:
             return None
         found.append(events[name].view(as_type))
     return found
