@@ -9,11 +9,11 @@ import click
 
 from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
+from evstore.datasets import MANIFEST
 
 LONGEST_DETAIL = 100  # characters
 SHOWN_RECORDINGS = 10
 SHOWN_GAPS = 5
-MANIFEST = "manifest.parquet"
 SAID = "*"  # stands behind a count that nobody checked
 AS_SAID = ", as the file says"
 

@@ -9,8 +9,7 @@ import click
 
 from evstore.cli import failures, printing
 from evstore.cli.input_flags import input_flags
-
-MANIFEST = "manifest.parquet"
+from evstore.datasets import MANIFEST
 
 
 @click.command("verify")

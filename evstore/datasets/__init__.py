@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         PropheseeDetection,
     )
 
+#: The file that makes a folder of shards a dataset. Here, where no module that needs numpy is.
+MANIFEST = "manifest.parquet"
+
 __all__ = [
     "CIFAR10DVS",
     "DSEC",

@@ -194,7 +194,9 @@ class Catalogue:
     @cached_property
     def ids(self) -> list[str]:
         """The id of each recording."""
-        return [str(id) for id in self.of_recordings("id")]
+        if not self.has_parts:
+            return self.row_ids
+        return [self.row_ids[row] for row in self.first_row.tolist()]
 
     @cached_property
     def labels(self) -> list[Any]:

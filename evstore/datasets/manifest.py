@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evstore.datasets import MANIFEST
 from evstore.errors import (
     ArgumentError,
     CorruptError,
@@ -23,7 +24,7 @@ from evstore.errors import (
 )
 from evstore.shard.output import PartFile
 
-NAME = "manifest.parquet"
+NAME = MANIFEST
 VERSION = 1
 KEY = b"evstore"
 

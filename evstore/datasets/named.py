@@ -18,6 +18,7 @@ import numpy as np
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.known import KNOWN, Known
 from evstore.datasets.manifest import NAME, Manifest, read_manifest
+from evstore.datasets.packing.item import Found
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError
 
@@ -129,27 +130,25 @@ class Named:
                 f"{source}: no such folder, and evstore downloads nothing. {self._get}, so that "
                 f"it is {source}"
             )
-        found = self._found(source)
+        layout, found = self._found(source)
         with _alone(f"{target}.lock"):
             if not os.path.exists(os.path.join(target, NAME)):  # else another process made it
-                report = pack(found[1], target, layout=found[0], jobs=jobs)
+                report = pack(found, target, layout=layout, jobs=jobs)
                 if report.manifest is None:
                     path, why = report.failed[0]
                     raise ArgumentError(f"{self.name} cannot be packed: {path}: {why}")
         return target
 
-    def _found(self, source: str) -> tuple[str, str]:
-        """The layout that the files have, and their folder. Raises what the first one says."""
+    def _found(self, source: str) -> tuple[str, Found]:
+        """The layout that the files have, and what is there. Raises what the first one says."""
         from evstore.datasets.packing.layouts import find_layout
 
         first: ArgumentError | None = None
         for layout in self.known.layouts:
             try:
-                find_layout(layout, source)
+                return layout, find_layout(layout, source)
             except ArgumentError as error:
                 first = first or error
-                continue
-            return layout, source
         assert first is not None
         raise ArgumentError(f"{first}. {self._get}")
 

@@ -141,24 +141,24 @@ class Frames:
         where there are none: as a Recording has them. Raises ArgumentError for more than 2**24
         frames, and where one ends after the last time that an int64 holds.
         """
+        first, length, stride, n_frames = self._divided(t_start, t_stop, n_events)
         if self.by_time:
-            first, length, stride, n_frames = self._time_edges(t_start, t_stop)
             last_stop = first + (n_frames - 1) * stride + length
             if last_stop > LAST_TIME or first < -LAST_TIME - 1:
                 raise ArgumentError(
                     f"frames must lie in the times of an int64, got {first:,} to {last_stop:,}: "
                     "choose start, stop, or partial=False"
                 )
-        else:
-            first, length, stride, n_frames = self._number_edges(n_events)
         starts, stops = _steps(first, length, stride, _few_enough(n_frames))
         return starts, stops if self.by_time else np.minimum(stops, max(n_events, 0))
 
     def n_frames(self, t_start: int, t_stop: int, n_events: int) -> int:
         """How many frames `edges` gives, up to the 2**24 that it gives at most."""
-        by_time = self.by_time
-        edges = self._time_edges(t_start, t_stop) if by_time else self._number_edges(n_events)
-        return _few_enough(edges[3])
+        return _few_enough(self._divided(t_start, t_stop, n_events)[3])
+
+    def _divided(self, t_start: int, t_stop: int, n_events: int) -> tuple[int, int, int, int]:
+        """Where the first frame begins, their length, their stride, and how many there are."""
+        return self._time_edges(t_start, t_stop) if self.by_time else self._number_edges(n_events)
 
     def _time_edges(self, t_start: int, t_stop: int) -> tuple[int, int, int, int]:
         first = t_start if self.start is None else self.start

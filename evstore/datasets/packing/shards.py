@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from evstore.datasets import MANIFEST
 from evstore.datasets.indexing import (
     classes_said,
     joined_classes,
@@ -22,7 +23,7 @@ def holds_shards_only(path: str) -> bool:
     """Whether a path is a shard, or a folder in whose tree there are shards and a manifest."""
     if os.path.isfile(path):
         return is_shard(path)
-    return os.path.exists(os.path.join(path, "manifest.parquet")) or (
+    return os.path.exists(os.path.join(path, MANIFEST)) or (
         bool(shards := shards_below(path)) and len(shards) == _files_below(path)
     )
 
