@@ -84,16 +84,6 @@ def deliver(
     return events if how.output == "events" else events.to_structured(how.dtype)
 
 
-def frames_shape(
-    shards: Shards, recording: int, window: Window | None, spec: Frames
-) -> tuple[int, int, int, int] | None:
-    """The shape of a sample's frames, by the index alone; None where it does not tell."""
-    if window is not None and window.by_time != spec.by_time:
-        return None
-    span = _span(shards, recording, window, spec)
-    return spec.shape(_sensor(shards, recording), spec.n_frames(*span))
-
-
 def read(shards: Shards, recording: int, window: Window | None) -> Events:
     """The events of a recording or of a window of it, in file order."""
     catalogue = shards.catalogue
@@ -122,8 +112,8 @@ def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
     return (width, height) if width else None
 
 
-def _sensor(shards: Shards, recording: int) -> tuple[int, int]:
-    """The resolution, without which there are no frames."""
+def sensor(shards: Shards, recording: int) -> tuple[int, int]:
+    """A recording's resolution; raises ArgumentError where it has none: it has no frames then."""
     resolution = _resolution(shards, recording)
     if resolution is None:
         raise ArgumentError(
@@ -145,10 +135,10 @@ def _frames(
     But where the index does not know what divides them: frames by count of a window by time, and
     frames by time of a window by count.
     """
-    resolution = _sensor(shards, recording)
+    resolution = sensor(shards, recording)
     if window is not None and window.by_time != spec.by_time:
         return _decoded_frames(read(shards, recording, window), resolution, window, spec)
-    span = _span(shards, recording, window, spec)
+    span = span_of(shards, recording, window, spec)
     within = None if window is None else (window.start, window.stop)
     filler = Filler(spec, resolution, *span, out, within)
     for row in shards.catalogue.rows(recording):
@@ -164,7 +154,7 @@ def _frames(
     return filler.result()
 
 
-def _span(
+def span_of(
     shards: Shards, recording: int, window: Window | None, spec: Frames
 ) -> tuple[int, int, int]:
     """What frames are divided by: least time, greatest plus one, and number of the events."""

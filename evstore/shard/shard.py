@@ -78,7 +78,7 @@ class Shard:
         directory = parse_record(tail, at - start, start)
         if directory.size != length:
             raise CorruptError("footer and directory disagree", offset=at, field="length")
-        self.recordings, self.pages = parse_directory(directory, size)
+        self.recordings, self.pages = parse_directory(directory, size, self.source.name)
         self._loaded: dict[int, Sequence[ChunkInfo]] = {}
         self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
