@@ -19,6 +19,7 @@ from evstore.datasets.labels import within
 from evstore.datasets.manifest import NAME, write_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, CorruptError
+from evstore.events import Events
 from evstore.shard.writer import ShardWriter
 from some_datasets import Made, make_dataset, random_events
 
@@ -249,3 +250,17 @@ def test_a_group_of_a_shard_that_was_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "a" / NAME).exists()
     with pytest.raises(CorruptError, match="not the shard that the manifest was made of"):
         dataset.groups()[0]
+
+
+def test_times_too_far_apart_to_be_relative(tmp_path: Path) -> None:
+    path = tmp_path / "a.evs"
+    least, greatest = -(1 << 63), (1 << 63) - 1
+    with ShardWriter(path, flush_s=None) as shard:
+        for id, t in (("far", [least, 0, greatest]), ("near", [least, least + 5])):
+            with shard.recording(id, resolution=(2, 2)) as out:
+                out.write(Events(t, [0] * len(t), [1] * len(t), [1] * len(t)))
+        shard.close()
+    dataset = Dataset(path, output="events", relative=True)
+    assert dataset[1][0].t.tolist() == [0, 5]
+    with pytest.raises(ArgumentError, match="'far' has times too far apart to be relative"):
+        dataset[0]

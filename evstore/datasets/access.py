@@ -16,7 +16,8 @@ from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
-MOST_OPEN = 64  # shards: a file handle each, and its directory
+MOST_OPEN = 64  # shards: a file handle each, its directory, and pages of its index
+PAGES_KEPT = 8  # of each: 4 megabytes, for half a billion events
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
 
 
@@ -107,7 +108,7 @@ class Shards:
             if shard is not None:
                 self._open.move_to_end(number)
                 return shard
-            shard = Shard(self.path(number))
+            shard = Shard(self.path(number), PAGES_KEPT)
             # Closed when nobody reads it any more: another thread may, when it is dropped here.
             weakref.finalize(shard, shard.source.close)
             self._open[number] = shard

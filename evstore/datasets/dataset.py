@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from evstore.datasets.delivery import Delivery, Window, deliver
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
+from evstore.datasets.lazy import lazy
 from evstore.datasets.opening import open_source
 from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
@@ -212,7 +212,7 @@ class Dataset:
 
     # ------------------------------------------------------------------ targets
 
-    @cached_property
+    @lazy
     def target(self) -> str:
         """What is delivered beside the data: label, boxes, intervals or none."""
         if self._target != "auto":
