@@ -22,6 +22,7 @@ LONGEST = 1 << 32  # microseconds of an interval at most
 SHORTEST = 1 << 16  # and where an entry has 32 bits: half of what memory has to move
 ROUND = 1 << 22  # events at once
 RUN = 512  # entries of a band that lie together
+LINES = 4
 
 WRONG = -1  # a time is before the one in front of it, or an event has no place
 
@@ -34,12 +35,17 @@ STATE_SIZE = 4
 
 
 class Bands(NamedTuple):
-    """The events of a round: an entry each. Those of a band lie in runs of RUN."""
+    """The events of a round: an entry each. Those of a band lie in runs of RUN.
+
+    With several ``lines`` a piece is cut into so many parts, each of which has entries of its own
+    for every band: where the next one goes then depends on what was put four events before, and
+    need not be waited for. But those of a band are no longer in order.
+    """
 
     entries: Any  # uint64, or uint32 where intervals are short
     after: Any  # of each run, where the next one of its band begins
-    marks: Any  # of each interval and band, where its entries begin; and where the last ones end
-    at: Any  # of each band, where its next entry goes
+    marks: Any  # of each interval, line and band, where entries begin; and where the last ones end
+    at: Any  # of each line and band, where its next entry goes
     starts: Any  # of the intervals, and where the last one ends: int64 times
     state: Any
     piece: Any  # room for PIECE events
@@ -47,6 +53,8 @@ class Bands(NamedTuple):
     made: Any  # uint64: so many entries
     width: int
     height: int
+    n_bands: int
+    lines: int  # 1 or LINES
 
 
 @kernel
@@ -78,20 +86,40 @@ def make_entries(n: int, start: int, bands: Any) -> None:
 
 
 @kernel
+def put_one(place: Any, made: Any, entries: Any, at: Any, after: Any, fresh: Any) -> Any:
+    """Bring an entry to those of its band; the first run that is not used then."""
+    band = np.uint64(place // np.uint32(BAND))
+    i = np.uint64(at[band])
+    entries[i] = made
+    i += np.uint64(1)
+    if i % np.uint64(RUN) == np.uint64(0):
+        after[i // np.uint64(RUN) - np.uint64(1)] = fresh * RUN
+        i = np.uint64(fresh * RUN)
+        fresh += 1
+    at[band] = i
+    return fresh
+
+
+@kernel
 def put(places: Any, made: Any, bands: Any) -> None:
     """Bring entries to those of their bands."""
-    entries, at, after = bands.entries, bands.at, bands.after
+    entries, after, count = bands.entries, bands.after, bands.n_bands
+    first = bands.at[:count]
     fresh = bands.state[FRESH]
-    for k in range(places.size):
-        band = np.uint64(places[k] // np.uint32(BAND))
-        i = np.uint64(at[band])
-        entries[i] = made[k]
-        i += np.uint64(1)
-        if i % np.uint64(RUN) == np.uint64(0):
-            after[i // np.uint64(RUN) - np.uint64(1)] = fresh * RUN
-            i = np.uint64(fresh * RUN)
-            fresh += 1
-        at[band] = i
+    part = places.size // LINES if bands.lines == LINES else 0
+    if part:
+        second, third = bands.at[count : 2 * count], bands.at[2 * count : 3 * count]
+        fourth = bands.at[3 * count :]
+        places_1, places_2, places_3 = places[part:], places[2 * part :], places[3 * part :]
+        made_1, made_2, made_3 = made[part:], made[2 * part :], made[3 * part :]
+        for k in range(part):
+            fresh = put_one(places[k], made[k], entries, first, after, fresh)
+            fresh = put_one(places_1[k], made_1[k], entries, second, after, fresh)
+            fresh = put_one(places_2[k], made_2[k], entries, third, after, fresh)
+            fresh = put_one(places_3[k], made_3[k], entries, fourth, after, fresh)
+    rest_places, rest_made = places[LINES * part :], made[LINES * part :]
+    for k in range(rest_places.size):
+        fresh = put_one(rest_places[k], rest_made[k], entries, first, after, fresh)
     bands.state[FRESH] = fresh
 
 
@@ -112,11 +140,11 @@ def sort_some(t: Any, x: Any, y: Any, p: Any, start: int, last: int, bands: Any)
 @kernel
 def sort_round(t: Any, x: Any, y: Any, p: Any, bands: Any) -> Any:
     """Make entries of the next ROUND events, or of fewer: of how many intervals; or WRONG."""
-    state, starts, n_bands = bands.state, bands.starts, bands.at.size
-    for band in range(n_bands):
-        bands.at[band] = band * RUN
-        bands.marks[band] = band * RUN
-    state[FRESH] = n_bands
+    state, starts, n_lists = bands.state, bands.starts, bands.at.size
+    for k in range(n_lists):
+        bands.at[k] = k * RUN
+        bands.marks[k] = k * RUN
+    state[FRESH] = n_lists
     state[OPEN] = 0
     low = state[NEXT]
     last = starts[0] if low == 0 else t[low - 1]
@@ -132,8 +160,8 @@ def sort_round(t: Any, x: Any, y: Any, p: Any, bands: Any) -> Any:
             return WRONG
         low = high
         n += 1
-        for band in range(n_bands):
-            bands.marks[n * n_bands + band] = bands.at[band]
+        for k in range(n_lists):
+            bands.marks[n * n_lists + k] = bands.at[k]
         if high == stop and stop < t.size:
             state[OPEN] = 1
         else:

@@ -11,10 +11,11 @@ from evstore.frames.columns import Columns, piece
 from evstore.memory import room
 
 
-def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
+def bands_of(columns: Columns, starts: NDArray[np.int64], in_order: bool) -> Any:
     """What `band_kernels.sort_round` fills; None where an interval is too long for it.
 
-    ``starts`` are the times of intervals, and last where the last one ends.
+    ``starts`` are the times of intervals, and last where the last one ends. ``in_order``: the
+    entries of a band stay in the events' order, which takes longer.
     """
     from evstore.frames import band_kernels as kernels
     from evstore.frames.column_kernels import PIECE
@@ -24,13 +25,15 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
         return None
     width, height = columns.resolution
     n_bands = -(-width * height // kernels.BAND)
-    n_runs = n_bands + min(columns.t.size, kernels.ROUND) // kernels.RUN
+    lines = 1 if in_order else kernels.LINES
+    n_lists = n_bands * lines
+    n_runs = n_lists + min(columns.t.size, kernels.ROUND) // kernels.RUN
     entry = np.dtype(np.uint32 if lengths.max() <= kernels.SHORTEST else np.uint64)
     return kernels.Bands(
         entries=room(entry.itemsize * n_runs * kernels.RUN).view(entry),
         after=np.empty(n_runs, np.int64),
-        marks=np.empty(len(starts) * n_bands, np.int64),
-        at=np.empty(n_bands, np.int64),
+        marks=np.empty(len(starts) * n_lists, np.int64),
+        at=np.empty(n_lists, np.int64),
         starts=starts,
         state=np.zeros(kernels.STATE_SIZE, np.int64),
         piece=piece(),
@@ -38,6 +41,8 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
         made=np.empty(PIECE, np.uint64),
         width=width,
         height=height,
+        n_bands=n_bands,
+        lines=lines,
     )
 
 

@@ -21,9 +21,10 @@ class Piece(NamedTuple):
 
 
 @kernel
-def gather(column: Any, to: Any, done: int) -> None:
-    """The values of one column, but for the first ones, which are done."""
-    for k in range(done, column.size):
+def gather(column: Any, to: Any) -> None:
+    """The values of one column. From 0 on: of an index that might be negative LLVM makes no
+    vector code."""
+    for k in range(column.size):
         to[k] = column[k]
 
 
@@ -31,7 +32,7 @@ def gather(column: Any, to: Any, done: int) -> None:
 def unpack(t: Any, x: Any, y: Any, p: Any, piece: Any) -> None:
     """The values of columns of one length, at most the piece's; a loop each is fastest."""
     done = unpack_steps(t, x, y, p, piece, piece.picks)
-    gather(t, piece.t, done)
-    gather(x, piece.x, done)
-    gather(y, piece.y, done)
-    gather(p, piece.p, done)
+    gather(t[done:], piece.t[done:])
+    gather(x[done:], piece.x[done:])
+    gather(y[done:], piece.y[done:])
+    gather(p[done:], piece.p[done:])

@@ -78,8 +78,9 @@ def fill_samples(
         if fill(t[low:high], x[low:high], y[low:high], p[low:high], 0, sample) != RIGHT:
             return s
         finish(sample)
-        for k in range(n_frames * plan.size, slot):
-            cells[k] = 0
+        over = cells[n_frames * plan.size :]
+        for k in range(over.size):
+            over[k] = 0
         if raises and plan.state[OVERFLOW] >= 0:
             return s
     return samples

@@ -93,7 +93,7 @@ def show_both(state: Any, out: Any, low: int, high: int, factor: float) -> None:
 @kernel
 def show_band(bands: Any, decay: Any, band: int, first: int, n: int, out: Any) -> None:
     """Write a round's surfaces of a band: those that are complete."""
-    n_bands, plane = bands.at.size, bands.width * bands.height
+    n_bands, plane = bands.n_bands, bands.width * bands.height
     low, high = band * BAND, min(band * BAND + BAND, plane)
     half = min(BAND, plane)
     state = decay.state[band * decay.stride :][: 2 * half]
@@ -146,14 +146,14 @@ def surfaces(t: Any, x: Any, y: Any, p: Any, bands: Any, decay: Any, out: Any) -
     All intervals but the last one are of one length. ``out`` has a value for each pixel and
     polarity of each surface.
     """
-    if bands.at.size == 1:
+    if bands.n_bands == 1:
         return surfaces_of_one(t, x, y, p, bands, decay, out)
     while bands.state[NEXT] < t.size:
         first = bands.state[INTERVAL]
         n = sort_round(t, x, y, p, bands)
         if n == WRONG:
             return WRONG
-        for band in range(bands.at.size):
+        for band in range(bands.n_bands):
             show_band(bands, decay, band, first, n, out)
     return RIGHT
 

@@ -69,7 +69,7 @@ def _by_bands(
     starts, stops = Frames(duration=duration).edges(int(t[0]), last + 1, t.size)
     if not len(starts) or last == LAST_TIME:
         return None
-    bands = bands_of(columns, np.concatenate([starts[:1], stops, [last + 1]]))
+    bands = bands_of(columns, np.concatenate([starts[:1], stops, [last + 1]]), in_order=True)
     if bands is None:
         return None
     surfaces = output((len(starts), 2, height, width), wanted, out)

@@ -89,7 +89,7 @@ def _by_bands(columns: Columns, dtype: np.dtype[Any], scale: int) -> Any:
     # One more than bins that are wanted, unless the last event lies at the last one.
     bins = np.arange(scale + 1, dtype=np.int64)
     after_least = -(-bins * span // scale)
-    bands = bands_of(columns, np.append(after_least + least, last + 1))
+    bands = bands_of(columns, np.append(after_least + least, last + 1), in_order=False)
     if bands is None:
         return None
     held, stride = pixels_held(columns)

@@ -122,7 +122,7 @@ def most_held(bands: Any, b: int) -> Any:
 @kernel
 def show_band(bands: Any, work: Any, band: int, first: int, n: int, bins: int, out: Any) -> None:
     """Add the round's events of a band, and write its bins: those that are complete."""
-    n_bands, plane = bands.at.size, bands.width * bands.height
+    n_lists, plane = bands.at.size, bands.width * bands.height
     low, high = band * BAND, min(band * BAND + BAND, plane)
     at = band * work.stride
     sums, carry = work.sums[at : at + high - low], work.carry[at : at + high - low]
@@ -136,18 +136,19 @@ def show_band(bands: Any, work: Any, band: int, first: int, n: int, bins: int, o
     for b in range(first, min(first + n, bins)):
         offset = work.offsets[b]
         limit = most_held(bands, b)
-        i = bands.marks[(b - first) * n_bands + band]
-        end = bands.marks[(b - first + 1) * n_bands + band]
         held = 0
-        while i != end:
-            stop = run_end(i, end)
-            if held + stop - i > limit:
-                settle(sums, carry, more, used, work.per_us, offset)
-                settled = True
-                held = 0
-            add(bands.entries[i:stop], sums, used)
-            held += stop - i
-            i = run_next(bands, stop, end)
+        for k in range(band, n_lists, bands.n_bands):
+            i = bands.marks[(b - first) * n_lists + k]
+            end = bands.marks[(b - first + 1) * n_lists + k]
+            while i != end:
+                stop = run_end(i, end)
+                if held + stop - i > limit:
+                    settle(sums, carry, more, used, work.per_us, offset)
+                    settled = True
+                    held = 0
+                add(bands.entries[i:stop], sums, used)
+                held += stop - i
+                i = run_next(bands, stop, end)
         to = out[b * plane + low : b * plane + high]
         if b == first + n - 1 and bands.state[OPEN]:
             settle(sums, carry, more, used, work.per_us, offset)
@@ -198,14 +199,14 @@ def fill_one(t: Any, x: Any, y: Any, p: Any, bands: Any, work: Any, bins: int, o
 @kernel
 def fill_bands(t: Any, x: Any, y: Any, p: Any, bands: Any, work: Any, bins: int, out: Any) -> Any:
     """Write a grid of time-ordered events; RIGHT, or WRONG, and then it is of no use."""
-    if bands.at.size == 1:
+    if bands.n_bands == 1:
         return fill_one(t, x, y, p, bands, work, bins, out)
     while bands.state[NEXT] < t.size:
         first = bands.state[INTERVAL]
         n = sort_round(t, x, y, p, bands)
         if n == WRONG:
             return WRONG
-        for band in range(bands.at.size):
+        for band in range(bands.n_bands):
             show_band(bands, work, band, first, n, bins, out)
     return RIGHT
 
