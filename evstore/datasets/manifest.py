@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evstore.datasets import MANIFEST
+from evstore.datasets.natural import natural
 from evstore.datasets.parquet_size import read_bounded
 from evstore.errors import (
     ArgumentError,
@@ -35,8 +36,6 @@ COLUMNS = (
     *("id", "part", "split", "label", "group", "shard", "position", "first_event", "events"),
     *("t_first", "t_min", "t_max", "width", "height", "root", "source", "boxes", "intervals"),
 )
-
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -247,16 +246,6 @@ def _check_parts(rows: Sequence[Mapping[str, Any]]) -> None:
         if row["part"] != part + 1 or row["first_event"] != next_event:
             raise ArgumentError(f"recording {id!r} lacks its part {part + 1}")
         part, next_event = row["part"], row["first_event"] + row["events"]
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """A key by which "2" comes before "10".
-
-    >>> sorted(["a10", "a2", "b"], key=natural)
-    ['a2', 'a10', 'b']
-    """
-    parts = _DIGITS.split(text)
-    return [(int(p[:18]), p) if i % 2 else (0, p) for i, p in enumerate(parts)]
 
 
 def _typed(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evstore.datasets.natural import natural
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.list_rows import Rows, read_rows
 from evstore.datasets.packing.tree import unique
-from evstore.datasets.packing.walking import below, natural
+from evstore.datasets.packing.walking import below
 from evstore.errors import ArgumentError
 from evstore.recording.opening import is_shard, split_address
 
