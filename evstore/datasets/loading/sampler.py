@@ -55,12 +55,7 @@ class BatchOrder:
         world: int | None = None,
     ) -> None:
         self.rank, self.world = rank_and_world(rank, world)
-        if (batch_size is None) == (global_batch is None):
-            raise ArgumentError(
-                f"give batch_size (a rank's) or global_batch (of all ranks), one of both; "
-                f"got {batch_size=}, {global_batch=}"
-            )
-        self.global_batch = batch_size * self.world if batch_size is not None else global_batch or 0
+        self.global_batch = _of_all_ranks(batch_size, global_batch, self.world)
         self.n_samples = len(dataset)
         check_order(self.n_samples, seed, 0, window)
         self.own = share(self.global_batch, self.rank, self.world)
@@ -158,6 +153,17 @@ class BatchOrder:
                 digest.update(np.ascontiguousarray(numbers, "<i8").data)
             digest.update(b"|")
         return digest.hexdigest()
+
+
+def _of_all_ranks(batch_size: int | None, global_batch: int | None, world: int) -> int:
+    if batch_size is not None and global_batch is None:
+        return batch_size * world
+    if global_batch is not None and batch_size is None:
+        return global_batch
+    raise ArgumentError(
+        f"give batch_size (a rank's) or global_batch (of all ranks), one of both; "
+        f"got {batch_size=}, {global_batch=}"
+    )
 
 
 def labels_of(dataset: Any) -> NDArray[Any]:
