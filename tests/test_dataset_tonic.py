@@ -1,8 +1,9 @@
 """tonic's own datasets and transforms beside evstore's, of the same files.
 
-Events, targets and whatever tonic's transforms make of them must be equal. The recordings' order is evstore's, by id with its numbers as numbers. For
-N-MNIST that is tonic's order; of DVSGesture tonic takes the files as the file system lists them,
-on one machine so and on the next otherwise.
+Events, targets and whatever tonic's transforms make of them must be equal. The recordings'
+order is evstore's, by id with its numbers as numbers. For N-MNIST that is tonic's order; of
+DVSGesture tonic takes the files as the file system lists them, on one machine so and on the next
+otherwise.
 """
 
 from __future__ import annotations
