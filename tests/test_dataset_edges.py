@@ -20,6 +20,7 @@ from evstore.datasets.labels import within
 from evstore.datasets.manifest import NAME, make_manifest, write_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, CorruptError
+from evstore.events import Events
 from evstore.shard.writer import ShardWriter
 from some_datasets import Made, make_dataset, random_events
 
@@ -268,3 +269,17 @@ def test_a_plan_takes_no_more_memory_than_it_says(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert peak < 10e6
     assert len(Dataset(tmp_path, windows=Windows(duration=10_000, stride=1400)))
+
+
+def test_times_too_far_apart_to_be_relative(tmp_path: Path) -> None:
+    path = tmp_path / "a.evs"
+    least, greatest = -(1 << 63), (1 << 63) - 1
+    with ShardWriter(path, flush_s=None) as shard:
+        for id, t in (("far", [least, 0, greatest]), ("near", [least, least + 5])):
+            with shard.recording(id, resolution=(2, 2)) as out:
+                out.write(Events(t, [0] * len(t), [1] * len(t), [1] * len(t)))
+        shard.close()
+    dataset = Dataset(path, output="events", relative=True)
+    assert dataset[1][0].t.tolist() == [0, 5]
+    with pytest.raises(ArgumentError, match="'far' has times too far apart to be relative"):
+        dataset[0]

@@ -211,7 +211,7 @@ def test_structure_is_at_most_64_bytes_a_recording(tmp_path: Path) -> None:
             structure -= raw.size
     with Shard(path) as opened:
         for info in opened.recordings:
-            info.id, info.root, info.metadata = "", b"", {}
+            info.id, info.root, info.said = "", b"", {}
         structure += len(index_records.directory_record(opened.recordings, opened.pages))
     assert structure / 1000 <= 64, structure / 1000
 

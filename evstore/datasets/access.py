@@ -9,14 +9,15 @@ from collections import OrderedDict
 from typing import Any
 
 from evstore.datasets.catalogue import Catalogue
-from evstore.errors import CorruptError
+from evstore.errors import CorruptError, FormatError
 from evstore.formats.sides import Table, joined
 from evstore.shard.index import RecordingInfo
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
-MOST_OPEN = 64  # shards: a file handle each, and its directory
+MOST_OPEN = 64  # shards: a file handle each, its directory, and pages of its index
+PAGES_KEPT = 8  # of each: 4 megabytes, for half a billion events
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
 
 
@@ -37,7 +38,7 @@ class Shards:
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Shard] = OrderedDict()
         self._tables: OrderedDict[tuple[int, str], Table | None] = OrderedDict()
-        self._memory = ThreadMemory()
+        self.memory = ThreadMemory()
         self._pid = os.getpid()  # last: until then, other threads find the old one
 
     def _reopen_after_fork(self) -> None:
@@ -64,9 +65,13 @@ class Shards:
 
     def reader(self, row: int) -> RecordingReader:
         """What reads the recording (or part of one) in a row of the manifest."""
+        return RecordingReader(*self.found(row), self.memory)
+
+    def found(self, row: int) -> tuple[Shard, RecordingInfo]:
+        """The shard of a row of the manifest, and what that says of the row's recording."""
         self._reopen_after_fork()
         shard = self._shard(int(self.catalogue.row_shards[row]))
-        return RecordingReader(shard, self.info(shard, row), self._memory)
+        return shard, self.info(shard, row)
 
     def info(self, shard: Shard, row: int) -> RecordingInfo:
         """What a shard says of the recording in a row of the manifest: the one that is meant."""
@@ -86,13 +91,24 @@ class Shards:
         """Where a shard lies."""
         return os.path.join(self.folder, *self.catalogue.shard_names[number].split("/"))
 
+    def named(self, error: Exception, recording: int) -> Exception:
+        """The error, which says of which recording it is."""
+        id = self.catalogue.ids[recording]
+        if isinstance(error, FormatError):
+            error.what = f"recording {id!r}: {error.what}"
+        elif isinstance(error, OSError) and error.strerror:
+            shard = self.path(int(self.catalogue.row_shards[self.catalogue.first_row[recording]]))
+            said = f"{error.strerror} (recording {id!r} of the dataset)"
+            return type(error)(error.errno, said, error.filename or shard)
+        return error
+
     def _shard(self, number: int) -> Shard:
         with self._lock:
             shard = self._open.get(number)
             if shard is not None:
                 self._open.move_to_end(number)
                 return shard
-            shard = Shard(self.path(number))
+            shard = Shard(self.path(number), PAGES_KEPT)
             # Closed when nobody reads it any more: another thread may, when it is dropped here.
             weakref.finalize(shard, shard.source.close)
             self._open[number] = shard

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.datasets.lazy import lazy
 from evstore.datasets.manifest import Manifest
 from evstore.errors import CorruptError
 
@@ -102,18 +102,18 @@ class Catalogue:
         values = self.manifest.values(name)
         return [values[row] for row in self.first_row.tolist()] if self.has_parts else values
 
-    @cached_property
+    @lazy
     def events(self) -> NDArray[np.int64]:
         """How many events each recording has."""
         events = self.column("events")
         return np.add.reduceat(events, self.first_row) if self.has_parts else events
 
-    @cached_property
+    @lazy
     def t_min(self) -> NDArray[np.int64]:
         """The least time of each."""
         return self._extreme("t_min", np.minimum)
 
-    @cached_property
+    @lazy
     def t_max(self) -> NDArray[np.int64]:
         """The greatest time of each."""
         return self._extreme("t_max", np.maximum)
@@ -129,12 +129,12 @@ class Catalogue:
         found: NDArray[np.int64] = of.reduceat(own, self.first_row)
         return found
 
-    @cached_property
+    @lazy
     def parts(self) -> NDArray[np.int64]:
         """How many parts each recording has."""
         return np.diff(self.first_row, append=len(self.manifest))
 
-    @cached_property
+    @lazy
     def _telling(self) -> NDArray[np.int64]:
         """The row of each recording's first part that has events; of none its first one."""
         place = np.where(
@@ -143,14 +143,14 @@ class Catalogue:
         first = np.minimum.reduceat(place, self.first_row)
         return np.where(first < len(self.manifest), first, self.first_row)
 
-    @cached_property
+    @lazy
     def t_first(self) -> NDArray[np.int64]:
         """The first event's time of each."""
         rows = self._telling if self.has_parts else self.first_row
         found: NDArray[np.int64] = self.column("t_first")[rows]
         return found
 
-    @cached_property
+    @lazy
     def resolution(self) -> NDArray[np.int64]:
         """(width, height) of each; 0 where it is not known."""
         filled = [
@@ -158,13 +158,13 @@ class Catalogue:
         ]
         return np.stack(filled, axis=1).astype(np.int64)[self.first_row]
 
-    @cached_property
+    @lazy
     def shard_names(self) -> list[str]:
         """The shards, each once."""
         names: list[str] = self.manifest.table.column("shard").unique().to_pylist()
         return sorted(names)
 
-    @cached_property
+    @lazy
     def row_shards(self) -> NDArray[np.int32]:
         """The number of the shard of each row."""
         import pyarrow as pa
@@ -174,36 +174,36 @@ class Catalogue:
         shards: NDArray[np.int32] = found.to_numpy().astype(np.int32)
         return shards
 
-    @cached_property
+    @lazy
     def positions(self) -> NDArray[np.int64]:
         """The number in its shard of each row's recording."""
         return self.column("position")
 
-    @cached_property
+    @lazy
     def roots(self) -> NDArray[np.void]:
         """The root of each row, 32 bytes."""
         column = self.manifest.table.column("root").combine_chunks()
         return np.frombuffer(column.buffers()[1], "V32")[column.offset :][: len(column)]
 
-    @cached_property
+    @lazy
     def row_ids(self) -> list[str]:
         """The id in each row: recordings in parts have several."""
         ids: list[str] = self.manifest.table.column("id").to_pylist()
         return ids
 
-    @cached_property
+    @lazy
     def ids(self) -> list[str]:
         """The id of each recording."""
         if not self.has_parts:
             return self.row_ids
         return [self.row_ids[row] for row in self.first_row.tolist()]
 
-    @cached_property
+    @lazy
     def labels(self) -> list[Any]:
         """The label of each recording."""
         return self.of_recordings("label")
 
-    @cached_property
+    @lazy
     def intervals(self) -> IntervalColumns:
         """The labelled times of all recordings."""
         import pyarrow.compute as pc
@@ -218,13 +218,13 @@ class Catalogue:
         recording = np.searchsorted(self.first_row, rows, side="right") - 1
         return IntervalColumns(recording, start, stop, class_id)
 
-    @cached_property
+    @lazy
     def has_intervals(self) -> bool:
         """Whether any recording has labelled times."""
         column = self.manifest.table.column("intervals")
         return bool(column.null_count < len(column))
 
-    @cached_property
+    @lazy
     def boxes(self) -> NDArray[np.int64]:
         """How many boxes each recording has."""
         boxes = self.column("boxes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +13,17 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue, Ids
 from evstore.datasets.choosing import chosen_rows, chosen_samples, of_split
-from evstore.datasets.delivery import Delivery, Window, deliver, frames_shape
+from evstore.datasets.delivery import Delivery, Window, deliver
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.labels import Boxes, Intervals, class_at
+from evstore.datasets.lazy import lazy
 from evstore.datasets.opening import open_source
 from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
+from evstore.datasets.together import frames_of
 from evstore.datasets.windows import Windows
-from evstore.errors import ArgumentError, EvstoreError, FormatError
+from evstore.errors import ArgumentError, EvstoreError
 from evstore.frames import Frames
 
 
@@ -145,7 +146,7 @@ class Dataset:
             data = deliver(self._shards, recording, window, self._how)
             target = self._find_target(index, recording, window)
         except (EvstoreError, OSError) as error:
-            raise self._named(error, recording) from None
+            raise self._shards.named(error, recording) from None
         if self.transform is not None:
             data = self.transform(data)
         if self.target_transform is not None:
@@ -170,20 +171,14 @@ class Dataset:
         if self._how.frames is None or self.transform is not None or self.transforms is not None:
             return None
         places = [self._place(index) for index in indices]
-        shapes = [frames_shape(self._shards, *place, self._how.frames) for place in places]
-        if None in shapes or len({shape[1:] for shape in shapes if shape}) != 1:
+        made = frames_of(self._shards, places, self._how, make)
+        if made is None:
             return None
-        lengths = [shape[0] for shape in shapes if shape]
-        shape = (len(places), max(lengths), *(shapes[0] or ())[1:])
-        together = make(shape, self.dtype)
-        targets = []
-        for row, index, place, length in zip(together, indices, places, lengths, strict=True):
-            deliver(self._shards, *place, self._how, row[:length])
-            row[length:] = 0
-            target = self._find_target(index, *place)
-            transform = self.target_transform
-            targets.append(target if transform is None else transform(target))
-        return together, lengths, targets
+        transform = self.target_transform
+        targets = [
+            self._find_target(index, *place) for index, place in zip(indices, places, strict=True)
+        ]
+        return *made, targets if transform is None else [transform(target) for target in targets]
 
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""
@@ -193,7 +188,7 @@ class Dataset:
             boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
             span = times_of(self._shards, recording, window)
         except (EvstoreError, OSError) as error:
-            raise self._named(error, recording) from None
+            raise self._shards.named(error, recording) from None
         known = self._catalogue
         span = span or (int(known.t_min[recording]), int(known.t_max[recording]) + 1)
         label = self._label(index, recording)
@@ -215,21 +210,9 @@ class Dataset:
             return recording, None
         return recording, Window(*plan.bounds(index), plan.by_time)
 
-    def _named(self, error: Exception, recording: int) -> Exception:
-        """The error, which says of which recording it is."""
-        id = self._catalogue.ids[recording]
-        if isinstance(error, FormatError):
-            error.what = f"recording {id!r}: {error.what}"
-        elif isinstance(error, OSError) and error.strerror:
-            row = self._catalogue.first_row[recording]
-            shard = self._shards.path(int(self._catalogue.row_shards[row]))
-            said = f"{error.strerror} (recording {id!r} of the dataset)"
-            return type(error)(error.errno, said, error.filename or shard)
-        return error
-
     # ------------------------------------------------------------------ targets
 
-    @cached_property
+    @lazy
     def target(self) -> str:
         """What is delivered beside the data: label, boxes, intervals or none."""
         if self._target != "auto":

@@ -16,6 +16,7 @@ from evstore.events import Events
 from evstore.frames import Filler, Frames, to_frames
 from evstore.frames.straight import add_between, add_numbers
 
+LAST_TIME = (1 << 63) - 1
 OUTPUTS = ("structured", "events", "frames")
 
 
@@ -80,18 +81,8 @@ def deliver(
         return _frames(shards, recording, window, how.frames, out)
     events = how.geometry.events(read(shards, recording, window))
     if how.relative:
-        events.t -= shards.catalogue.t_first[recording]
+        events.t -= zero_time(shards, recording)
     return events if how.output == "events" else events.to_structured(how.dtype)
-
-
-def frames_shape(
-    shards: Shards, recording: int, window: Window | None, spec: Frames
-) -> tuple[int, int, int, int] | None:
-    """The shape of a sample's frames, by the index alone; None where it does not tell."""
-    if window is not None and window.by_time != spec.by_time:
-        return None
-    span = _span(shards, recording, window, spec)
-    return spec.shape(_sensor(shards, recording), spec.n_frames(*span))
 
 
 def read(shards: Shards, recording: int, window: Window | None) -> Events:
@@ -122,8 +113,25 @@ def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
     return (width, height) if width else None
 
 
-def _sensor(shards: Shards, recording: int) -> tuple[int, int]:
-    """The resolution, without which there are no frames."""
+def zero_time(shards: Shards, recording: int) -> int:
+    """A recording's first time, which relative ones count from.
+
+    Raises ArgumentError where an int64 does not hold how far another is from it.
+    """
+    known = shards.catalogue
+    first, least, greatest = (
+        int(times[recording]) for times in (known.t_first, known.t_min, known.t_max)
+    )
+    if least - first < -LAST_TIME - 1 or greatest - first > LAST_TIME:
+        raise ArgumentError(
+            f"recording {known.ids[recording]!r} has times too far apart to be relative: from "
+            f"{least:,} to {greatest:,}"
+        )
+    return first
+
+
+def sensor(shards: Shards, recording: int) -> tuple[int, int]:
+    """A recording's resolution; raises ArgumentError where it has none: it has no frames then."""
     resolution = _resolution(shards, recording)
     if resolution is None:
         raise ArgumentError(
@@ -145,10 +153,10 @@ def _frames(
     But where the index does not know what divides them: frames by count of a window by time, and
     frames by time of a window by count.
     """
-    resolution = _sensor(shards, recording)
+    resolution = sensor(shards, recording)
     if window is not None and window.by_time != spec.by_time:
         return _decoded_frames(read(shards, recording, window), resolution, window, spec)
-    span = _span(shards, recording, window, spec)
+    span = span_of(shards, recording, window, spec)
     within = None if window is None else (window.start, window.stop)
     filler = Filler(spec, resolution, *span, out, within)
     for row in shards.catalogue.rows(recording):
@@ -164,7 +172,7 @@ def _frames(
     return filler.result()
 
 
-def _span(
+def span_of(
     shards: Shards, recording: int, window: Window | None, spec: Frames
 ) -> tuple[int, int, int]:
     """What frames are divided by: least time, greatest plus one, and number of the events."""

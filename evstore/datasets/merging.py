@@ -168,7 +168,8 @@ def _is_same(one: _Shard) -> bool:
         return False
     try:
         with Shard(one.source) as a, Shard(one.target) as b:
-            return a.recordings == b.recordings and a.pages == b.pages
+            said = [[info.metadata for info in shard.recordings] for shard in (a, b)]
+            return a.recordings == b.recordings and a.pages == b.pages and said[0] == said[1]
     except FormatError:
         return False
 

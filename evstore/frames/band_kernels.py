@@ -19,6 +19,7 @@ BAND = 1 << 15  # pixels, in the order of rows
 WITHIN = 15  # bits of an entry: the place in the band; then the polarity
 TIME = 16  # and from this bit on the time since the interval's start
 LONGEST = 1 << 32  # microseconds of an interval at most
+SHORTEST = 1 << 16  # and where an entry has 32 bits: half of what memory has to move
 ROUND = 1 << 22  # events at once
 RUN = 512  # entries of a band that lie together
 
@@ -35,7 +36,7 @@ STATE_SIZE = 4
 class Bands(NamedTuple):
     """The events of a round: an entry each. Those of a band lie in runs of RUN."""
 
-    entries: Any  # uint64
+    entries: Any  # uint64, or uint32 where intervals are short
     after: Any  # of each run, where the next one of its band begins
     marks: Any  # of each interval and band, where its entries begin; and where the last ones end
     at: Any  # of each band, where its next entry goes

@@ -25,8 +25,9 @@ def bands_of(columns: Columns, starts: NDArray[np.int64]) -> Any:
     width, height = columns.resolution
     n_bands = -(-width * height // kernels.BAND)
     n_runs = n_bands + min(columns.t.size, kernels.ROUND) // kernels.RUN
+    entry = np.dtype(np.uint32 if lengths.max() <= kernels.SHORTEST else np.uint64)
     return kernels.Bands(
-        entries=room(8 * n_runs * kernels.RUN).view(np.uint64),
+        entries=room(entry.itemsize * n_runs * kernels.RUN).view(entry),
         after=np.empty(n_runs, np.int64),
         marks=np.empty(len(starts) * n_bands, np.int64),
         at=np.empty(n_bands, np.int64),

@@ -76,22 +76,7 @@ class Filler:
         self._next = 0
         self._finished = False
         self._kernels = kernels
-        self._plan = self._planned(_layout(spec, self.resolution), starts, stops)
-
-    def _planned(self, layout: _Layout, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Any:
-        frames = self._frames
-        staged = layout.counts and _pays_to_stage(frames, starts, stops)
-        stage, wide = layout.no_stage, layout.no_wide
-        if staged:
-            stage = room(frames[0].size)
-            stage.fill(0)
-            wide = np.empty(self._kernels.WIDE, wide.dtype)
-        cells = frames.reshape(-1).view(wide.dtype)
-        state = np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64)
-        return self._kernels.Plan(
-            cells, cells.view(layout.bits), stage, wide, wide.view(layout.bits),
-            starts, stops, state, *layout.rest,
-        )  # fmt: skip
+        self._plan = plan_of(spec, self.resolution, self._frames, starts, stops)
 
     def add(
         self,
@@ -173,8 +158,7 @@ class Filler:
             if staged or state[self._kernels.CLEARED] < len(self._frames):
                 self._kernels.finish(self._plan)
                 self._check_full()
-            if self.spec.holds.counted != self.spec.dtype:
-                self._convert()
+            convert(self.spec, self._frames)
             self._finished = True
         return self._frames
 
@@ -183,12 +167,41 @@ class Filler:
         if cell >= 0 and self.spec.overflow == "raise":
             raise full(self.spec, self._frames.shape, cell)
 
-    def _convert(self) -> None:
-        """What was counted as integers becomes the dtype wanted, where it lies."""
-        counted, made = self._plan.cells, self._frames.reshape(-1)
-        for start in range(0, counted.size, PIECE):
-            some = counted[start : start + PIECE]
-            made[start : start + some.size] = some.astype(made.dtype)
+
+def plan_of(
+    spec: Frames,
+    resolution: tuple[int, int],
+    frames: NDArray[Any],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+) -> Any:
+    """What kernels are told of the frames to fill, to which nothing was added yet."""
+    from evstore.frames import histogram_kernels as kernels
+
+    layout = _layout(spec, resolution)
+    staged = layout.counts and _pays_to_stage(frames, starts, stops)
+    stage, wide = layout.no_stage, layout.no_wide
+    if staged:
+        stage = room(frames[0].size)
+        stage.fill(0)
+        wide = np.empty(kernels.WIDE, wide.dtype)
+    cells = frames.reshape(-1).view(wide.dtype)
+    state = np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64)
+    return kernels.Plan(
+        cells, cells.view(layout.bits), stage, wide, wide.view(layout.bits),
+        starts, stops, state, *layout.rest,
+    )  # fmt: skip
+
+
+def convert(spec: Frames, frames: NDArray[Any]) -> None:
+    """What was counted as integers becomes the dtype wanted, where it lies."""
+    if spec.holds.counted == spec.dtype:
+        return
+    made = frames.reshape(-1)
+    counted = made.view(spec.holds.counted)
+    for start in range(0, counted.size, PIECE):
+        some = counted[start : start + PIECE]
+        made[start : start + some.size] = some.astype(made.dtype)
 
 
 class _Layout(NamedTuple):

@@ -26,6 +26,18 @@ class Holds(NamedTuple):
     counted: str
 
 
+class Division(NamedTuple):
+    """Where the first frame begins, their length, their stride, and how many there are.
+
+    In microseconds, or in events.
+    """
+
+    first: int
+    length: int
+    stride: int
+    n_frames: int
+
+
 DTYPES = {
     "uint8": Holds(0, 255, "uint8"),
     "int8": Holds(-128, 127, "int8"),
@@ -141,45 +153,50 @@ class Frames:
         where there are none: as a Recording has them. Raises ArgumentError for more than 2**24
         frames, and where one ends after the last time that an int64 holds.
         """
-        first, length, stride, n_frames = self._divided(t_start, t_stop, n_events)
-        if self.by_time:
-            last_stop = first + (n_frames - 1) * stride + length
-            if last_stop > LAST_TIME or first < -LAST_TIME - 1:
-                raise ArgumentError(
-                    f"frames must lie in the times of an int64, got {first:,} to {last_stop:,}: "
-                    "choose start, stop, or partial=False"
-                )
-        starts, stops = _steps(first, length, stride, _few_enough(n_frames))
+        starts, stops = _steps(*self.division(t_start, t_stop, n_events))
         return starts, stops if self.by_time else np.minimum(stops, max(n_events, 0))
+
+    def division(self, t_start: int, t_stop: int, n_events: int) -> Division:
+        """`edges` in four numbers, of frames by count but for the events that there are not."""
+        made = self._divided(t_start, t_stop, n_events)
+        _few_enough(made.n_frames)
+        if self.by_time:
+            last_stop = made.first + (made.n_frames - 1) * made.stride + made.length
+            if last_stop > LAST_TIME or made.first < -LAST_TIME - 1:
+                raise ArgumentError(
+                    f"frames must lie in the times of an int64, got {made.first:,} to "
+                    f"{last_stop:,}: choose start, stop, or partial=False"
+                )
+        return made
 
     def n_frames(self, t_start: int, t_stop: int, n_events: int) -> int:
         """How many frames `edges` gives, up to the 2**24 that it gives at most."""
-        return _few_enough(self._divided(t_start, t_stop, n_events)[3])
+        return _few_enough(self._divided(t_start, t_stop, n_events).n_frames)
 
-    def _divided(self, t_start: int, t_stop: int, n_events: int) -> tuple[int, int, int, int]:
-        """Where the first frame begins, their length, their stride, and how many there are."""
+    def _divided(self, t_start: int, t_stop: int, n_events: int) -> Division:
         return self._time_edges(t_start, t_stop) if self.by_time else self._number_edges(n_events)
 
-    def _time_edges(self, t_start: int, t_stop: int) -> tuple[int, int, int, int]:
+    def _time_edges(self, t_start: int, t_stop: int) -> Division:
         first = t_start if self.start is None else self.start
         if self.bins is not None:
             end = t_stop - 1 if self.stop is None else self.stop
             length = max(1, (end - first) // self.bins)
-            return first, length, length, self.bins
+            return Division(first, length, length, self.bins)
         assert self.duration is not None
         # A frame up to the last event may be complete; with `partial`, that event is in one too.
         end = self.stop if self.stop is not None else t_stop if self.partial else t_stop - 1
         stride = self.stride or self.duration
-        return first, self.duration, stride, self._how_many(end - first, self.duration, stride)
+        n_frames = self._how_many(end - first, self.duration, stride)
+        return Division(first, self.duration, stride, n_frames)
 
-    def _number_edges(self, n_events: int) -> tuple[int, int, int, int]:
+    def _number_edges(self, n_events: int) -> Division:
         if self.event_bins is not None:
             length = max(1, n_events // self.event_bins)
-            return 0, length, length, self.event_bins
+            return Division(0, length, length, self.event_bins)
         assert self.count is not None
         length = min(self.count, max(1, n_events))
         stride = self.stride or self.count
-        return 0, length, stride, self._how_many(n_events, length, stride)
+        return Division(0, length, stride, self._how_many(n_events, length, stride))
 
     def _how_many(self, span: int, length: int, stride: int) -> int:
         if not self.partial:

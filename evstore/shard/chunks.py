@@ -48,6 +48,7 @@ class ChunkInfo(NamedTuple):
 
 #: Where each field stands in a table of chunks, which has a row for each.
 COLUMN = {name: k for k, name in enumerate(ChunkInfo._fields)}
+FIELDS = len(COLUMN)
 
 
 def chunk_head(info: ChunkInfo) -> bytes:

@@ -45,6 +45,11 @@ class PageRows(Sequence[ChunkInfo]):
         found: NDArray[np.int64] = self._rows[:, COLUMN[name]]
         return found
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """All numbers of all chunks, FIELDS a row; a view."""
+        return self._rows
+
     @overload
     def __getitem__(self, which: int) -> ChunkInfo: ...
     @overload

@@ -31,7 +31,7 @@ from evstore.shard.scan import count_safe_events, scan
 from evstore.shard.source import FileSource, Source
 
 TAIL = 64 * 1024
-PAGES_KEPT = 64  # half a megabyte each, where numpy holds them
+PAGES_KEPT = 64  # half a megabyte each, where numpy holds them, for 64 million events
 FEW = 64  # chunks of a recording: of these, tuples are faster than rows of numbers
 LARGEST_PAGE = 1 << 20  # twice the size of 4096 entries that do not compress at all
 
@@ -42,9 +42,13 @@ class Shard:
 
     Raises TruncatedError (with the number of safe events) for a file without a footer,
     CorruptError where a checksum does not fit, UnsupportedError for a newer major version.
+    ``pages_kept``: of the index, at most.
     """
 
-    def __init__(self, source: Source | str | os.PathLike[str]) -> None:
+    def __init__(
+        self, source: Source | str | os.PathLike[str], pages_kept: int = PAGES_KEPT
+    ) -> None:
+        self._pages_kept = pages_kept
         self.source: Source = (
             FileSource(source) if isinstance(source, (str, os.PathLike)) else source
         )
@@ -78,7 +82,7 @@ class Shard:
         directory = parse_record(tail, at - start, start)
         if directory.size != length:
             raise CorruptError("footer and directory disagree", offset=at, field="length")
-        self.recordings, self.pages = parse_directory(directory, size)
+        self.recordings, self.pages = parse_directory(directory, size, self.source.name)
         self._loaded: dict[int, Sequence[ChunkInfo]] = {}
         self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
@@ -121,7 +125,7 @@ class Shard:
         with self._lock:
             chunks = self._loaded.get(number)
             if chunks is None:
-                while len(self._loaded) >= PAGES_KEPT:
+                while len(self._loaded) >= self._pages_kept:
                     del self._loaded[next(iter(self._loaded))]
                 chunks = self._loaded[number] = self._load(self.pages[number])
             return chunks

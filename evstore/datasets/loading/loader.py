@@ -208,6 +208,7 @@ class Loader:
     def _take(self, delivered: Delivered) -> Any:
         """Count a batch as handed out."""
         size = len(delivered.numbers)
+        names = getattr(self.dataset, "ids", None)
         expected = self.batches_done * self._order.global_batch + self._order.rank * size
         if delivered.position != expected:
             raise RuntimeError(
@@ -217,7 +218,7 @@ class Loader:
             self.epoch,
             self.batches_done,
             delivered.numbers,
-            [sample_id(self.dataset, number) for number in delivered.numbers],
+            [sample_id(names, number) for number in delivered.numbers],
             [expected + i >= self._order.n_samples for i in range(size)],
         )
         self.skipped += delivered.skipped
@@ -231,6 +232,9 @@ class Loader:
             ahead = self.prefetch.workers * self.prefetch.factor
             tickets = order.tickets(self.batches_done)
             return read_in_threads(self._reading, tickets, self.prefetch.workers, ahead)
+        if not self.prefetch.workers and not self._options["pin_memory"]:
+            # What torch's loader does around each batch takes as long as reading a short recording.
+            return map(self._reading.__getitem__, order.tickets(self.batches_done))
         if self._kept is not None and dead_workers(self._kept):  # since it was last used
             kept = self._kept
             self._end(kept)

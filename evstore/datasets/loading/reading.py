@@ -79,7 +79,7 @@ class Reading:
                 sample, numbers[place] = self._one(ticket, place, numbers[place], skipped)
                 samples.append(sample)
             if failure is not None and not (self.skip and isinstance(failure, UNREADABLE)):
-                ids = ", ".join(sample_id(self.dataset, number) for number in numbers)
+                ids = ", ".join(self._id(number) for number in numbers)
                 name_in(failure, f"while reading samples {ids} together")
                 raise failure
         return Delivered(self._collated(samples, room), ticket.position, numbers, skipped)
@@ -114,6 +114,9 @@ class Reading:
             )
         return samples, None
 
+    def _id(self, number: int) -> str:
+        return sample_id(getattr(self.dataset, "ids", None), number)
+
     def _one(
         self, ticket: Ticket, place: int, number: int, skipped: list[Skipped]
     ) -> tuple[Any, int]:
@@ -124,7 +127,7 @@ class Reading:
                 number = replacement(
                     ticket.seed, ticket.epoch, position, attempt, len(self.dataset)
                 )
-            own_id = sample_id(self.dataset, number)
+            own_id = self._id(number)
             try:
                 return self.dataset[number], number
             except StopIteration as error:  # which would end the epoch without a word
@@ -138,9 +141,8 @@ class Reading:
         raise AssertionError("unreachable")
 
 
-def sample_id(dataset: Any, number: int) -> str:
-    """The sample's id, or its number where the dataset has no ids."""
-    ids = getattr(dataset, "ids", None)
+def sample_id(ids: Any, number: int) -> str:
+    """The sample's id, or its number where the dataset has no ids (None)."""
     return str(number) if ids is None else str(ids[number])
 
 

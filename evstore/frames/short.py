@@ -1,0 +1,52 @@
+"""Frames of many short recordings at once, where `straight` would take longer than its kernels.
+
+All of a group's chunks are decoded first: of short recordings, events stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.frames.filler import FIRST_TIME, convert, plan_of
+from evstore.frames.spec import LAST_TIME, Division, Frames
+from evstore.shard.gather import Wanted, gather
+from evstore.shard.thread_memory import ThreadMemory
+
+SHORT = 65_536  # events of a recording, and of those that are decoded together
+ALL = (FIRST_TIME, LAST_TIME)
+NONE = np.empty(0, np.int64)
+
+
+def fill_short(
+    spec: Frames,
+    resolution: tuple[int, int],
+    wanted: Sequence[Wanted],
+    divisions: Sequence[Division],
+    out: NDArray[Any],
+    memory: ThreadMemory,
+) -> bool:
+    """Make ``out[k]`` the frames of recording k, zeros behind them; whether that could be done.
+
+    ``out``: of the spec's dtype, (recordings, frames of the most, channels, height, width).
+    Where a window is given frames are by time, and only its events are in them. ``out`` is of no
+    use where an event is wrong or a number too large: who makes them one by one says which.
+    Raises FormatError and OSError for what cannot be read.
+    """
+    from evstore.frames.short_kernels import fill_samples
+
+    events, bounds = gather(wanted, memory)
+    limits = np.array([(*(one.within or ALL), one.info.n_events) for one in wanted], np.int64)
+    edges = np.empty(2 * out.shape[1], np.int64)
+    made = fill_samples(
+        events.t, events.x, events.y, events.p, bounds,
+        np.array(divisions, np.int64).ravel(), limits.ravel(), edges, out[0].size,
+        spec.overflow == "raise", plan_of(spec, resolution, out, NONE, NONE),
+    )  # fmt: skip
+    if made < len(wanted):
+        return False
+    convert(spec, out)
+    return True

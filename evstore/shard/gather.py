@@ -1,0 +1,125 @@
+"""The events of several short recordings, read and decoded at once.
+
+Of a thousand events, a reader's own steps take longer than the kernels do: here they are taken
+once for many recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.codec.chunk import decode_blocks
+from evstore.codec.packed_decode_kernels import PIECE
+from evstore.errors import CorruptError
+from evstore.events import Events
+from evstore.shard.chunk_kernels import find_payloads
+from evstore.shard.chunks import FIELDS, SMALLEST, check_fits
+from evstore.shard.gather_kernels import READ, choose_chunks
+from evstore.shard.index import SHARED, RecordingInfo
+from evstore.shard.index_arrays import PageRows
+from evstore.shard.shard import Shard
+from evstore.shard.thread_memory import ThreadMemory
+
+#: A hundred times what short recordings have: their index must not ask for more memory.
+MOST_BYTES = 64 << 20
+
+
+class Wanted(NamedTuple):
+    """A recording; chunks without events in ``within[0] <= t < within[1]`` are left out."""
+
+    shard: Shard
+    info: RecordingInfo
+    within: tuple[int, int] | None
+
+
+def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> tuple[Events, NDArray[np.int64]]:
+    """The events of all chunks that are wanted, and where those of each recording begin.
+
+    The columns are the memory's: overwritten by what the thread reads next, and longer than the
+    last of the numbers, which says where they end. Raises FormatError.
+    """
+    rows = np.concatenate([_rows(one.shard, one.info) for one in wanted])
+    within = np.array([one.within or (0, 0) for one in wanted], np.int64)
+    pieces, codecs = np.empty(PIECE * len(rows), np.int64), np.empty(len(rows), np.int64)
+    reads, bounds = np.empty(READ * len(rows), np.int64), np.empty(len(wanted) + 1, np.int64)
+    found = np.empty(4, np.int64)
+    if not choose_chunks(
+        rows.ravel(), _about(wanted), within.ravel(), pieces, codecs, reads, bounds, found
+    ):
+        raise CorruptError("index and directory disagree", path=wanted[0].shard.source.name)
+    kept, n_reads, n_bytes, n_events = found.tolist()
+    if n_bytes > MOST_BYTES:
+        raise CorruptError("chunks are too large for their events", field="size", got=n_bytes)
+    events = memory.events(n_events)
+    if kept:
+        pieces, codecs = pieces[: PIECE * kept], codecs[:kept]
+        words = _read(wanted, reads[: READ * n_reads], pieces, n_bytes, memory)
+        _decode(words, pieces, codecs, events, memory)
+    return events, bounds
+
+
+def _about(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
+    """What `choose_chunks` is told of each recording."""
+    numbers: list[int] = []
+    for _, info, within in wanted:
+        numbers += (info.number, info.n_chunks, info.first_event, info.n_events, within is not None)
+    return np.array(numbers, np.int64)
+
+
+def _rows(shard: Shard, info: RecordingInfo) -> NDArray[np.int64]:
+    """The recording's chunks, FIELDS numbers each."""
+    parts = [_page_rows(shard, info, number) for number in shard.page_numbers(info)]
+    if len(parts) != 1:
+        parts = [np.concatenate([np.empty((0, FIELDS), np.int64), *parts])]
+    if len(parts[0]) != info.n_chunks:
+        raise CorruptError("index and directory disagree", path=shard.source.name)
+    return parts[0]
+
+
+def _page_rows(shard: Shard, info: RecordingInfo, number: int) -> NDArray[np.int64]:
+    if not 0 <= number < len(shard.pages):
+        raise CorruptError("directory names a page that is not", path=shard.source.name)
+    chunks = shard.page(number)
+    if shard.pages[number].recording == SHARED:
+        chunks = chunks[info.entry : info.entry + info.n_chunks]
+    if isinstance(chunks, PageRows):
+        return chunks.rows
+    return np.array(chunks, np.int64).reshape(-1, FIELDS)
+
+
+def _read(
+    wanted: Sequence[Wanted],
+    reads: NDArray[np.int64],
+    pieces: NDArray[np.int64],
+    n_bytes: int,
+    memory: ThreadMemory,
+) -> NDArray[np.uint16]:
+    """The words of all chunks; ``pieces`` says then where in them the payloads lie."""
+    buffer = memory.buffer(n_bytes)
+    for which, offset, at, size in reads.reshape(-1, READ).tolist():
+        wanted[which].shard.source.read_into(offset, buffer[at : at + size])
+    lengths = pieces[1::PIECE].tolist()
+    for at, length in zip(pieces[::PIECE].tolist(), lengths, strict=True):
+        if length < SMALLEST or not check_fits(buffer, at, length):
+            raise CorruptError("checksum of a chunk does not fit", field="check")
+    if find_payloads(np.frombuffer(buffer, np.uint8, n_bytes), pieces, PIECE) >= 0:
+        raise CorruptError("fields of a chunk cannot be", field="payload")
+    # The whole buffer: a decoder looks a little ahead of what it uses.
+    return np.frombuffer(buffer, "<u2", len(buffer) >> 1)
+
+
+def _decode(
+    words: NDArray[np.uint16],
+    pieces: NDArray[np.int64],
+    codecs: NDArray[np.int64],
+    events: Events,
+    memory: ThreadMemory,
+) -> None:
+    columns = events.t, events.x, events.y, events.p
+    for codec in set(codecs.tolist()):
+        some = pieces.reshape(-1, PIECE)[codecs == codec].ravel()
+        decode_blocks(words, some, codec, *columns, rooms=memory.rooms)

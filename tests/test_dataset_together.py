@@ -1,0 +1,164 @@
+"""Frames of a batch made at once: the very frames that samples have one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evstore
+from evstore import Dataset, Frames
+from evstore.datasets import together
+from evstore.datasets.indexing import index_shards, shards_below
+from evstore.datasets.manifest import write_manifest
+from evstore.datasets.windows import Windows
+from evstore.errors import ArgumentError, CorruptError
+from evstore.shard.shard import Shard
+from evstore.shard.writer import ShardWriter
+from some_datasets import RESOLUTION, random_events
+
+SPECS = [
+    Frames(duration=10_000),
+    Frames(duration=7_000, stride=3_000, partial=True, dtype="uint8"),
+    Frames(duration=200_000),
+    Frames(bins=7, kind="signed"),
+    Frames(bins=4, kind="merged", binary=True, dtype="float32"),
+    Frames(duration=20_000, crop=(3, 2, 30, 28), size=(9, 13), flip_x=True, dtype="float16"),
+    Frames(duration=20_000, start=5_030_000, stop=5_070_000, flip_y=True),
+    Frames(count=500),
+    Frames(count=1_000, stride=300, partial=True),
+    Frames(event_bins=6, dtype="float32"),
+]
+WINDOWS = [None, Windows(duration=30_000, partial=True), Windows(duration=9_000, stride=14_000)]
+
+
+@pytest.fixture(scope="module", params=["fast", "balanced", "mixed"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of none to some thousand events, in chunks large and small, in order and not."""
+    path = tmp_path_factory.mktemp("short")
+    counts = [3000, 1, 0, 700, 5000, 9000, 12_000]
+    for number, preset in enumerate(
+        ["fast", "balanced"] if request.param == "mixed" else [request.param]
+    ):
+        with ShardWriter(path / f"{number}.evs", preset=preset, flush_s=None) as shard:
+            for k, count in enumerate(counts):
+                with shard.recording(f"{number}/{k}", resolution=RESOLUTION, label=k) as out:
+                    write(out, random_events(k, count), k)
+            shard.close()
+    write_manifest(index_shards(shards_below(path), path), path)
+    return path
+
+
+def write(out: Any, events: evstore.Events, k: int) -> None:
+    if k == 5:  # time steps back
+        events.t[4000:4500] -= 60_000
+    step = 1700 if k == 6 else max(len(events), 1)
+    for start in range(0, len(events), step):
+        out.write(events[start : start + step])
+        out.flush()
+
+
+@pytest.fixture
+def no_other_way(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Batches are made the fast way, or the test fails."""
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("made one by one")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(together, "_one_by_one", refused)
+        yield
+
+
+def batch_of(dataset: Dataset, numbers: list[int]) -> tuple[Any, list[int]]:
+    made = dataset.frames_together(numbers, lambda shape, dtype: np.full(shape, 77, dtype))
+    assert made is not None
+    return made[0], made[1]
+
+
+@pytest.mark.usefixtures("no_other_way")
+@pytest.mark.parametrize("windows", WINDOWS, ids=str)
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_equal_to_one_by_one(folder: Path, spec: Frames, windows: Windows | None) -> None:
+    if windows is not None and not spec.by_time:
+        return  # how many frames there are, decoding tells
+    dataset = Dataset(folder, frames=spec, windows=windows)
+    numbers = np.random.default_rng(3).permutation(len(dataset)).tolist()
+    for few in (numbers, numbers[:1], numbers[:5]):
+        together, lengths = batch_of(dataset, few)
+        for row, number, length in zip(together, few, lengths, strict=True):
+            alone = dataset[number][0]
+            assert together.dtype == alone.dtype
+            assert length == len(alone)
+            assert np.array_equal(row[:length], alone)
+            assert not row[length:].any()
+
+
+def test_small_groups_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = Dataset(folder, frames=SPECS[0])
+    numbers = list(range(len(dataset)))
+    wanted, _ = batch_of(dataset, numbers)
+    for limit in (12_000, 13_000):
+        monkeypatch.setattr(together, "SHORT", limit)
+        assert np.array_equal(batch_of(dataset, numbers)[0], wanted)
+    monkeypatch.setattr(together, "SHORT", 10)  # none is short
+    assert np.array_equal(batch_of(dataset, numbers)[0], wanted)
+
+
+def test_a_long_one_is_made_the_other_way(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path / "a.evs", flush_s=None) as shard:
+        for k, count in enumerate((100, together.SHORT + 1)):
+            with shard.recording(f"{k}", resolution=RESOLUTION) as out:
+                out.write(random_events(k, count))
+        shard.close()
+    dataset = Dataset(tmp_path / "a.evs", frames=Frames(bins=3))
+    frames, _ = batch_of(dataset, [0, 1])
+    assert all(np.array_equal(frames[k], dataset[k][0]) for k in (0, 1))
+
+
+def test_a_number_too_large_is_named(tmp_path: Path) -> None:
+    events = random_events(1, 70_000)[:60_000]
+    events.x[:], events.y[:] = 2, 3
+    with ShardWriter(tmp_path / "a.evs", flush_s=None) as shard:
+        for k in range(2):
+            with shard.recording(f"{k}", resolution=RESOLUTION) as out:
+                out.write(events if k else events[:10])
+        shard.close()
+    path = tmp_path / "a.evs"
+    with pytest.raises(ArgumentError, match=r"pixel x 2, y 3, channel . of frame 0"):
+        batch_of(Dataset(path, frames=Frames(bins=1, dtype="uint8")), [0, 1])
+    spec = Frames(bins=1, dtype="uint8", overflow="saturate")
+    frames, _ = batch_of(Dataset(path, frames=spec), [0, 1])
+    assert frames[1].max() == 255
+    assert np.array_equal(frames[0], Dataset(path, frames=spec)[0][0])
+
+
+def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.evs"
+    with ShardWriter(path, flush_s=None) as shard:
+        for k in range(4):
+            with shard.recording(f"{k}", resolution=RESOLUTION) as out:
+                out.write(random_events(k, 20_000))
+        shard.close()
+    with Shard(path) as opened:
+        ((_, chunk), *_) = enumerate(opened.chunks(opened.recordings[2]))
+    with open(path, "r+b") as file:
+        file.seek(chunk.offset + chunk.size // 2)
+        (octet,) = file.read(1)
+        file.seek(chunk.offset + chunk.size // 2)
+        file.write(bytes([octet ^ 4]))
+    write_manifest(index_shards([path], tmp_path), tmp_path)
+    dataset, later = (Dataset(tmp_path, frames=Frames(bins=2)) for _ in range(2))
+    batch_of(dataset, [0, 1, 3])
+    with pytest.raises(CorruptError, match="recording '2': checksum of a chunk"):
+        batch_of(dataset, [0, 2, 3])
+    os.truncate(path, chunk.offset)
+    with pytest.raises(evstore.TruncatedError, match="recording '3'"):
+        batch_of(dataset, [3, 0])
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="recording '1' of the dataset"):
+        batch_of(later, [1])
