@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,3 +97,21 @@ def test_marked_parts_of_the_readme_are_written_and_the_rest_is_left() -> None:
     assert readme.filled(once, results()) == once
     with pytest.raises(SystemExit, match="nothing-such"):
         readme.filled(text.replace("bench:bars", "bench:nothing-such"), results())
+
+
+LARGE_PARENT = """
+import subprocess, sys
+held = bytearray(400 << 20)  # which a process that is begun by this one inherits as its ru_maxrss
+held[::4096] = b"x" * (len(held) // 4096)
+code = "from bench.dataset_scale import _order; print(_order(2_000_000)[1])"
+subprocess.run([sys.executable, "-c", code], check=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak cannot be begun anew")
+def test_memory_of_an_order_is_what_it_takes() -> None:
+    pytest.importorskip("pyarrow")
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE_PARENT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert 16 <= float(done.stdout) < 40  # MB: 8 bytes a sample, and pieces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from evstore.datasets.catalogue import Ids
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.indexing import index_shards, shards_below
 from evstore.datasets.labels import within
-from evstore.datasets.manifest import NAME, write_manifest
+from evstore.datasets.manifest import NAME, make_manifest, write_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, CorruptError
 from evstore.events import Events
@@ -250,6 +251,24 @@ def test_a_group_of_a_shard_that_was_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "a" / NAME).exists()
     with pytest.raises(CorruptError, match="not the shard that the manifest was made of"):
         dataset.groups()[0]
+
+
+def test_a_plan_takes_no_more_memory_than_it_says(tmp_path: Path) -> None:
+    """A stride of a microsecond, over an hour: 80 GB of windows, once."""
+    rows = [
+        {"id": str(k), "part": 0, "shard": "a.evs", "position": k, "first_event": 0, "events": 9,
+         "t_first": 0, "t_min": 0, "t_max": 3_600_000_000 // 8, "boxes": 0, "root": bytes(32)}
+        for k in range(8)
+    ]  # fmt: skip
+    write_manifest(make_manifest(rows), tmp_path)
+    tracemalloc.start()
+    says = r"3\.6e\+09 windows are too many.*take 6 GiB.*stride of 1, one of 14 or more"
+    with pytest.raises(ArgumentError, match=says):
+        Dataset(tmp_path, windows=Windows(duration=10_000, stride=1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6
+    assert len(Dataset(tmp_path, windows=Windows(duration=10_000, stride=1400)))
 
 
 def test_times_too_far_apart_to_be_relative(tmp_path: Path) -> None:

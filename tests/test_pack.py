@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 
 import evstore
 from command_line import raw_bytes, run, some_events, start
@@ -24,6 +25,7 @@ from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.job import PackReport
 from evstore.datasets.packing.pack import pack
 from evstore.errors import ArgumentError
+from evstore.shard.layout import HEADER, HEADER_SIZE, MAGIC
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
 from packs import CLASSES, contents, equal, events_of, ids_of, items, packed, rows, sources
@@ -253,6 +255,42 @@ def test_a_damaged_shard_is_made_again(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == before
 
 
+def harmed(content: bytes, how: str) -> bytes:
+    if how == "its end":
+        return content[: len(content) // 2]
+    if how == "its header":
+        return bytes(16) + content[16:]
+    if how == "a newer version":
+        head = HEADER.pack(MAGIC, 99, 0, 0)
+        check = xxhash.xxh3_64_intdigest(head).to_bytes(8, "little")[:4]
+        return head + check + content[HEADER_SIZE:]
+    return bytes(len(content)) if how == "zeros" else b"notes of mine\n" * 100
+
+
+@pytest.mark.parametrize("whose", ["ours", "another's"])
+@pytest.mark.parametrize("how", ["its end", "its header", "a newer version", "zeros", "no shard"])
+def test_damaged_shards_that_are_ours_or_may_be_anyones(
+    tmp_path: Path, whose: str, how: str
+) -> None:
+    found = Found(items(sources(tmp_path / "in", 4)), CLASSES)
+    folder = tmp_path / "out"
+    others = packed(tmp_path, "old", 4, shard_bytes=1 << 30)
+    pack(found, folder, shard_bytes=1 << 30)
+    victim = folder / "train-00000.evs"
+    whole = victim.read_bytes()
+    from_ = victim if whose == "ours" else others / victim.name
+    victim.write_bytes(harmed(from_.read_bytes(), how))
+    before = contents(folder)
+    if whose == "ours" and how in ("its end", "its header"):  # it can be seen that it is
+        pack(found, folder, shard_bytes=1 << 30)
+    else:
+        with pytest.raises(ArgumentError, match=r"not of this dataset.*train-00000\.evs"):
+            pack(found, folder, shard_bytes=1 << 30)
+        assert contents(folder) == before
+        assert pack(found, folder, shard_bytes=1 << 30, overwrite=True).manifest is not None
+    assert victim.read_bytes() == whole
+
+
 def test_sources_among_shards(tmp_path: Path) -> None:
     paths = sources(tmp_path / "in", 3)
     for out in (tmp_path / "in", tmp_path / "in" / "out", tmp_path):
@@ -428,3 +466,12 @@ def test_an_object_and_shards_of_others(tmp_path: Path) -> None:
     assert mine.exists()
     assert pack(Digits(), mine.parent, overwrite=True).manifest is not None
     assert not mine.exists()
+
+
+def test_an_object_and_what_others_have_not_finished(tmp_path: Path) -> None:
+    drive, left = tmp_path / "drive.evs.part", tmp_path / "train-00007.evs.part"
+    drive.write_bytes(b"is being written")
+    left.write_bytes(b"of a run that was killed")
+    assert pack(Digits(), tmp_path, split="train").manifest is not None
+    assert drive.read_bytes() == b"is being written"
+    assert not left.exists()

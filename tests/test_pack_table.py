@@ -281,3 +281,24 @@ def test_what_is_no_number_is_nothing(folder: Path) -> None:
     assert [item.columns["score"] for item in items] == [None, 0.5]
     with pytest.raises(FormatError, match="line 3: an infinite number"):
         found(folder, "path,score\na/1.bin,1\na/2.bin,-inf\n")
+
+
+@pytest.mark.parametrize("label", ["nan", "NaN", "inf", "-Inf"])
+def test_a_label_that_is_no_number(folder: Path, label: str) -> None:
+    says = rf"list\.csv: line 3: a label that is no number, field 'label', .*got {float(label)}"
+    with pytest.raises(FormatError, match=says):
+        found(folder, f"path,label\na/1.bin,1\na/2.bin,{label}\n")
+
+
+def test_labels_of_parquet_that_are_no_numbers(folder: Path) -> None:
+    columns = {"path": ["a/1.bin", "a/2.bin"], "label": [1.5, math.nan]}
+    items = find_table(parquet(folder / "list.parquet", **columns)).items
+    assert [item.label for item in items] == [1.5, None]  # as pandas writes a missing one
+    path = parquet(folder / "list.parquet", **{**columns, "label": [1.5, math.inf]})
+    with pytest.raises(FormatError, match=r"row 1: a label that is no number.*got inf"):
+        find_table(path)
+
+
+def test_texts_that_look_like_no_numbers_are_texts(folder: Path) -> None:
+    given = found(folder, "path,label\na/1.bin,nan\na/2.bin,bread\n")
+    assert given.classes == ["bread", "nan"]

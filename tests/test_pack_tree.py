@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evstore
+from evstore.datasets.manifest import make_manifest
+from evstore.datasets.natural import natural
 from evstore.datasets.packing.tree import find_tree, unique
-from evstore.datasets.packing.walking import natural, walk
+from evstore.datasets.packing.walking import walk
 from evstore.errors import ArgumentError
 from trees import EVENTS, aedat2, bin40, by_id, dat, made, opens, orphans, put
 
@@ -240,6 +244,30 @@ def test_numbers_sort_as_numbers(numbers: list[int], stem: str) -> None:
 def test_natural_order_is_total(names: list[str]) -> None:
     keys = [natural(name) for name in names]
     assert len(set(map(tuple, keys))) == len(names)
+
+
+@given(st.text("0123a", max_size=9), st.text("0123a", max_size=9))
+def test_order_of_names_is_that_of_manifests(a: str, b: str) -> None:
+    """As manifests have had it: leading zeros count where they stand."""
+
+    def pieces(text: str) -> list[Any]:
+        found = ["".join(run) for _, run in itertools.groupby(text, str.isdecimal)]
+        found = found if found and not found[0].isdecimal() else ["", *found]
+        return [[int(x), x] if x.isdecimal() else [0, x] for x in found]
+
+    if a != b:
+        rows = [
+            {"id": id, "part": 0, "shard": "a.evs", "position": 0, "first_event": 0, "events": 0,
+             "t_first": 0, "t_min": 0, "t_max": -1, "root": bytes(32), "boxes": 0}
+            for id in (a, b)
+        ]  # fmt: skip
+        wanted = sorted([a, b], key=natural)
+        assert make_manifest(rows).values("id") == wanted == sorted([a, b], key=pieces)
+
+
+def test_a_name_of_thousands_of_digits() -> None:
+    names = ["9" * 5000, "1" * 5001, "2"]
+    assert sorted(names, key=natural)[0] == "2"
 
 
 def test_walk_reads_names_as_they_are(tmp_path: Path) -> None:

@@ -51,20 +51,13 @@ def copy_foreign(
 ) -> RecordingWriter:
     """Write a foreign file's recording; the caller closes what is returned."""
     about, known = about_source(source, recording), dict(recording.metadata)
-    # A header may say anything: what means something to evstore stands apart from it.
-    ours = (*OUR_KEYS, *naming.replaces)
-    said = _metadata(recording, options).items()
-    metadata = {f"header_{k}" if k in ours and k in known else k: v for k, v in said}
-    metadata |= {**naming.metadata, "source": about}
-    if options.resolution is not None:
-        metadata["resolution_from"] = "given"
+    metadata = _known_before(recording, about, options, naming)
     batches: Iterable[tuple[Events, Sides]] = feed(recording, options.selection)
     if naming.ahead:
         batches = list(batches)
-    resolution = None if recording.grows else recording.stated_resolution
     writer = shard.recording(
         recording.id if naming.id is None else naming.id,
-        resolution=resolution,
+        resolution=None if recording.grows else recording.stated_resolution,
         label=recording.label if naming.label is None else naming.label,
         metadata=metadata,
     )
@@ -86,6 +79,20 @@ def copy_foreign(
         writer.state_resolution(recording.resolution_so_far)
         writer.metadata["resolution_from"] = "events, grown"
     return writer
+
+
+def _known_before(
+    recording: ForeignRecording, about: Mapping[str, Any], options: Options, naming: Naming
+) -> dict[str, Any]:
+    """The metadata of a copy, as far as it is known before any event is read."""
+    # A header may say anything: what means something to evstore stands apart from it.
+    ours, known = (*OUR_KEYS, *naming.replaces), recording.metadata
+    said = _metadata(recording, options).items()
+    metadata = {f"header_{k}" if k in ours and k in known else k: v for k, v in said}
+    metadata |= {**naming.metadata, "source": about}
+    if options.resolution is not None:
+        metadata["resolution_from"] = "given"
+    return metadata
 
 
 def copy_shard(

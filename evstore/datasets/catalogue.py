@@ -124,13 +124,13 @@ class Catalogue:
             return column
         # A part without events has no times, unless all are without.
         own = np.where(
-            self.column("events") > 0, column, np.repeat(column[self._telling], self._parts)
+            self.column("events") > 0, column, np.repeat(column[self._telling], self.parts)
         )
         found: NDArray[np.int64] = of.reduceat(own, self.first_row)
         return found
 
     @lazy
-    def _parts(self) -> NDArray[np.int64]:
+    def parts(self) -> NDArray[np.int64]:
         """How many parts each recording has."""
         return np.diff(self.first_row, append=len(self.manifest))
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evstore.datasets.class_ids import check_recording
 from evstore.datasets.indexing import index_shards, shards_below
 from evstore.datasets.manifest import NAME, Manifest, read_manifest
 from evstore.datasets.splitting import RULE, apply_rule
 from evstore.errors import ArgumentError, CorruptError
+from evstore.shard.reader import RecordingReader
+from evstore.shard.shard import Shard
 
 _HINT = "`evstore dataset index` makes it again of the shards"
 
@@ -26,8 +29,9 @@ class Agreed:
 def check_dataset(folder: str | os.PathLike[str]) -> Agreed:
     """Check that the manifest of a folder is the one that its shards would give, roots and all.
 
-    Reads directories and indexes of the shards, no events: `evstore.verify` of each shard proves
-    that they are of the roots. Raises CorruptError naming the first recording that differs, a
+    Reads directories and indexes of the shards and, where classes have names, the classes of
+    labelled times and boxes; no events: `evstore.verify` of each shard proves that they are of the
+    roots. Raises CorruptError naming the first recording that differs, a
     shard that is gone or one that the manifest does not know; and as `read_manifest` does.
     """
     said = read_manifest(folder)
@@ -50,7 +54,19 @@ def check_dataset(folder: str | os.PathLike[str]) -> Agreed:
     except ArgumentError as error:
         raise CorruptError(f"cannot be of these shards: {error}", path=path) from None
     _compare(said, made, path)
+    _check_classes(list(there.values()), made.classes)
     return Agreed(len(set(made.values("id"))), len(there))
+
+
+def _check_classes(shards: list[str], classes: list[str] | None) -> None:
+    """Raise where a labelled time or a box is of a class that there is not."""
+    for path in shards if classes is not None else ():
+        with Shard(path) as shard:
+            for info in shard.recordings:
+                try:
+                    check_recording(RecordingReader(shard, info), classes)
+                except CorruptError as error:
+                    raise error.at(path) from None
 
 
 def _compare(said: Manifest, made: Manifest, path: Path) -> None:

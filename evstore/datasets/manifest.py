@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evstore.datasets import MANIFEST
+from evstore.datasets.natural import natural
+from evstore.datasets.parquet_size import read_bounded
 from evstore.errors import (
     ArgumentError,
     CorruptError,
@@ -34,8 +36,6 @@ COLUMNS = (
     *("id", "part", "split", "label", "group", "shard", "position", "first_event", "events"),
     *("t_first", "t_min", "t_max", "width", "height", "root", "source", "boxes", "intervals"),
 )
-
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,10 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """The manifest of a dataset's folder.
 
     Raises ArgumentError where there is none, FormatError for what is none, UnsupportedError for
-    a newer one, CorruptError for one whose columns cannot be.
+    a newer one, CorruptError for one whose columns cannot be. One that would take far more memory
+    than a file of its size can be meant to is a FormatError before it is read.
     """
     pyarrow = arrow()
-    from pyarrow import parquet
-
     path = Path(folder) / NAME
     if not path.is_file():
         raise ArgumentError(
@@ -92,7 +91,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
             "there, `evstore pack` a dataset of recordings"
         )
     try:
-        table = parquet.read_table(path, memory_map=True)
+        table = read_bounded(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise CorruptError(f"cannot be read: {error}", path=path, hint=_INDEX) from None
     about = (table.schema.metadata or {}).get(KEY)
@@ -249,16 +248,6 @@ def _check_parts(rows: Sequence[Mapping[str, Any]]) -> None:
         part, next_event = row["part"], row["first_event"] + row["events"]
 
 
-def natural(text: str) -> list[tuple[int, str]]:
-    """A key by which "2" comes before "10".
-
-    >>> sorted(["a10", "a2", "b"], key=natural)
-    ['a2', 'a10', 'b']
-    """
-    parts = _DIGITS.split(text)
-    return [(int(p[:18]), p) if i % 2 else (0, p) for i, p in enumerate(parts)]
-
-
 def _typed(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
     """Values in the one type that they have; else as JSON, which the field's metadata says."""
     pa = arrow()
@@ -281,6 +270,10 @@ def _is_json(field: Any) -> bool:
     return b"json" in (field.metadata or {})
 
 
+#: Columns whose values differ from row to row: a dictionary of them makes a file larger and slower.
+_APART = ("id", "root", "source", "t_first", "t_min", "t_max")
+
+
 def write_manifest(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
     """Write it at once: before, the folder has the old one or none, then the new one."""
     pa = arrow()
@@ -292,7 +285,8 @@ def write_manifest(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
     metadata = {KEY: json.dumps(facts, sort_keys=True).encode()}
     sink = pa.BufferOutputStream()
     table = manifest.table.replace_schema_metadata(metadata)
-    parquet.write_table(table, sink, compression="zstd")
+    alike = [name for name in table.column_names if name not in _APART]
+    parquet.write_table(table, sink, compression="zstd", use_dictionary=alike)
     path = Path(folder) / NAME
     file = PartFile(path, overwrite=True)
     try:

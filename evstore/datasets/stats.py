@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from evstore.datasets.manifest import NAME, Manifest, natural, read_manifest
+from evstore.datasets.manifest import NAME, Manifest, read_manifest
+from evstore.datasets.natural import natural
 from evstore.errors import CorruptError
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard

@@ -13,6 +13,7 @@ from evstore.datasets.labels import (
     intervals_from_side,
     within,
 )
+from evstore.datasets.relative import count_from
 
 TARGETS = ("auto", "label", "boxes", "intervals", "none")
 
@@ -44,7 +45,8 @@ def boxes_of(shards: Shards, recording: int, window: Window | None, relative: bo
     times = times_of(shards, recording, window)
     found = found[np.arange(len(found))] if times is None else within(found, *times)
     if relative:
-        found = Boxes(**{**found.columns(), "t": found.t - shards.catalogue.t_first[recording]})
+        first = int(shards.catalogue.t_first[recording])
+        found = Boxes(**{**found.columns(), "t": count_from(first, found.t)})
     return found
 
 
@@ -58,6 +60,7 @@ def intervals_of(
     times = times_of(shards, recording, window)
     found = found[np.arange(len(found))] if times is None else within(found, *times, clip=True)
     if relative:
-        by = shards.catalogue.t_first[recording]
-        found = Intervals(found.t_start - by, found.t_stop - by, found.class_id)
+        first = int(shards.catalogue.t_first[recording])
+        start, stop = count_from(first, found.t_start), count_from(first, found.t_stop)
+        found = Intervals(start, stop, found.class_id)
     return found

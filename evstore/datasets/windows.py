@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from evstore.datasets.catalogue import Catalogue
 from evstore.errors import ArgumentError
 
-#: More windows than anyone can want: a stride of a microsecond by mistake.
-MOST_WINDOWS = 1 << 31
+#: Windows of one plan: 24 to 32 bytes each, and as much again while they are planned. More is most
+#: often a stride of a microsecond by mistake.
+MOST_WINDOWS = 1 << 28
 LONGEST = 1 << 62
 MOST_TIME = (1 << 63) - 1
 
@@ -138,10 +140,18 @@ def _cut(
     total = float(further.sum(dtype=float)) + int(fits.sum())
     if total > MOST_WINDOWS:
         raise ArgumentError(
-            f"{total:.3g} windows are too many: a stride of {stride} is short for these recordings"
+            f"{total:.3g} windows are too many: a plan holds up to {MOST_WINDOWS:,}, which take "
+            f"{MOST_WINDOWS * 24 >> 30} GiB; got a stride of {stride}, one of "
+            f"{math.ceil(stride * total / MOST_WINDOWS):,} or more fits; or take a split, or "
+            "some of the shards"
         )
     counts = further.astype(np.int64) + fits
     which = np.repeat(np.arange(len(first)), counts)
-    number = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = first[which] + number * stride
-    return which, start, np.where(start > MOST_TIME - length, MOST_TIME, start + length)
+    # In place: these arrays may be the largest that there are.
+    start = np.arange(len(which))
+    start -= np.repeat(np.cumsum(counts) - counts, counts)
+    start *= stride
+    start += first[which]
+    stop = start + length
+    stop[start > MOST_TIME - length] = MOST_TIME
+    return which, start, stop

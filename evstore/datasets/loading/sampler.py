@@ -9,6 +9,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from evstore.datasets.identity import ids_digest
 from evstore.datasets.loading.batches import Ticket, n_batches, positions, share
 from evstore.datasets.loading.order import check_order, epoch_order
 from evstore.datasets.loading.ranks import rank_and_world
@@ -22,7 +23,8 @@ class BatchOrder:
     Iterating yields lists of sample numbers: those of the current epoch that are not done.
     ``batch_size`` is a rank's, ``global_batch`` that of all ranks together: give one. The order
     is that of `evstore.datasets.loading.order.epoch_order`; ``dataset`` has a length and, where
-    there are, ``shard_numbers`` and (for ``balanced=True``) ``labels``.
+    there are, ``shard_numbers`` and (for ``balanced=True``) ``labels``. A state goes on with the
+    same samples only: those of the same ``samples_digest``, or else of the same ``ids``.
 
     What is left over of an epoch, less than a global batch, is dropped: other samples each time,
     since the order is another. With ``shuffle=False`` it is the same each time, always the
@@ -53,12 +55,7 @@ class BatchOrder:
         world: int | None = None,
     ) -> None:
         self.rank, self.world = rank_and_world(rank, world)
-        if (batch_size is None) == (global_batch is None):
-            raise ArgumentError(
-                f"give batch_size (a rank's) or global_batch (of all ranks), one of both; "
-                f"got {batch_size=}, {global_batch=}"
-            )
-        self.global_batch = batch_size * self.world if batch_size is not None else global_batch or 0
+        self.global_batch = _of_all_ranks(batch_size, global_batch, self.world)
         self.n_samples = len(dataset)
         check_order(self.n_samples, seed, 0, window)
         self.own = share(self.global_batch, self.rank, self.world)
@@ -81,7 +78,7 @@ class BatchOrder:
             "window": self.window,
             "balanced": self.balanced,
             "pad": self.pad,
-            "samples": self._samples_digest(),
+            "samples": self._samples_digest(dataset),
         }
         self.epoch = 0
         #: Batches of the epoch that were done when it was taken up: where iterating begins.
@@ -144,14 +141,29 @@ class BatchOrder:
         """
         self.seed, self.epoch, self.first_batch = read_state(state, self._fixed, len(self))
 
-    def _samples_digest(self) -> str:
-        """Of all that the order depends on and that no other entry of a state says."""
-        digest = xxhash.xxh3_64()
+    def _samples_digest(self, dataset: Any) -> str:
+        """Of which samples they are, as far as the dataset says, and of what their order needs."""
+        which = getattr(dataset, "samples_digest", None)
+        if which is None:
+            ids = getattr(dataset, "ids", None)
+            which = "" if ids is None else ids_digest(ids)
+        digest = xxhash.xxh3_64(str(which).encode())
         for numbers in (self._shards, self._labels):
             if numbers is not None:
                 digest.update(np.ascontiguousarray(numbers, "<i8").data)
             digest.update(b"|")
         return digest.hexdigest()
+
+
+def _of_all_ranks(batch_size: int | None, global_batch: int | None, world: int) -> int:
+    if batch_size is not None and global_batch is None:
+        return batch_size * world
+    if global_batch is not None and batch_size is None:
+        return global_batch
+    raise ArgumentError(
+        f"give batch_size (a rank's) or global_batch (of all ranks), one of both; "
+        f"got {batch_size=}, {global_batch=}"
+    )
 
 
 def labels_of(dataset: Any) -> NDArray[Any]:

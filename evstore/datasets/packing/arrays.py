@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +58,9 @@ def pack_arrays(
 def _make_room(source: ArraySource, folder: str, overwrite: bool) -> None:
     """Remove what an interrupted run left, or all that is there where that is asked for."""
     os.makedirs(folder, exist_ok=True)
-    names = [name for name in os.listdir(folder) if name.endswith((".evs", ".evs.part"))]
+    # What else is unfinished there may be someone's recording that is being written.
+    own = re.compile(re.escape(shard_name(source.split)) + r"-[0-9]{5,}\.evs\.part")
+    names = [name for name in os.listdir(folder) if name.endswith(".evs") or own.fullmatch(name)]
     manifest = os.path.join(folder, NAME)
     if os.path.exists(manifest) and not overwrite:
         raise ArgumentError(f"{folder}: holds a dataset already; overwrite=True replaces it")

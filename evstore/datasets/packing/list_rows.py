@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from evstore.datasets.parquet_size import read_bounded
 from evstore.errors import ArgumentError, FormatError, MissingDependencyError
 
 PARQUET = (".parquet", ".pq")
@@ -130,11 +131,10 @@ def _check_names(path: str, names: list[str]) -> None:
 def _parquet(path: str) -> Rows:
     try:
         import pyarrow
-        import pyarrow.parquet
     except ImportError:
         raise MissingDependencyError("pyarrow", "arrow", "a list in Parquet") from None
     try:
-        table = pyarrow.parquet.read_table(path)
+        table = read_bounded(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise FormatError(f"the list cannot be read: {error}", path=path) from None
     _check_names(path, table.column_names)

@@ -14,6 +14,7 @@ import numpy as np
 from evstore.conversion.copying import Naming, copy_foreign, copy_shard
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Teller
+from evstore.datasets.class_ids import NO_CLASS, check_class_ids, check_recording
 from evstore.datasets.packing.item import Item
 from evstore.datasets.packing.job import PackJob, PackOptions, PackReceipt, how_to_read
 from evstore.datasets.packing.ready import (
@@ -40,8 +41,6 @@ from evstore.shard.writer import ShardWriter
 
 #: Files up to this size are read whole before any of it is written: one that fails costs nothing.
 AHEAD_BYTES = 16 << 20
-
-NO_CLASS = -1  # of boxes whose table states none
 
 #: What a shard that is packed again says of the dataset that it was in.
 DATASET_KEYS = ("dataset", "split", "group", "columns", PACKED_FROM, TABLES, LABEL_FROM, PRESET)
@@ -176,6 +175,7 @@ def _copy(
                 writer = copy_foreign(shard, recording, item.source, how, told, source_hash, naming)
             else:
                 assert isinstance(recording, ShardRecording)
+                check_recording(recording, job.about.get("classes"))
                 writer = copy_shard(shard, recording, item.source, how, told, naming)
             _append(writer, sides)
             writer.close()
@@ -232,8 +232,13 @@ def _tables(item: Item, job: PackJob) -> dict[str, dict[str, Any]]:
                 table["class_id"] == NO_CLASS, item.label, table["class_id"]
             )
         found["boxes"] = to_side(table)
-    start, stop = item.start, item.stop
+    start, stop, classes = item.start, item.stop, job.about.get("classes")
     for stream, table in found.items():
+        path, first = (item.intervals, job.first_class) if stream == "labels" else (item.boxes, 0)
+        try:
+            check_class_ids(stream, [table], classes, first)
+        except CorruptError as error:
+            raise error.at(path or item.source) from None
         keep = meets(table, start, stop)
         rows = {name: column[keep] for name, column in table.items()}
         found[stream] = clipped(rows, start, stop) if stream == "labels" else rows

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from evstore.datasets.manifest import natural
+from evstore.datasets.natural import natural
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.job import PackJob, PackOptions, how_to_read
 from evstore.errors import ArgumentError, EvstoreError

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from evstore.datasets.indexing import shards_below
-from evstore.errors import FormatError
+from evstore.errors import CorruptError, FormatError, UnsupportedError
+from evstore.shard.layout import BEGIN, Begin
+from evstore.shard.scan import scan
 from evstore.shard.shard import Shard
+from evstore.shard.source import FileSource
 
 
 def strangers_in(folder: str, targets: Collection[str] | None, ids: Collection[str]) -> list[str]:
     """Shards in a folder or below that hold none of the recordings ``ids``, nor streams of them.
 
-    So are those that are none of ``targets``, where these are given. A damaged shard is taken
-    for one of ours.
+    So are those that are none of ``targets``, where these are given. Of a damaged shard the
+    recordings count whose beginnings can be read. One of which none can be, and one of a newer
+    evstore, is a stranger: who knows what is in it?
     """
     if not os.path.isdir(folder):
         return []
@@ -29,7 +34,21 @@ def strangers_in(folder: str, targets: Collection[str] | None, ids: Collection[s
 def _holds_any(path: str, ids: Collection[str]) -> bool:
     try:
         with Shard(path) as shard:
-            there = {info.id for info in shard.recordings}
+            there: Iterable[str] = [info.id for info in shard.recordings]
+    except UnsupportedError:
+        return False
     except FormatError:
-        return True
+        there = _ids_begun(path)
     return any(id in ids or id.rpartition("/")[0] in ids for id in there)
+
+
+def _ids_begun(path: str) -> Iterator[str]:
+    """The ids of recordings that begin in a damaged shard, as far as it can be walked."""
+    with contextlib.closing(FileSource(path)) as source:
+        try:
+            for record in scan(source, on_damage=lambda _: None):
+                if record.kind == BEGIN:
+                    with contextlib.suppress(CorruptError):
+                        yield Begin.parse(record).id
+        except FormatError:  # a record that this evstore does not have
+            return

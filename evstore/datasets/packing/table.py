@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evstore.datasets.natural import natural
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.list_rows import Rows, read_rows
 from evstore.datasets.packing.tree import unique
-from evstore.datasets.packing.walking import below, natural
+from evstore.datasets.packing.walking import below
 from evstore.errors import ArgumentError
 from evstore.recording.opening import is_shard, split_address
 
@@ -108,8 +109,8 @@ def _entry(
 
 def _labels(rows: Rows) -> tuple[list[str] | None, list[Any]]:
     """(classes where labels are text, label of each row)."""
-    labels = rows.columns.get("label", [None] * len(rows))
-    labels = [None if isinstance(x, float) and math.isnan(x) else x for x in labels]
+    given = rows.columns.get("label", [None] * len(rows))
+    labels = [_label(rows, k, label) for k, label in enumerate(given)]
     texts = {label for label in labels if isinstance(label, str)}
     if not texts:
         return None, labels
@@ -119,6 +120,16 @@ def _labels(rows: Rows) -> tuple[list[str] | None, list[Any]]:
     classes = sorted(texts, key=natural)
     number = {name: n for n, name in enumerate(classes)}
     return classes, [None if label is None else number[label] for label in labels]
+
+
+def _label(rows: Rows, k: int, label: Any) -> Any:
+    """A label as it is; in Parquet not a number is none, as pandas writes a missing one."""
+    if not isinstance(label, float) or math.isfinite(label):
+        return label
+    if math.isnan(label) and rows.lines is None:
+        return None
+    expected = "a number or text; nothing where a recording has no label"
+    raise rows.error(k, "label", "a label that is no number", expected, label)
 
 
 def _missing(rows: Rows, k: int, source: str, folder: str) -> list[tuple[str, str]]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evstore.datasets.natural import natural
 from evstore.datasets.packing.contents import Contents, recordings_in
 from evstore.datasets.packing.item import Found, Item
-from evstore.datasets.packing.walking import SPLITS, natural, walk
+from evstore.datasets.packing.walking import SPLITS, walk
 from evstore.errors import ArgumentError
 
 

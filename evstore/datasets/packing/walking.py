@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 
+from evstore.datasets.natural import natural
 from evstore.errors import ArgumentError
 
 #: What a first folder may be called, and the split that it is.
@@ -17,19 +17,6 @@ SPLITS = {
 
 #: Beside what begins with a dot: what macOS puts into its archives, twins of every file.
 _HIDDEN = ("__MACOSX",)
-
-_DIGITS = re.compile(r"([0-9]+)")
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts names as people count.
-
-    >>> sorted(["10", "9", "a10", "a9", "B", "a09", "a"], key=natural)
-    ['9', '10', 'B', 'a', 'a9', 'a09', 'a10']
-    """
-    parts = _DIGITS.split(name)  # digits are every second one
-    key = [(0, int(part), "") if k % 2 else (1, 0, part) for k, part in enumerate(parts) if part]
-    return [*key, (-1, 0, ""), *((len(part), 0, "") for part in parts[1::2])]
 
 
 def hidden(name: str) -> bool:
