@@ -13,6 +13,7 @@ from evstore.codec.chunk import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = int(os.environ.get("EVSTORE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+os.environ["EVSTORE_TEST_SEED"] = str(SEED)  # the same in all processes that pytest-xdist starts
 
 # No deadline and no word about slow data: the first example pays for compiling the kernels.
 settings.register_profile(
