@@ -1,4 +1,8 @@
-"""What every test may use: real recordings where there are some, a seed that is always printed."""
+"""What every test may use: real recordings where there are some, a seed that is always printed.
+
+Tests run on all cores, each beside any other: what takes long is told by `time.process_time`, and
+a limit of the clock is only for what would wait for ever.
+"""
 
 from __future__ import annotations
 
