@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ settings.load_profile("evstore")
 
 def pytest_report_header() -> str:
     return f"EVSTORE_TEST_SEED={SEED}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Left on, it would make all tests that follow several times as slow."""
+    if tracemalloc.is_tracing():
+        tracemalloc.stop()
+        pytest.fail("the test has left tracemalloc on")
 
 
 @pytest.fixture
