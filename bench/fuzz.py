@@ -98,7 +98,10 @@ def replay(module: str, path: Path, seconds: float = SECONDS) -> None:
     """Read one copy again. Raises NotConforming, with the traceback of what was raised."""
     case = conformance.case(path, import_module(module))
     tracemalloc.start()
-    judged = conformance_damage.judge(case, path.read_bytes(), seconds)
+    try:
+        judged = conformance_damage.judge(case, path.read_bytes(), seconds)
+    finally:
+        tracemalloc.stop()
     events = sum(batch.t.size for batch in judged.batches)
     print(f"{events} events, then {judged.error!r}")
 

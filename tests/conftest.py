@@ -1,9 +1,14 @@
-"""What every test may use: real recordings where there are some, a seed that is always printed."""
+"""What every test may use: real recordings where there are some, a seed that is always printed.
+
+Tests run on all cores, each beside any other: what takes long is told by `time.process_time`, and
+a limit of the clock is only for what would wait for ever.
+"""
 
 from __future__ import annotations
 
 import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from evstore.codec.chunk import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = int(os.environ.get("EVSTORE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+os.environ["EVSTORE_TEST_SEED"] = str(SEED)  # the same in all processes that pytest-xdist starts
 
 # No deadline and no word about slow data: the first example pays for compiling the kernels.
 settings.register_profile(
@@ -23,6 +29,14 @@ settings.load_profile("evstore")
 
 def pytest_report_header() -> str:
     return f"EVSTORE_TEST_SEED={SEED}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Left on, it would make all tests that follow several times as slow."""
+    if tracemalloc.is_tracing():
+        tracemalloc.stop()
+        pytest.fail("the test has left tracemalloc on")
 
 
 @pytest.fixture

@@ -223,10 +223,10 @@ def test_images_that_begin_with_every_word_take_no_longer() -> None:
     records = [(1 << 31, k) for k in range(100_000)]  # each gives up the one before
     head = HEAD + b"# AEChip: eu.seebetter.ini.chips.davis.Davis640\r\n" + END
     list(read(head + packed(records[:9])).batches)
-    began = time.perf_counter()
+    began = time.process_time()
     reading = read(head + packed(records))
     assert list(reading.batches) == []
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert reading.dropped == {"incomplete_images": 100_000}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import run, some_events, write_raw
+from evstore.demo import CONTENDERS
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the processes that read for the first time costs a second."""
+    for contender in CONTENDERS:
+        monkeypatch.setattr(contender, "first_reads", 1)
+
+
 def test_simulated(temporary: Path) -> None:
     ran = run("demo", "--duration", "30ms")
     assert (ran.code, ran.err) == (0, "")
@@ -26,12 +34,13 @@ def test_simulated(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_json_and_seed() -> None:
+def test_json_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run("demo", "--duration", "30ms", "--seed", 5, "--json").json
     assert found["seed"] == 5
     assert found["simulated"]["events"] == found["converted"]["events"]
     assert found["verified"]["events"] == found["compared"]["events"]
     assert all(one["status"] == "ok" for one in found["compared"]["rows"])
+    monkeypatch.setattr("evstore.demo._compare", lambda shard, seed: {})  # takes most of the time
     again = run("demo", "--duration", "30ms", "--seed", 5, "--json").json
     assert again["simulated"]["bytes"] == found["simulated"]["bytes"]
 

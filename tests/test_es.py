@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -29,23 +30,30 @@ def header(kind: int, width: int = 640, height: int = 480) -> bytes:
 
 
 def slow(content: bytes) -> tuple[list[Event], list[Event], bool]:
-    """Change events, exposure events, and whether the last one is cut: a byte at a time."""
+    """Change events, exposure events, and whether the last one is cut: an event at a time.
+
+    Equal overflows are added together: a long silence is a million of them.
+    """
     bits = {1: 1, 2: 2}[content[15]]
     full = 255 >> bits
-    now, pending = 0, b""
+    now, at = 0, 20
     found: tuple[list[Event], list[Event]] = ([], [])
-    for octet in content[20:]:
-        if not pending and octet >> bits == full:
-            now += full * (octet & (1 << bits) - 1)
+    while at < len(content):
+        first = content[at]
+        if first >> bits == full:
+            same = re.compile(b"[\\x%02x]+" % first).match(content, at)
+            assert same is not None
+            now += full * (first & (1 << bits) - 1) * len(same[0])
+            at = same.end()
             continue
-        pending += bytes([octet])
-        if len(pending) == 5:
-            first, x, y = struct.unpack("<BHH", pending)
-            now += first >> bits
-            crossing = first & 1 if bits == 2 else 0
-            found[crossing].append((now, x, y, first >> (bits - 1) & 1))
-            pending = b""
-    return (*found, bool(pending))
+        if at + 5 > len(content):
+            return (*found, True)
+        first, x, y = struct.unpack_from("<BHH", content, at)
+        at += 5
+        now += first >> bits
+        crossing = first & 1 if bits == 2 else 0
+        found[crossing].append((now, x, y, first >> (bits - 1) & 1))
+    return (*found, False)
 
 
 def rows(columns: Any) -> list[Event]:

@@ -312,11 +312,11 @@ def test_no_payload_asks_for_much_memory_or_time(seed: int) -> None:
             words[BANDS] = (31 << 8 | 8 << 4) if k % 3 else (1 << 8 | 12 << 4)
             words[SIDES], words[TABLE_WORDS] = 16 << 8 | 16, 65_535
             tracemalloc.reset_peak()
-            before, start = tracemalloc.get_traced_memory()[0], time.perf_counter()
+            before, start = tracemalloc.get_traced_memory()[0], time.process_time()
             decodes(words, MOST_EVENTS)
             with pytest.raises(CorruptError):
                 decode_chunk(words, MOST_EVENTS + 1, MODELLED)
             assert tracemalloc.get_traced_memory()[1] - before < MOST_MEMORY
-            assert time.perf_counter() - start < 5
+            assert time.process_time() - start < 5
     finally:
         tracemalloc.stop()

@@ -363,10 +363,10 @@ def test_pages_that_lead_to_each_other_end(tmp_path: Path) -> None:
     for k in range(cells):
         at = start + int.from_bytes(content[start + 12 + 2 * k : start + 14 + 2 * k], "big")
         content[at : at + 4] = content[start + 8 : start + 12]  # all lead to the last page
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(CorruptError):
         columns(read(bytes(content)))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 # ---------------------------------------------------------------------------------- chunks

@@ -33,8 +33,8 @@ from shards import camera, read_events
 
 
 def no_threads_left() -> bool:
-    """Whether every thread of a writer ends, within a second."""
-    deadline = time.monotonic() + 1
+    """Whether every thread of a writer ends, soon even where other tests keep the cores busy."""
+    deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if not any(thread.name.startswith("evstore") for thread in threading.enumerate()):
             return True
