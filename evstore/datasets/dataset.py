@@ -16,6 +16,7 @@ from evstore.datasets.choosing import chosen_rows, chosen_samples, of_split
 from evstore.datasets.delivery import Delivery, Window, deliver
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
+from evstore.datasets.identity import samples_digest
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.lazy import lazy
 from evstore.datasets.opening import open_source
@@ -289,6 +290,11 @@ class Dataset:
         if self._plan is None or self._plan.by_time:
             return whole
         return self._plan.stop - self._plan.start
+
+    @property
+    def samples_digest(self) -> str:
+        """One text for which samples there are, in their order, whatever is delivered of them."""
+        return samples_digest(self._catalogue, self._of_samples, self._plan)
 
     @property
     def shard_numbers(self) -> NDArray[np.int32]:
