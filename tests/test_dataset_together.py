@@ -17,7 +17,9 @@ from evstore.datasets.indexing import index_shards, shards_below
 from evstore.datasets.manifest import write_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, CorruptError
+from evstore.shard.gather import Wanted, gather
 from evstore.shard.shard import Shard
+from evstore.shard.thread_memory import ThreadMemory
 from evstore.shard.writer import ShardWriter
 from some_datasets import RESOLUTION, random_events
 
@@ -162,3 +164,64 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError, match="recording '1' of the dataset"):
         batch_of(later, [1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda shape, dtype: np.zeros((shape[0] // 2, *shape[1:]), dtype),
+        lambda shape, _: np.zeros(shape, np.int32),
+        lambda shape, dtype: np.zeros(shape[::-1], dtype).T,
+    ],
+)
+def test_an_array_that_does_not_fit(folder: Path, wrong: Any) -> None:
+    dataset = Dataset(folder, frames=SPECS[0])
+    with pytest.raises(ArgumentError, match="out must be a C-contiguous array"):
+        dataset.frames_together([0, 1, 2, 3], wrong)
+
+
+def opened(dataset: Dataset) -> Shard:
+    return dataset._shards.found(0)[0]
+
+
+def test_an_index_that_lies_is_left_to_the_plain_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither out of bounds nor more memory than the file is worth: the plain way says what it is.
+
+    Where pages are many that claim one place, none is loaded.
+    """
+    for lie in ({"n_chunks": 2}, {"n_chunks": 0}, {"entry": -1}, {"entry": 1 << 40}, {"page": 9},
+                {"number": 3}, {"n_chunks": 1 << 40}):  # fmt: skip
+        dataset = Dataset(folder, frames=SPECS[0])
+        info = opened(dataset).recordings[0]
+        for name, value in lie.items():
+            setattr(info, name, value)
+        with pytest.raises(CorruptError, match="recording '0/0'"):
+            batch_of(dataset, [1, 0])
+    dataset = Dataset(folder, frames=SPECS[0])
+    shard = opened(dataset)
+    info = shard.recordings[0]
+    shard.pages += [shard.pages[0]._replace(recording=info.number)] * 1000
+    shard._own[info.number] = list(range(1, 1001))
+    monkeypatch.setattr(Shard, "_load", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(CorruptError, match="index and directory disagree"):
+        gather([Wanted(shard, info, None)], ThreadMemory())
+
+
+def test_parts_of_other_recordings_do_not_matter(folder: Path) -> None:
+    """One in parts is made the plain way; a batch without it the fast way, by the same numbers."""
+    dataset = Dataset(folder, frames=SPECS[0])
+    wanted, _ = batch_of(dataset, [0, 3])
+    rows = type(dataset._catalogue).rows
+
+    def two(self: Any, recording: int) -> range:
+        found = rows(self, recording)
+        return range(found.start, found.stop + (recording == 1))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(dataset._catalogue), "rows", two)
+        patch.setattr(together, "_one_by_one", lambda *_: pytest.fail("made one by one"))
+        assert np.array_equal(batch_of(dataset, [0, 3])[0], wanted)
+        with pytest.raises(pytest.fail.Exception, match="one by one"):
+            batch_of(dataset, [0, 1])

@@ -12,7 +12,7 @@ import pytest
 
 from evstore.datasets.catalogue import Catalogue
 from evstore.datasets.dataset import Dataset
-from evstore.datasets.identity import samples_digest
+from evstore.datasets.identity import ids_digest, samples_digest
 from evstore.datasets.loading.loader import Loader
 from evstore.datasets.loading.sampler import BatchOrder
 from evstore.datasets.manifest import make_manifest
@@ -120,3 +120,11 @@ def test_ten_million_windows_are_told_apart_quickly() -> None:
     assert samples_digest(catalogue, recording, plan) != before
     assert time.process_time() - begun < 2  # 0.06 alone; shared machines vary
     assert BatchOrder(range(n), 5, shuffle=False).state_after(1)
+
+
+def test_names_that_no_other_run_has() -> None:
+    digest = ids_digest(["a", "b", 3])
+    assert digest == ids_digest(np.array(["a", "b", 3], object))
+    assert digest == ids_digest([np.str_("a"), np.str_("b"), np.int64(3)])
+    assert digest != ids_digest(["a", "b", "3"])
+    assert ids_digest(["a", object()]) == ""

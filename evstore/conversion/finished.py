@@ -41,11 +41,11 @@ def is_replaceable(job: Job) -> bool:
     try:
         with Shard(job.target) as shard:
             infos = shard.recordings
+        if not infos or is_pipe(job.source):
+            return False
+        return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
     except (FormatError, OSError):
         return False
-    if not infos or is_pipe(job.source):
-        return False
-    return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
 
 
 def _about(info: RecordingInfo) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from evstore.datasets.catalogue import Catalogue
 from evstore.errors import CorruptError, FormatError
 from evstore.formats.sides import Table, joined
 from evstore.shard.index import RecordingInfo
+from evstore.shard.pages import KeptPages
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
-MOST_OPEN = 64  # shards: a file handle each, its directory, and pages of its index
-PAGES_KEPT = 8  # of each: 4 megabytes, for half a billion events
+MOST_OPEN = 64  # shards: a file handle each, and its directory
+PAGES_KEPT = 256  # of the indexes of all: 128 megabytes
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
 
 
@@ -38,6 +39,7 @@ class Shards:
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Shard] = OrderedDict()
         self._tables: OrderedDict[tuple[int, str], Table | None] = OrderedDict()
+        self._pages = KeptPages(PAGES_KEPT)
         self.memory = ThreadMemory()
         self._pid = os.getpid()  # last: until then, other threads find the old one
 
@@ -108,7 +110,7 @@ class Shards:
             if shard is not None:
                 self._open.move_to_end(number)
                 return shard
-            shard = Shard(self.path(number), PAGES_KEPT)
+            shard = Shard(self.path(number), self._pages)
             # Closed when nobody reads it any more: another thread may, when it is dropped here.
             weakref.finalize(shard, shard.source.close)
             self._open[number] = shard

@@ -176,9 +176,12 @@ class Dataset:
         if made is None:
             return None
         transform = self.target_transform
-        targets = [
-            self._find_target(index, *place) for index, place in zip(indices, places, strict=True)
-        ]
+        targets = []
+        for index, place in zip(indices, places, strict=True):
+            try:
+                targets.append(self._find_target(index, *place))
+            except (EvstoreError, OSError) as error:
+                raise self._shards.named(error, place[0]) from None
         return *made, targets if transform is None else [transform(target) for target in targets]
 
     def sample(self, index: int) -> Sample:

@@ -11,12 +11,12 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.dtypes import event_dtype
 from evstore.datasets.geometry import Geometry
+from evstore.datasets.relative import count_from
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, to_frames
 from evstore.frames.straight import add_between, add_numbers
 
-LAST_TIME = (1 << 63) - 1
 OUTPUTS = ("structured", "events", "frames")
 
 
@@ -81,7 +81,7 @@ def deliver(
         return _frames(shards, recording, window, how.frames, out)
     events = how.geometry.events(read(shards, recording, window))
     if how.relative:
-        events.t -= zero_time(shards, recording)
+        count_from(int(shards.catalogue.t_first[recording]), events.t, out=events.t)
     return events if how.output == "events" else events.to_structured(how.dtype)
 
 
@@ -110,24 +110,7 @@ def read(shards: Shards, recording: int, window: Window | None) -> Events:
 
 def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
     width, height = shards.catalogue.resolution[recording].tolist()
-    return (width, height) if width else None
-
-
-def zero_time(shards: Shards, recording: int) -> int:
-    """A recording's first time, which relative ones count from.
-
-    Raises ArgumentError where an int64 does not hold how far another is from it.
-    """
-    known = shards.catalogue
-    first, least, greatest = (
-        int(times[recording]) for times in (known.t_first, known.t_min, known.t_max)
-    )
-    if least - first < -LAST_TIME - 1 or greatest - first > LAST_TIME:
-        raise ArgumentError(
-            f"recording {known.ids[recording]!r} has times too far apart to be relative: from "
-            f"{least:,} to {greatest:,}"
-        )
-    return first
+    return (width, height) if width and height else None
 
 
 def sensor(shards: Shards, recording: int) -> tuple[int, int]:

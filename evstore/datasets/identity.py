@@ -19,9 +19,10 @@ PIECE = 1 << 18  # samples at a time: what is made of them stays small
 def samples_digest(catalogue: Catalogue, recordings: NDArray[np.int64], plan: Plan | None) -> str:
     """Of the samples of these ``recordings`` (one a sample), windows of them if there is a plan.
 
-    By the roots of the recordings that there are samples of, so that it depends neither on the
-    other ones nor on which shards they are in; by each sample's recording; by where each window
-    begins and ends. XXH3: it tells apart what differs by mistake, not what was made to deceive.
+    By the roots of the recordings that there are samples of, so that it does not depend on the
+    other ones, nor on which shards they are in unless these have parts of one; by each sample's
+    recording; by where each window begins and ends. XXH3: it tells apart what differs by mistake,
+    not what was made to deceive.
     """
     chosen = np.zeros(len(catalogue), np.bool_)
     chosen[recordings] = True
@@ -42,13 +43,24 @@ def samples_digest(catalogue: Catalogue, recordings: NDArray[np.int64], plan: Pl
 
 
 def ids_digest(ids: Sequence[Any]) -> str:
-    """Of a name for each sample, as other datasets may have them."""
+    """Of a text or number for each sample, as other datasets may have them; of others empty.
+
+    These may show as where they lie in memory: no two runs would be of the same samples.
+    """
     digest = xxhash.xxh3_64()
-    names: Iterator[str] = map(repr, ids)
-    while text := "\n".join(islice(names, PIECE)):
+    names = map(_plain_name, ids)
+    while some := list(islice(names, PIECE)):
+        if None in some:
+            return ""
+        text = "".join(f"{name}\n" for name in some)
         digest.update(text.encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
     return digest.hexdigest()
+
+
+def _plain_name(id: Any) -> str | None:
+    """As Python shows it, whichever numpy it may come from; None for what is no text or number."""
+    plain = id.item() if isinstance(id, np.generic) else id
+    return repr(plain) if isinstance(plain, (str, int)) else None
 
 
 def _pieces(values: Any) -> Iterator[Any]:

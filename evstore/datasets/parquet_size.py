@@ -28,8 +28,8 @@ def read_bounded(path: str | os.PathLike[str]) -> Any:
 
     What each column takes is told by the file's metadata, which is believed; of texts that are
     stored once and meant many times only in part, and those are looked at, as far as it takes.
-    Raises FormatError for a file that becomes too large, and as pyarrow does for what is no
-    Parquet.
+    A file whose metadata lie is not found out. Raises FormatError for one that becomes too large,
+    and as pyarrow does for what is no Parquet.
     """
     from pyarrow import parquet
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.delivery import Delivery, Window, deliver, sensor, span_of
 from evstore.errors import EvstoreError
+from evstore.frames.faults import check_out
 from evstore.frames.short import SHORT, fill_short
 from evstore.frames.spec import Division, Frames
 from evstore.shard.gather import Wanted
@@ -41,6 +42,7 @@ def frames_of(
     resolution = sensors.pop()
     shape = (len(places), *spec.shape(resolution, max(lengths)))
     out = make(shape, np.dtype(spec.dtype))
+    check_out(out, shape, np.dtype(spec.dtype))
     if sensors or not _short(shards, places, spec, resolution, divisions, out):
         _one_by_one(shards, places, how, lengths, out)
     return out, lengths
@@ -71,8 +73,8 @@ def _short(
     """
     catalogue = shards.catalogue
     events = [int(catalogue.events[recording]) for recording, _ in places]
-    parts_of_numbers = any(window is not None and not window.by_time for _, window in places)
-    if catalogue.has_parts or max(events) > SHORT or parts_of_numbers:
+    by_number = any(window is not None and not window.by_time for _, window in places)
+    if max(events) > SHORT or by_number or any(len(catalogue.rows(r)) > 1 for r, _ in places):
         return False
     try:
         for low, high in _groups(events):

@@ -148,7 +148,7 @@ def _cut(
     counts = further.astype(np.int64) + fits
     which = np.repeat(np.arange(len(first)), counts)
     # In place: these arrays may be the largest that there are.
-    start = np.arange(len(which))
+    start = np.arange(len(which), dtype=np.int64)
     start -= np.repeat(np.cumsum(counts) - counts, counts)
     start *= stride
     start += first[which]

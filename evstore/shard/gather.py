@@ -24,8 +24,8 @@ from evstore.shard.index_arrays import PageRows
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
-#: A hundred times what short recordings have: their index must not ask for more memory.
-MOST_BYTES = 64 << 20
+#: Twice what 65,536 chunks of one event have: an index must not ask for more memory.
+MOST_BYTES = 16 << 20
 
 
 class Wanted(NamedTuple):
@@ -40,7 +40,8 @@ def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> tuple[Events, NDAr
     """The events of all chunks that are wanted, and where those of each recording begin.
 
     The columns are the memory's: overwritten by what the thread reads next, and longer than the
-    last of the numbers, which says where they end. Raises FormatError.
+    last of the numbers, which says where they end. Raises FormatError and OSError, which say that
+    it cannot be done, but not always where: for that, recordings are read one by one.
     """
     rows = np.concatenate([_rows(one.shard, one.info) for one in wanted])
     within = np.array([one.within or (0, 0) for one in wanted], np.int64)
@@ -50,7 +51,7 @@ def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> tuple[Events, NDAr
     if not choose_chunks(
         rows.ravel(), _about(wanted), within.ravel(), pieces, codecs, reads, bounds, found
     ):
-        raise CorruptError("index and directory disagree", path=wanted[0].shard.source.name)
+        raise CorruptError("index and directory disagree")
     kept, n_reads, n_bytes, n_events = found.tolist()
     if n_bytes > MOST_BYTES:
         raise CorruptError("chunks are too large for their events", field="size", got=n_bytes)
@@ -72,17 +73,24 @@ def _about(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
 
 def _rows(shard: Shard, info: RecordingInfo) -> NDArray[np.int64]:
     """The recording's chunks, FIELDS numbers each."""
-    parts = [_page_rows(shard, info, number) for number in shard.page_numbers(info)]
+    numbers = shard.page_numbers(info)
+    if not all(0 <= number < len(shard.pages) for number in numbers):
+        raise CorruptError("directory names a page that is not")
+    # Before they are loaded: pages may be many, and claim one place.
+    there = sum(shard.pages[number].n_chunks for number in numbers)
+    if info.n_chunks > min(info.n_events, there):
+        raise CorruptError("index and directory disagree")
+    if len(numbers) > 1 and there != info.n_chunks:
+        raise CorruptError("index and directory disagree")
+    parts = [_page_rows(shard, info, number) for number in numbers]
     if len(parts) != 1:
         parts = [np.concatenate([np.empty((0, FIELDS), np.int64), *parts])]
     if len(parts[0]) != info.n_chunks:
-        raise CorruptError("index and directory disagree", path=shard.source.name)
+        raise CorruptError("index and directory disagree")
     return parts[0]
 
 
 def _page_rows(shard: Shard, info: RecordingInfo, number: int) -> NDArray[np.int64]:
-    if not 0 <= number < len(shard.pages):
-        raise CorruptError("directory names a page that is not", path=shard.source.name)
     chunks = shard.page(number)
     if shard.pages[number].recording == SHARED:
         chunks = chunks[info.entry : info.entry + info.n_chunks]

@@ -88,13 +88,14 @@ class RecordingInfo:
         Parsed when it is first asked for: of a thousand recordings that takes ten times as long
         as all else that opening their shard does.
         """
-        if isinstance(self.said, Unparsed):
-            raw, offset, path = self.said
-            try:
-                self.said = parse_json(raw, "metadata", offset)
-            except FormatError as error:
-                raise error.at(path) from None
-        return self.said
+        said = self.said  # once: another thread may parse it now
+        if not isinstance(said, Unparsed):
+            return said
+        try:
+            self.said = parsed = parse_json(said.raw, "metadata", said.offset)
+        except FormatError as error:
+            raise error.at(said.path) from None
+        return parsed
 
 
 def summary(chunks: Sequence[ChunkInfo]) -> tuple[int, int, int, int, int]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from evstore.errors import ArgumentError, CorruptError, FormatError, TruncatedError
@@ -27,11 +26,11 @@ from evstore.shard.layout import (
     parse_footer,
     parse_record,
 )
+from evstore.shard.pages import KeptPages
 from evstore.shard.scan import count_safe_events, scan
 from evstore.shard.source import FileSource, Source
 
 TAIL = 64 * 1024
-PAGES_KEPT = 64  # half a megabyte each, where numpy holds them, for 64 million events
 FEW = 64  # chunks of a recording: of these, tuples are faster than rows of numbers
 LARGEST_PAGE = 1 << 20  # twice the size of 4096 entries that do not compress at all
 
@@ -42,13 +41,14 @@ class Shard:
 
     Raises TruncatedError (with the number of safe events) for a file without a footer,
     CorruptError where a checksum does not fit, UnsupportedError for a newer major version.
-    ``pages_kept``: of the index, at most.
+    ``pages``: where pages of its index are kept, perhaps those of other shards as well.
     """
 
     def __init__(
-        self, source: Source | str | os.PathLike[str], pages_kept: int = PAGES_KEPT
+        self, source: Source | str | os.PathLike[str], pages: KeptPages | None = None
     ) -> None:
-        self._pages_kept = pages_kept
+        self._kept = KeptPages() if pages is None else pages
+        self._token = object()  # stands for this shard there, and keeps nothing else alive
         self.source: Source = (
             FileSource(source) if isinstance(source, (str, os.PathLike)) else source
         )
@@ -83,8 +83,6 @@ class Shard:
         if directory.size != length:
             raise CorruptError("footer and directory disagree", offset=at, field="length")
         self.recordings, self.pages = parse_directory(directory, size, self.source.name)
-        self._loaded: dict[int, Sequence[ChunkInfo]] = {}
-        self._lock = threading.Lock()  # of the pages loaded: threads may share a shard
         self._by_id = {info.id: info for info in self.recordings}
         self._own: dict[int, list[int]] = {}
         for number, page in enumerate(self.pages):
@@ -122,13 +120,7 @@ class Shard:
 
     def page(self, number: int) -> Sequence[ChunkInfo]:
         """The chunks of a page; the last few pages are kept."""
-        with self._lock:
-            chunks = self._loaded.get(number)
-            if chunks is None:
-                while len(self._loaded) >= self._pages_kept:
-                    del self._loaded[next(iter(self._loaded))]
-                chunks = self._loaded[number] = self._load(self.pages[number])
-            return chunks
+        return self._kept.page(self._token, number, lambda: self._load(self.pages[number]))
 
     def _load(self, page: PageInfo) -> Sequence[ChunkInfo]:
         at, size = page.offset, page.size

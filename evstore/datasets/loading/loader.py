@@ -61,9 +61,10 @@ class Loader:
     that may be read by several) read ``prefetch_factor`` batches each ahead: fewer where that is
     more than ``prefetch_bytes``; `prefetch` says what became of it. ``collate`` makes a batch of a
     list of samples; it must pickle unless workers are forked. Further options are those of torch's
-    DataLoader, and do nothing where there are no workers. The memory of a batch is used again once
-    nothing holds any part of it. Workers start with random generators (of Python, numpy and torch)
-    seeded by the seed, the place in the epoch and the rank; those of this process are left alone.
+    DataLoader, and do nothing where there are no workers, but for ``pin_memory``. The memory of a
+    batch is used again once nothing holds any part of it. Workers start with random generators (of
+    Python, numpy and torch) seeded by the seed, the place in the epoch and the rank; those of this
+    process are left alone.
 
     ``on_error="raise"``: an error names the sample. ``"skip"``: where one cannot be read
     (FormatError, OSError), another is, drawn by the seed, epoch and position alone; `skipped`

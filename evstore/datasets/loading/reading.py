@@ -94,6 +94,12 @@ class Reading:
             return None
 
     def _collated(self, samples: list[Any], room: Room) -> Any:
+        try:
+            return self._collate(samples, room)
+        except StopIteration as error:  # which would end the epoch without a word
+            raise RuntimeError("collate raised StopIteration") from error
+
+    def _collate(self, samples: list[Any], room: Room) -> Any:
         collate = self.collate
         if collate is pad_collate:
             return pad_in(samples, room)

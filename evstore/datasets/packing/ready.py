@@ -55,8 +55,13 @@ def is_ready(job: PackJob, options: PackOptions) -> bool:
                 return False
             if infos[0].metadata.get(PRESET) != options.preset:
                 return False
+        return _are_of(infos, job, options)
     except FormatError:
         return False
+
+
+def _are_of(infos: list[RecordingInfo], job: PackJob, options: PackOptions) -> bool:
+    """Whether these are the recordings of the job's items, one after the other."""
     rest = deque(infos)
     ids = {item.id for item in job.items}
     for item in job.items:
