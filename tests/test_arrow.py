@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import time
+import tracemalloc
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -357,6 +360,22 @@ def test_a_long_batch_whose_columns_have_other_buffers(container: str, monkeypat
         assert found == [(k, k % 7, k % 5, k % 2) for k in range(100)]
 
 
+@pytest.fixture
+def traced_throughout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """tracemalloc ends once, when Arrow's threads are done with what was read.
+
+    Older Pythons, 3.11 among them, crash where another thread asks for memory as it ends
+    (python/cpython#128679), and Arrow's let go of what they read a little later.
+    """
+    tracemalloc.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(tracemalloc, "stop", lambda: None)
+        yield
+    time.sleep(0.3)
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("traced_throughout")
 def test_damage_of_long_batches(monkeypatch: Any, seed: int) -> None:
     monkeypatch.setattr(arrow_messages, "WHOLE_BYTES", 0)
     for path in VECTORS:
