@@ -77,9 +77,9 @@ def no_other_way(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def batch_of(dataset: Dataset, numbers: list[int]) -> tuple[Any, list[int]]:
-    made = dataset.frames_together(numbers, lambda shape, dtype: np.full(shape, 77, dtype))
+    made = dataset.frames_together([numbers], lambda shape, dtype: np.full(shape, 77, dtype))
     assert made is not None
-    return made[0], made[1]
+    return made[0][0], made[0][1]
 
 
 @pytest.mark.usefixtures("no_other_way")
@@ -177,7 +177,7 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
 def test_an_array_that_does_not_fit(folder: Path, wrong: Any) -> None:
     dataset = Dataset(folder, frames=SPECS[0])
     with pytest.raises(ArgumentError, match="out must be a C-contiguous array"):
-        dataset.frames_together([0, 1, 2, 3], wrong)
+        dataset.frames_together([[0, 1], [2, 3]], wrong)
 
 
 def opened(dataset: Dataset) -> Shard:

@@ -314,7 +314,7 @@ def test_polarity_is_told_bit_by_bit(n: int, seed: int) -> None:
             packed = np.packbits(row, bitorder="little")
             wrong[start : start + len(packed)] = packed
         p = np.full(n + 2, FILL, np.uint8)
-        forget(small, large)
+        forget(cells, small, large)
         told = (cells, U(predicted), U(sure), wrong, U(sure_from), small, large, p[1:-1])
         count = tell_polarity(*told)
         assert (p[1:-1].tolist(), int(count)) == told_one_by_one(cells, predicted, sure, *bits)

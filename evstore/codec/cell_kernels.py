@@ -44,12 +44,17 @@ def cells_of(x: np.uint64, y: np.uint64, x_bits: np.uint64) -> np.uint64:
 
 
 @kernel
-def forget(small: NDArray[np.uint8], large: NDArray[np.uint8]) -> None:
-    """No cell had an event yet."""
-    for i in range(small.size):
-        small[i] = np.uint8(0)
-    for i in range(large.size):
-        large[i] = np.uint8(0)
+def forget(cells: NDArray[np.uint32], small: NDArray[np.uint8], large: NDArray[np.uint8]) -> None:
+    """No cell that an event is in had one yet: of a small sensor they are few."""
+    most_small = most_large = np.uint32(0)
+    for i in range(cells.size):
+        most_small = max(most_small, cells[i] & np.uint32(0xFFFF))
+        most_large = max(most_large, cells[i] >> np.uint32(16))
+    some_small, some_large = small[: np.int64(most_small) + 1], large[: np.int64(most_large) + 1]
+    for i in range(some_small.size):
+        some_small[i] = np.uint8(0)
+    for i in range(some_large.size):
+        some_large[i] = np.uint8(0)
 
 
 @kernel

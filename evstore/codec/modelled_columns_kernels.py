@@ -133,7 +133,7 @@ def lay_out(
     place_lanes(n, long_at(words, head + U(T0)), unit, room)
     lay_out_lanes(n, unit, about, room, t, minor, major, p)
     if about.cells:
-        forget(room.small, room.large)
+        forget(room.cells[:n], room.small, room.large)
         sure = tell_polarity(
             room.cells[:n], U(words[head + U(PREDICTED)]), U(words[head + U(SURE)]), room.wrong,
             (n >> U(3)) + U(8), room.small, room.large, p[:n],

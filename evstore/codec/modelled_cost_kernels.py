@@ -124,7 +124,7 @@ def predict(
     for i in range(n):
         place, row = U(minor[i]) - about.low_minor, U(major[i]) - about.low_major
         ws.cells[i] = np.uint32(cells_of(place, row, about.minor_bits))
-    forget(ws.small, ws.large)
+    forget(ws.cells[:n], ws.small, ws.large)
     contexts_of(ws.cells[:n], p, ws.small, ws.large, ws.contexts[:n])
     counts = ws.counts[: 2 * CONTEXTS]
     for k in range(2 * CONTEXTS):

@@ -161,9 +161,11 @@ class Dataset:
         return [self[index] for index in indices]
 
     def frames_together(
-        self, indices: Sequence[int], make: Callable[[tuple[int, ...], np.dtype[Any]], Any]
-    ) -> tuple[Any, list[int], list[Any]] | None:
-        """The frames of several samples in one array (B, T, P, H, W), their lengths and targets.
+        self,
+        batches: Sequence[Sequence[int]],
+        make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
+    ) -> list[tuple[Any, list[int], list[Any]]] | None:
+        """Of each batch the frames in one array (B, T, P, H, W), their lengths and targets.
 
         ``make(shape, dtype)`` gives the array, into which chunks are decoded; zeros follow the
         frames of shorter samples. None where samples have to be made one by one: they are no
@@ -171,18 +173,22 @@ class Dataset:
         """
         if self._how.frames is None or self.transform is not None or self.transforms is not None:
             return None
-        places = [self._place(index) for index in indices]
+        places = [[self._place(index) for index in indices] for indices in batches]
         made = frames_of(self._shards, places, self._how, make)
         if made is None:
             return None
-        transform = self.target_transform
-        targets = []
-        for index, place in zip(indices, places, strict=True):
-            try:
-                targets.append(self._find_target(index, *place))
-            except (EvstoreError, OSError) as error:
-                raise self._shards.named(error, place[0]) from None
-        return *made, targets if transform is None else [transform(target) for target in targets]
+        return [
+            (frames, lengths, [self._own_target(*one) for one in zip(indices, own, strict=True)])
+            for (frames, lengths), indices, own in zip(made, batches, places, strict=True)
+        ]
+
+    def _own_target(self, index: int, place: tuple[int, Window | None]) -> Any:
+        """The target that goes with a sample's frames."""
+        try:
+            target = self._find_target(index, *place)
+        except (EvstoreError, OSError) as error:
+            raise self._shards.named(error, place[0]) from None
+        return target if self.target_transform is None else self.target_transform(target)
 
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""

@@ -1,9 +1,10 @@
-"""Frames of a batch of samples, made in the batch itself."""
+"""Frames of batches of samples, made in the batches themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,39 +20,62 @@ from evstore.shard.gather import Wanted
 Place = tuple[int, Window | None]  # a recording, and which part of it
 
 
+class _Made(NamedTuple):
+    """A batch: its samples, how the events of each are divided, and the frames."""
+
+    places: Sequence[Place]
+    divisions: Sequence[Division]
+    out: NDArray[Any]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [division.n_frames for division in self.divisions]
+
+
 def frames_of(
     shards: Shards,
-    places: Sequence[Place],
+    batches: Sequence[Sequence[Place]],
     how: Delivery,
     make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
-) -> tuple[Any, list[int]] | None:
-    """The frames of samples in one array (B, T, P, H, W), and how many each has.
+) -> list[tuple[Any, list[int]]] | None:
+    """The frames of each batch's samples in one array (B, T, P, H, W), and how many each has.
 
     ``make(shape, dtype)`` gives the array; zeros follow the frames of shorter samples. None where
     their shapes are not known before they are read, or differ. Raises as `deliver` does, and says
     of which recording an error is.
     """
     spec = how.frames
+    places = list(chain.from_iterable(batches))
     if spec is None or any(w is not None and w.by_time != spec.by_time for _, w in places):
         return None
     sensors = {sensor(shards, recording) for recording, _ in places}
     if len({spec.shape(resolution, 1) for resolution in sensors}) != 1:
         return None
-    divisions = [spec.division(*span_of(shards, *place, spec)) for place in places]
-    lengths = [division.n_frames for division in divisions]
     resolution = sensors.pop()
-    shape = (len(places), *spec.shape(resolution, max(lengths)))
+    made = [_empty(shards, batch, spec, resolution, make) for batch in batches]
+    if sensors or not _short(shards, made, spec, resolution):
+        for one in made:
+            _one_by_one(shards, one, how)
+    return [(one.out, one.lengths) for one in made]
+
+
+def _empty(
+    shards: Shards,
+    places: Sequence[Place],
+    spec: Frames,
+    resolution: tuple[int, int],
+    make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
+) -> _Made:
+    divisions = [spec.division(*span_of(shards, *place, spec)) for place in places]
+    longest = max(division.n_frames for division in divisions)
+    shape = (len(places), *spec.shape(resolution, longest))
     out = make(shape, np.dtype(spec.dtype))
     check_out(out, shape, np.dtype(spec.dtype))
-    if sensors or not _short(shards, places, spec, resolution, divisions, out):
-        _one_by_one(shards, places, how, lengths, out)
-    return out, lengths
+    return _Made(places, divisions, out)
 
 
-def _one_by_one(
-    shards: Shards, places: Sequence[Place], how: Delivery, lengths: list[int], out: NDArray[Any]
-) -> None:
-    for row, place, length in zip(out, places, lengths, strict=True):
+def _one_by_one(shards: Shards, made: _Made, how: Delivery) -> None:
+    for row, place, length in zip(made.out, made.places, made.lengths, strict=True):
         try:
             deliver(shards, *place, how, row[:length])
         except (EvstoreError, OSError) as error:
@@ -60,18 +84,14 @@ def _one_by_one(
 
 
 def _short(
-    shards: Shards,
-    places: Sequence[Place],
-    spec: Frames,
-    resolution: tuple[int, int],
-    divisions: Sequence[Division],
-    out: NDArray[Any],
+    shards: Shards, made: Sequence[_Made], spec: Frames, resolution: tuple[int, int]
 ) -> bool:
     """The fast way, for short recordings; whether it was one. An error is met again on the other.
 
     There it is said which sample it is of.
     """
     catalogue = shards.catalogue
+    places = [place for one in made for place in one.places]
     events = [int(catalogue.events[recording]) for recording, _ in places]
     by_number = any(window is not None and not window.by_time for _, window in places)
     if max(events) > SHORT or by_number or any(len(catalogue.rows(r)) > 1 for r, _ in places):
@@ -81,12 +101,26 @@ def _short(
             wanted = [_wanted(shards, *place) for place in places[low:high]]
             if [one.info.n_events for one in wanted] != events[low:high]:
                 return False
-            some = out[low:high]
-            if not fill_short(spec, resolution, wanted, divisions[low:high], some, shards.memory):
+            parts = _parts(made, low, high)
+            if not fill_short(spec, resolution, wanted, parts, shards.memory):
                 return False
     except (EvstoreError, OSError, OverflowError):
         return False
     return True
+
+
+def _parts(
+    made: Sequence[_Made], low: int, high: int
+) -> list[tuple[Sequence[Division], NDArray[Any]]]:
+    """How the samples ``low .. high`` of all batches are divided, and where they go, by batches."""
+    parts = []
+    first = 0
+    for one in made:
+        within = slice(max(0, low - first), max(0, high - first))
+        if one.divisions[within]:
+            parts.append((one.divisions[within], one.out[within]))
+        first += len(one.places)
+    return parts
 
 
 def _wanted(shards: Shards, recording: int, window: Window | None) -> Wanted:

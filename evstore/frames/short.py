@@ -25,28 +25,33 @@ def fill_short(
     spec: Frames,
     resolution: tuple[int, int],
     wanted: Sequence[Wanted],
-    divisions: Sequence[Division],
-    out: NDArray[Any],
+    parts: Sequence[tuple[Sequence[Division], NDArray[Any]]],
     memory: ThreadMemory,
 ) -> bool:
-    """Make ``out[k]`` the frames of recording k, zeros behind them; whether that could be done.
+    """Make the frames of all that are wanted; whether that could be done.
 
-    ``out``: of the spec's dtype, (recordings, frames of the most, channels, height, width).
-    Where a window is given frames are by time, and only its events are in them. ``out`` is of no
-    use where an event is wrong or a number too large: who makes them one by one says which.
-    Raises FormatError and OSError for what cannot be read.
+    ``parts``: how the events of the next few of them are divided, and ``out``, whose ``out[k]``
+    become the frames of each, zeros behind them: of the spec's dtype, C-contiguous, (recordings,
+    frames of the most, channels, height, width). Where a window is given frames are by time, and
+    only its events are in them. What is in ``out`` is of no use where an event is wrong or a
+    number too large: who makes them one by one says which. Raises FormatError and OSError for
+    what cannot be read.
     """
-    from evstore.frames.short_kernels import fill_samples
+    from evstore.frames.short_kernels import LIMITS, fill_samples
 
     events, bounds = gather(wanted, memory)
     limits = np.array([(*(one.within or ALL), one.info.n_events) for one in wanted], np.int64)
-    edges = np.empty(2 * out.shape[1], np.int64)
-    made = fill_samples(
-        events.t, events.x, events.y, events.p, bounds,
-        np.array(divisions, np.int64).ravel(), limits.ravel(), edges, out[0].size,
-        spec.overflow == "raise", plan_of(spec, resolution, out, NONE, NONE),
-    )  # fmt: skip
-    if made < len(wanted):
-        return False
-    convert(spec, out)
+    limits = limits.ravel()
+    done = 0
+    for divisions, out in parts:
+        edges = np.empty(2 * out.shape[1], np.int64)
+        made = fill_samples(
+            events.t, events.x, events.y, events.p, bounds[done : done + len(out) + 1],
+            np.array(divisions, np.int64).ravel(), limits[LIMITS * done :], edges, out[0].size,
+            spec.overflow == "raise", plan_of(spec, resolution, out, NONE, NONE),
+        )  # fmt: skip
+        if made < len(out):
+            return False
+        convert(spec, out)
+        done += len(out)
     return True

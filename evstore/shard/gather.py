@@ -43,7 +43,7 @@ def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> tuple[Events, NDAr
     last of the numbers, which says where they end. Raises FormatError and OSError, which say that
     it cannot be done, but not always where: for that, recordings are read one by one.
     """
-    rows = np.concatenate([_rows(one.shard, one.info) for one in wanted])
+    rows = _all_rows(wanted)
     within = np.array([one.within or (0, 0) for one in wanted], np.int64)
     pieces, codecs = np.empty(PIECE * len(rows), np.int64), np.empty(len(rows), np.int64)
     reads, bounds = np.empty(READ * len(rows), np.int64), np.empty(len(wanted) + 1, np.int64)
@@ -71,29 +71,44 @@ def _about(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
     return np.array(numbers, np.int64)
 
 
-def _rows(shard: Shard, info: RecordingInfo) -> NDArray[np.int64]:
-    """The recording's chunks, FIELDS numbers each."""
-    numbers = shard.page_numbers(info)
-    if not all(0 <= number < len(shard.pages) for number in numbers):
-        raise CorruptError("directory names a page that is not")
-    # Before they are loaded: pages may be many, and claim one place.
-    there = sum(shard.pages[number].n_chunks for number in numbers)
-    if info.n_chunks > min(info.n_events, there):
-        raise CorruptError("index and directory disagree")
-    if len(numbers) > 1 and there != info.n_chunks:
-        raise CorruptError("index and directory disagree")
-    parts = [_page_rows(shard, info, number) for number in numbers]
-    if len(parts) != 1:
-        parts = [np.concatenate([np.empty((0, FIELDS), np.int64), *parts])]
-    if len(parts[0]) != info.n_chunks:
-        raise CorruptError("index and directory disagree")
-    return parts[0]
+def _all_rows(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
+    """The chunks of all recordings, FIELDS numbers each."""
+    pages: dict[tuple[int, int], NDArray[np.int64]] = {}  # asked for once: most share one
+    parts = []
+    for shard, info, _ in wanted:
+        numbers = shard.page_numbers(info)
+        _check_pages(shard, info, numbers)
+        n_rows = 0
+        for number in numbers:
+            key = (id(shard), number)
+            rows = pages.get(key)
+            if rows is None:
+                rows = pages[key] = _page_rows(shard, number)
+            if shard.pages[number].recording == SHARED:
+                rows = rows[info.entry : info.entry + info.n_chunks]
+            n_rows += len(rows)
+            parts.append(rows)
+        if n_rows != info.n_chunks:
+            raise CorruptError("index and directory disagree")
+    return np.concatenate(parts) if parts else np.empty((0, FIELDS), np.int64)
 
 
-def _page_rows(shard: Shard, info: RecordingInfo, number: int) -> NDArray[np.int64]:
+def _check_pages(shard: Shard, info: RecordingInfo, numbers: Sequence[int]) -> None:
+    """Raise CorruptError for pages that cannot be a recording's: before they are loaded.
+
+    They may be many, and claim one place.
+    """
+    there = 0
+    for number in numbers:
+        if not 0 <= number < len(shard.pages):
+            raise CorruptError("directory names a page that is not")
+        there += shard.pages[number].n_chunks
+    if info.n_chunks > min(info.n_events, there) or (len(numbers) > 1 and there != info.n_chunks):
+        raise CorruptError("index and directory disagree")
+
+
+def _page_rows(shard: Shard, number: int) -> NDArray[np.int64]:
     chunks = shard.page(number)
-    if shard.pages[number].recording == SHARED:
-        chunks = chunks[info.entry : info.entry + info.n_chunks]
     if isinstance(chunks, PageRows):
         return chunks.rows
     return np.array(chunks, np.int64).reshape(-1, FIELDS)

@@ -88,8 +88,8 @@ def pad_in(
     )
 
 
-def pad_together(dataset: Any, numbers: Sequence[int], room: Room) -> Batch | None:
-    """What `pad_in` gives of samples of a dataset, whose frames are made in the batch itself.
+def pad_together(dataset: Any, batches: Sequence[Sequence[int]], room: Room) -> list[Batch] | None:
+    """What `pad_in` gives of each batch of a dataset whose frames are made in the batch itself.
 
     None where the dataset does not make them so.
     """
@@ -98,15 +98,17 @@ def pad_together(dataset: Any, numbers: Sequence[int], room: Room) -> Batch | No
 
     def room_for(shape: tuple[int, ...], dtype: Any) -> Any:
         tensors.append(room(shape, _tensor(np.empty(0, dtype)).dtype))
-        return tensors[0].numpy()
+        return tensors[-1].numpy()
 
-    made = None if make is None else make(numbers, room_for)
+    made = None if make is None else make(batches, room_for)
     if made is None:
         return None
-    _, lengths, targets = made
-    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
-    sizes = np.array(lengths, np.int64)
-    return Batch(tensors[0], _targets(targets), _tensor(sizes), _tensor(mask))
+    found = []
+    for tensor, (_, lengths, targets) in zip(tensors, made, strict=True):
+        sizes = np.array(lengths, np.int64)
+        mask = np.arange(sizes.max()) < sizes[:, None]
+        found.append(Batch(tensor, _targets(targets), _tensor(sizes), _tensor(mask)))
+    return found
 
 
 def _torch() -> Any:

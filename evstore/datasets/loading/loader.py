@@ -19,6 +19,7 @@ from evstore.datasets.loading.workers import (
     dead_workers,
     end_workers,
     next_delivered,
+    read_here,
     read_in_threads,
     torch_loader,
     watch_workers,
@@ -235,7 +236,8 @@ class Loader:
             return read_in_threads(self._reading, tickets, self.prefetch.workers, ahead)
         if not self.prefetch.workers and not self._options["pin_memory"]:
             # What torch's loader does around each batch takes as long as reading a short recording.
-            return map(self._reading.__getitem__, order.tickets(self.batches_done))
+            tickets = order.tickets(self.batches_done)
+            return read_here(self._reading, tickets, self.prefetch.at_once)
         if self._kept is not None and dead_workers(self._kept):  # since it was last used
             kept = self._kept
             self._end(kept)

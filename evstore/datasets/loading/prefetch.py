@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: What is read at a time where there are no workers: so much shares what a call costs, and stays
+#: in the cache.
+AT_ONCE_BYTES = 4 << 20
+MOST_AT_ONCE = 16
+
 
 @dataclass(frozen=True)
 class Prefetch:
@@ -23,6 +28,13 @@ class Prefetch:
     batch_bytes: int | None
     workers: int
     factor: int
+
+    @property
+    def at_once(self) -> int:
+        """Batches that this process reads at a time, where there are no workers: small ones."""
+        if not self.batch_bytes:
+            return 1
+        return max(1, min(MOST_AT_ONCE, AT_ONCE_BYTES // self.batch_bytes))
 
     @property
     def held_bytes(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -68,9 +68,9 @@ class Reading:
 
     def _read(self, ticket: Ticket, room: Room) -> Delivered:
         numbers = ticket.numbers.tolist()
-        batch = self._in_one(numbers, room)
-        if batch is not None:
-            return Delivered(batch, ticket.position, numbers, [])
+        made = self._in_one([numbers], room)
+        if made is not None:
+            return Delivered(made[0], ticket.position, numbers, [])
         skipped: list[Skipped] = []
         samples, failure = self._together(numbers)
         if samples is None:  # which of them is it?
@@ -84,12 +84,22 @@ class Reading:
                 raise failure
         return Delivered(self._collated(samples, room), ticket.position, numbers, skipped)
 
-    def _in_one(self, numbers: list[int], room: Room) -> Batch | None:
-        """The batch, where the dataset makes its frames in it; an error is met once more later."""
+    def several(self, tickets: list[Ticket]) -> Iterator[Delivered]:
+        """The batches of these tickets; made at once where the dataset does so."""
+        batches = [ticket.numbers.tolist() for ticket in tickets]
+        made = self._in_one(batches, empty)
+        if made is None:
+            yield from map(self.__getitem__, tickets)
+            return
+        for ticket, numbers, batch in zip(tickets, batches, made, strict=True):
+            yield Delivered(batch, ticket.position, numbers, [])
+
+    def _in_one(self, batches: list[list[int]], room: Room) -> list[Batch] | None:
+        """Where the dataset makes frames in the batches; an error is met once more later."""
         if self.collate is not pad_collate:
             return None
         try:
-            return pad_together(self.dataset, numbers, room)
+            return pad_together(self.dataset, batches, room)
         except Exception:
             return None
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from multiprocessing import get_start_method
 from typing import Any
 
@@ -157,6 +158,13 @@ def end_workers(iterator: Iterator[Delivered]) -> None:
     if end is not None:
         with contextlib.suppress(RuntimeError):  # of a watched worker; torch ends all the same
             end()
+
+
+def read_here(reading: Reading, tickets: Iterable[Ticket], at_once: int) -> Iterator[Delivered]:
+    """Batches in the order of their tickets, read in this process, so many at a time."""
+    todo = iter(tickets)
+    while some := list(islice(todo, at_once)):
+        yield from reading.several(some)
 
 
 def read_in_threads(
