@@ -24,6 +24,10 @@ from evstore.interrupts import interrupts_held
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+CALLED_BY_KERNELS = {
+    "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
+
 
 def kernel(function: F) -> F:
     """Compile a plain loop over 1-D arrays; ``.py_func`` is the same loop as Python.
@@ -31,11 +35,18 @@ def kernel(function: F) -> F:
     numba refuses to decorate at all when neither ``__pycache__`` nor the user's cache
     folder can be written; the kernel is then compiled anew in each process.
     """
-    called_by_kernels = njit(nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    compiled = called_by_kernels(function)
+    compiled = njit(**CALLED_BY_KERNELS)(function)
     if hasattr(compiled, "_compile_for_args"):  # else NUMBA_DISABLE_JIT: it is the plain function
         _compile_for_python(compiled, function)
     return compiled  # type: ignore[no-any-return]
+
+
+def inlined(function: F) -> F:
+    """Compile into each kernel that calls it; Python cannot call it.
+
+    For what is called once for few events: its many arguments would take longer to pass.
+    """
+    return njit(**CALLED_BY_KERNELS, forceinline=True)(function)  # type: ignore[no-any-return]
 
 
 def _compile_for_python(compiled: Any, function: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from evstore.codec.vector_copy import copy_past
 from evstore.frames.column_kernels import PIECE as APART
 from evstore.frames.column_kernels import unpack
-from evstore.jit import kernel
+from evstore.jit import inlined, kernel
 
 # What a pixel holds.
 COUNTED, SIGNED, BINARY = 0, 1, 2
@@ -191,7 +191,7 @@ def mark(x: Any, y: Any, p: Any, cells: Any, plan: Any) -> Any:
     return x.size
 
 
-@kernel
+@inlined
 def clear(plan: Any, n_frames: int) -> None:
     """Set the first ``n_frames`` to 0 that are not: just before use, they are then in the cache."""
     cleared = plan.state[CLEARED]
@@ -251,7 +251,7 @@ def unstage(plan: Any) -> None:
         plan.state[FRAME] = -1
 
 
-@kernel
+@inlined
 def into_frame(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
     """Add events to a frame where it lies; one that finds its cell full adds nothing."""
     clear(plan, frame + 1)
@@ -290,7 +290,7 @@ def into_stage(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
         into_frame(x[done:], y[done:], p[done:], frame, plan)
 
 
-@kernel
+@inlined
 def into(x: Any, y: Any, p: Any, frame: int, plan: Any) -> None:
     """Add events to a frame."""
     if plan.state[STAGED] and plan.state[FULL] != frame:
@@ -317,7 +317,7 @@ def note_times(first: Any, last: Any, plan: Any) -> None:
     state[LAST] = last
 
 
-@kernel
+@inlined
 def fill_times(t: Any, x: Any, y: Any, p: Any, plan: Any) -> None:
     """Add events to frames of time."""
     start = 0
