@@ -5,7 +5,8 @@ All of a group's chunks are decoded first: of short recordings, events stay in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,18 +41,24 @@ def fill_short(
     from evstore.frames.short_kernels import LIMITS, fill_samples
 
     events, bounds = gather(wanted, memory)
-    limits = np.array([(*(one.within or ALL), one.info.n_events) for one in wanted], np.int64)
-    limits = limits.ravel()
+    limits = _flat((*(one.within or ALL), one.info.n_events) for one in wanted)
+    plan = plan_of(spec, resolution, parts[0][1], NONE, NONE)
     done = 0
     for divisions, out in parts:
-        edges = np.empty(2 * out.shape[1], np.int64)
+        cells = out.reshape(-1).view(plan.cells.dtype)
         made = fill_samples(
             events.t, events.x, events.y, events.p, bounds[done : done + len(out) + 1],
-            np.array(divisions, np.int64).ravel(), limits[LIMITS * done :], edges, out[0].size,
-            spec.overflow == "raise", plan_of(spec, resolution, out, NONE, NONE),
+            _flat(divisions), limits[LIMITS * done :], np.empty(2 * out.shape[1], np.int64),
+            out[0].size, spec.overflow == "raise",
+            plan._replace(cells=cells, bits=cells.view(plan.bits.dtype)),
         )  # fmt: skip
         if made < len(out):
             return False
         convert(spec, out)
         done += len(out)
     return True
+
+
+def _flat(rows: Iterable[tuple[int, ...]]) -> NDArray[np.int64]:
+    # Of one list of integers: numpy looks much longer at tuples.
+    return np.array(list(chain.from_iterable(rows)), np.int64)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from evstore.errors import ArgumentError, TruncatedError
 
+AT_PLACE = hasattr(os, "preadv")  # whether threads can read a file at once
+
 
 class Source(Protocol):
     """What a shard reader needs of wherever the bytes are."""
@@ -60,7 +62,7 @@ class FileSource:
             done += got
 
     def _read_some(self, offset: int, buffer: memoryview) -> int:
-        if hasattr(os, "preadv"):
+        if AT_PLACE:
             return os.preadv(self._file.fileno(), [buffer], offset)
         with self._lock:
             self._file.seek(offset)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,7 +98,7 @@ def pad_together(dataset: Any, batches: Sequence[Sequence[int]], room: Room) -> 
     tensors: list[torch.Tensor] = []
 
     def room_for(shape: tuple[int, ...], dtype: Any) -> Any:
-        tensors.append(room(shape, _tensor(np.empty(0, dtype)).dtype))
+        tensors.append(room(shape, _dtype(dtype)))
         return tensors[-1].numpy()
 
     made = None if make is None else make(batches, room_for)
@@ -107,7 +108,8 @@ def pad_together(dataset: Any, batches: Sequence[Sequence[int]], room: Room) -> 
     for tensor, (_, lengths, targets) in zip(tensors, made, strict=True):
         sizes = np.array(lengths, np.int64)
         mask = np.arange(sizes.max()) < sizes[:, None]
-        found.append(Batch(tensor, _targets(targets), _tensor(sizes), _tensor(mask)))
+        sizes_and_mask = map(_torch().from_numpy, (sizes, mask))
+        found.append(Batch(tensor, _targets(targets), *sizes_and_mask))
     return found
 
 
@@ -126,6 +128,11 @@ def _tensor(array: np.ndarray[Any, Any]) -> torch.Tensor:
         return _torch().from_numpy(native)
     except TypeError:
         raise ArgumentError(f"torch has no tensors of {array.dtype}: convert it first") from None
+
+
+@lru_cache(16)
+def _dtype(dtype: np.dtype[Any]) -> torch.dtype:
+    return _tensor(np.empty(0, dtype)).dtype
 
 
 def _targets(targets: list[Any]) -> torch.Tensor | list[Any]:
