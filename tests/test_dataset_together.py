@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from evstore.shard.gather import Wanted, gather
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 from evstore.shard.writer import ShardWriter
-from some_datasets import RESOLUTION, random_events
+from some_datasets import RESOLUTION, make_dataset, random_events
 
 SPECS = [
     Frames(duration=10_000),
@@ -225,3 +227,58 @@ def test_parts_of_other_recordings_do_not_matter(folder: Path) -> None:
         assert np.array_equal(batch_of(dataset, [0, 3])[0], wanted)
         with pytest.raises(pytest.fail.Exception, match="one by one"):
             batch_of(dataset, [0, 1])
+
+
+@pytest.mark.parametrize("spec", [SPECS[0], SPECS[8]], ids=str)
+@pytest.mark.parametrize("limit", [together.SHORT, 10])
+def test_a_team_gives_the_same(
+    folder: Path, spec: Frames, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On both ways; batches that groups of short recordings do not end with, too."""
+    monkeypatch.setattr(together, "SHORT", limit)
+    dataset = Dataset(folder, frames=spec)
+    batches = [[5, 0, 3], [6, 1], [2, 4, 3, 0, 5, 6]]
+    names = set()
+
+    def each(step: Any, items: Any) -> list[Any]:
+        def noted(item: Any) -> Any:
+            names.add(threading.current_thread().name)
+            return step(item)
+
+        return list(pool.map(noted, items))
+
+    def make(shape: tuple[int, ...], dtype: Any) -> Any:
+        return np.full(shape, 77, dtype)
+
+    with ThreadPoolExecutor(3, "of the team") as pool:
+        made = dataset.frames_together(batches, make, together.Team(3, each))
+    assert made is not None
+    assert all(name.startswith("of the team") for name in names)
+    assert names
+    for numbers, (frames, lengths, targets) in zip(batches, made, strict=True):
+        wanted, wanted_lengths = batch_of(dataset, numbers)
+        assert np.array_equal(frames, wanted)
+        assert lengths == wanted_lengths
+        assert targets == [dataset[number][1] for number in numbers]
+
+
+def test_batches_before_one_that_cannot_be_read_are_handed_out(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    made = make_dataset(tmp_path, recordings=12, a_shard=2, count=2000)
+    dataset = Dataset(made.folder, frames=Frames(bins=2))
+    loader = evstore.Loader(dataset, 2, shuffle=False)
+    whole = [batch.data.clone() for batch in loader]
+    assert loader.prefetch.at_once > 3
+    shard = dataset.shard_numbers[7]
+    (made.folder / f"part-{shard}.evs").unlink()
+    loader = evstore.Loader(Dataset(made.folder, frames=Frames(bins=2)), 2, shuffle=False)
+    handed: list[Any] = []
+    with pytest.raises(FileNotFoundError, match=f"part-{shard}.evs"):
+        handed.extend(batch.data.clone() for batch in loader)
+    bad = [k for k in range(6) if shard in dataset.shard_numbers[2 * k : 2 * k + 2]]
+    assert len(handed) == bad[0]
+    assert all(map(torch_equal, handed, whole))
+
+
+def torch_equal(one: Any, other: Any) -> bool:
+    return bool((one == other).all())

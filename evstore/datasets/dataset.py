@@ -22,7 +22,7 @@ from evstore.datasets.lazy import lazy
 from evstore.datasets.opening import open_source
 from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
-from evstore.datasets.together import frames_of
+from evstore.datasets.together import ALONE, Team, frames_of
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.frames import Frames
@@ -164,17 +164,19 @@ class Dataset:
         self,
         batches: Sequence[Sequence[int]],
         make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
+        team: Team = ALONE,
     ) -> list[tuple[Any, list[int], list[Any]]] | None:
         """Of each batch the frames in one array (B, T, P, H, W), their lengths and targets.
 
         ``make(shape, dtype)`` gives the array, into which chunks are decoded; zeros follow the
         frames of shorter samples. None where samples have to be made one by one: they are no
-        frames, a transform wants them, or their shapes are not known or differ.
+        frames, a transform wants them, or their shapes are not known or differ. ``team``: the
+        threads that make them.
         """
         if self._how.frames is None or self.transform is not None or self.transforms is not None:
             return None
         places = [[self._place(index) for index in indices] for indices in batches]
-        made = frames_of(self._shards, places, self._how, make)
+        made = frames_of(self._shards, places, self._how, make, team)
         if made is None:
             return None
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -18,6 +18,23 @@ from evstore.frames.spec import Division, Frames
 from evstore.shard.gather import Wanted
 
 Place = tuple[int, Window | None]  # a recording, and which part of it
+
+
+class Team(NamedTuple):
+    """So many threads, and what has them do a step for each of some items: results in order.
+
+    The first error, in that order, is raised.
+    """
+
+    size: int
+    each: Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+
+
+def _alone(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    return [step(item) for item in items]
+
+
+ALONE = Team(1, _alone)
 
 
 class _Made(NamedTuple):
@@ -37,12 +54,13 @@ def frames_of(
     batches: Sequence[Sequence[Place]],
     how: Delivery,
     make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
+    team: Team = ALONE,
 ) -> list[tuple[Any, list[int]]] | None:
     """The frames of each batch's samples in one array (B, T, P, H, W), and how many each has.
 
     ``make(shape, dtype)`` gives the array; zeros follow the frames of shorter samples. None where
     their shapes are not known before they are read, or differ. Raises as `deliver` does, and says
-    of which recording an error is.
+    of which recording an error is. ``team``: the threads that read and count.
     """
     spec = how.frames
     places = list(chain.from_iterable(batches))
@@ -53,9 +71,8 @@ def frames_of(
         return None
     resolution = sensors.pop()
     made = [_empty(shards, batch, spec, resolution, make) for batch in batches]
-    if sensors or not _short(shards, made, spec, resolution):
-        for one in made:
-            _one_by_one(shards, one, how)
+    if sensors or not _short(shards, made, spec, resolution, team):
+        _one_by_one(shards, made, how, team)
     return [(one.out, one.lengths) for one in made]
 
 
@@ -74,17 +91,21 @@ def _empty(
     return _Made(places, divisions, out)
 
 
-def _one_by_one(shards: Shards, made: _Made, how: Delivery) -> None:
-    for row, place, length in zip(made.out, made.places, made.lengths, strict=True):
+def _one_by_one(shards: Shards, made: Sequence[_Made], how: Delivery, team: Team) -> None:
+    def one(sample: tuple[NDArray[Any], Place, int]) -> None:
+        row, place, length = sample
         try:
             deliver(shards, *place, how, row[:length])
         except (EvstoreError, OSError) as error:
             raise shards.named(error, place[0]) from None
         row[length:] = 0
 
+    samples = (zip(some.out, some.places, some.lengths, strict=True) for some in made)
+    team.each(one, chain.from_iterable(samples))
+
 
 def _short(
-    shards: Shards, made: Sequence[_Made], spec: Frames, resolution: tuple[int, int]
+    shards: Shards, made: Sequence[_Made], spec: Frames, resolution: tuple[int, int], team: Team
 ) -> bool:
     """The fast way, for short recordings; whether it was one. An error is met again on the other.
 
@@ -96,17 +117,20 @@ def _short(
     by_number = any(window is not None and not window.by_time for _, window in places)
     if max(events) > SHORT or by_number or any(len(catalogue.rows(r)) > 1 for r, _ in places):
         return False
+
+    def group(which: tuple[int, int]) -> bool:
+        low, high = which
+        wanted = [_wanted(shards, *place) for place in places[low:high]]
+        if [one.info.n_events for one in wanted] != events[low:high]:
+            return False
+        parts = _parts(made, low, high)
+        return fill_short(spec, resolution, wanted, parts, shards.memory)
+
+    most = min(SHORT, sum(events) // team.size + 1)
     try:
-        for low, high in _groups(events):
-            wanted = [_wanted(shards, *place) for place in places[low:high]]
-            if [one.info.n_events for one in wanted] != events[low:high]:
-                return False
-            parts = _parts(made, low, high)
-            if not fill_short(spec, resolution, wanted, parts, shards.memory):
-                return False
+        return all(team.each(group, _groups(events, most)))
     except (EvstoreError, OSError, OverflowError):
         return False
-    return True
 
 
 def _parts(
@@ -128,11 +152,11 @@ def _wanted(shards: Shards, recording: int, window: Window | None) -> Wanted:
     return Wanted(shard, info, None if window is None else (window.start, window.stop))
 
 
-def _groups(events: list[int]) -> Iterator[tuple[int, int]]:
-    """Which follow each other and are decoded together: of SHORT events at most."""
+def _groups(events: list[int], most: int) -> Iterator[tuple[int, int]]:
+    """Which follow each other and are decoded together: about ``most`` events, never over SHORT."""
     low = total = 0
     for k, count in enumerate(events):
-        if total + count > SHORT:
+        if total and (total >= most or total + count > SHORT):
             yield low, k
             low, total = k, 0
         total += count

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from evstore import memory
+from evstore.datasets.together import ALONE, Team
 from evstore.errors import ArgumentError, MissingDependencyError
 from evstore.events import COLUMNS, Events
 
@@ -89,7 +90,9 @@ def pad_in(
     )
 
 
-def pad_together(dataset: Any, batches: Sequence[Sequence[int]], room: Room) -> list[Batch] | None:
+def pad_together(
+    dataset: Any, batches: Sequence[Sequence[int]], room: Room, team: Team = ALONE
+) -> list[Batch] | None:
     """What `pad_in` gives of each batch of a dataset whose frames are made in the batch itself.
 
     None where the dataset does not make them so.
@@ -101,7 +104,7 @@ def pad_together(dataset: Any, batches: Sequence[Sequence[int]], room: Room) -> 
         tensors.append(room(shape, _dtype(dtype)))
         return tensors[-1].numpy()
 
-    made = None if make is None else make(batches, room_for)
+    made = None if make is None else make(batches, room_for, team)
     if made is None:
         return None
     found = []

@@ -22,6 +22,7 @@ from evstore.datasets.loading.workers import (
     read_here,
     read_in_threads,
     torch_loader,
+    torch_threads,
     watch_workers,
     worker_pids,
 )
@@ -60,8 +61,9 @@ class Loader:
 
     ``num_workers`` processes (``workers="threads"``: threads, which copy nothing, for a dataset
     that may be read by several) read ``prefetch_factor`` batches each ahead: fewer where that is
-    more than ``prefetch_bytes``; `prefetch` says what became of it. ``collate`` makes a batch of a
-    list of samples; it must pickle unless workers are forked. Further options are those of torch's
+    more than ``prefetch_bytes``; `prefetch` says what became of it. Without workers this process
+    reads, frames with as many threads as torch computes with. ``collate`` makes a batch of a list
+    of samples; it must pickle unless workers are forked. Further options are those of torch's
     DataLoader, and do nothing where there are no workers, but for ``pin_memory``. The memory of a
     batch is used again once nothing holds any part of it. Workers start with random generators (of
     Python, numpy and torch) seeded by the seed, the place in the epoch and the rank; those of this
@@ -237,7 +239,7 @@ class Loader:
         if not self.prefetch.workers and not self._options["pin_memory"]:
             # What torch's loader does around each batch takes as long as reading a short recording.
             tickets = order.tickets(self.batches_done)
-            return read_here(self._reading, tickets, self.prefetch.at_once)
+            return read_here(self._reading, tickets, self.prefetch.at_once, torch_threads())
         if self._kept is not None and dead_workers(self._kept):  # since it was last used
             kept = self._kept
             self._end(kept)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: What is read at a time where there are no workers: so much shares what a call costs, and stays
-#: in the cache.
-AT_ONCE_BYTES = 4 << 20
+#: What is read at a time where there are no workers: of small batches, so many share what a call
+#: costs.
+AT_ONCE_BYTES = 8 << 20
 MOST_AT_ONCE = 16
 
 
@@ -34,7 +34,8 @@ class Prefetch:
         """Batches that this process reads at a time, where there are no workers: small ones."""
         if not self.batch_bytes:
             return 1
-        return max(1, min(MOST_AT_ONCE, AT_ONCE_BYTES // self.batch_bytes))
+        most = min(AT_ONCE_BYTES, self.limit_bytes)
+        return max(1, min(MOST_AT_ONCE, most // self.batch_bytes))
 
     @property
     def held_bytes(self) -> int | None:

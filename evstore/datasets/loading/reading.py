@@ -10,6 +10,7 @@ from evstore.datasets.loading.batches import Ticket
 from evstore.datasets.loading.blocks import Lender, Mapped
 from evstore.datasets.loading.collate import Batch, Room, empty, pad_collate, pad_in, pad_together
 from evstore.datasets.loading.order import replacement
+from evstore.datasets.together import ALONE, Team
 from evstore.errors import FormatError
 
 ATTEMPTS = 16  # others tried where a sample cannot be read
@@ -84,22 +85,24 @@ class Reading:
                 raise failure
         return Delivered(self._collated(samples, room), ticket.position, numbers, skipped)
 
-    def several(self, tickets: list[Ticket]) -> Iterator[Delivered]:
-        """The batches of these tickets; made at once where the dataset does so."""
+    def several(self, tickets: list[Ticket], team: Team) -> Iterator[Delivered]:
+        """The batches of these tickets; made at once, by a team, where the dataset does so."""
         batches = [ticket.numbers.tolist() for ticket in tickets]
-        made = self._in_one(batches, empty)
+        made = self._in_one(batches, empty, team)
         if made is None:
             yield from map(self.__getitem__, tickets)
             return
         for ticket, numbers, batch in zip(tickets, batches, made, strict=True):
             yield Delivered(batch, ticket.position, numbers, [])
 
-    def _in_one(self, batches: list[list[int]], room: Room) -> list[Batch] | None:
+    def _in_one(
+        self, batches: list[list[int]], room: Room, team: Team = ALONE
+    ) -> list[Batch] | None:
         """Where the dataset makes frames in the batches; an error is met once more later."""
         if self.collate is not pad_collate:
             return None
         try:
-            return pad_together(self.dataset, batches, room)
+            return pad_together(self.dataset, batches, room, team)
         except Exception:
             return None
 

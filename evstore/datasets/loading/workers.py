@@ -16,6 +16,7 @@ from typing import Any
 from evstore.datasets.loading.batches import Ticket
 from evstore.datasets.loading.reading import Delivered, Reading
 from evstore.datasets.loading.sampler import BatchOrder
+from evstore.datasets.together import ALONE, Team
 from evstore.errors import EvstoreError, MissingDependencyError
 
 #: What is raised where a process is gone that a batch's memory was to be had from; a moment
@@ -160,11 +161,27 @@ def end_workers(iterator: Iterator[Delivered]) -> None:
             end()
 
 
-def read_here(reading: Reading, tickets: Iterable[Ticket], at_once: int) -> Iterator[Delivered]:
-    """Batches in the order of their tickets, read in this process, so many at a time."""
+def read_here(
+    reading: Reading, tickets: Iterable[Ticket], at_once: int, n_threads: int
+) -> Iterator[Delivered]:
+    """Batches in the order of their tickets, read in this process, so many at a time.
+
+    While the training loop waits, its threads have nothing else to do.
+    """
     todo = iter(tickets)
-    while some := list(islice(todo, at_once)):
-        yield from reading.several(some)
+    with ThreadPoolExecutor(n_threads, "evstore-loader") as pool:
+        team = Team(n_threads, lambda step, items: list(pool.map(step, items)))
+        while some := list(islice(todo, at_once)):
+            yield from reading.several(some, team if n_threads > 1 else ALONE)
+
+
+def torch_threads() -> int:
+    """With how many threads torch computes in this process: `torchrun` leaves each rank its own."""
+    try:
+        from torch import get_num_threads
+    except ImportError:  # of a collate function that needs none
+        return 1
+    return int(get_num_threads())
 
 
 def read_in_threads(
