@@ -40,7 +40,7 @@ def measure(settings: Settings) -> list[Bar]:
 
 
 def against_tonic(sets: list[Set], settings: Settings) -> list[Bar]:
-    files, cached, sizes, sizes_events = {}, {}, {}, {}
+    files, alone, cached, sizes, sizes_events = {}, {}, {}, {}, {}
     for one in sets:
         plain, frames = tonic_ways(one, settings)
         check_equal(one, plain)
@@ -50,15 +50,21 @@ def against_tonic(sets: list[Set], settings: Settings) -> list[Bar]:
             lambda one=one: deliver(ours(one)),
             lambda plain=plain: deliver(theirs(plain)),
             lambda frames=frames: deliver(theirs(frames)),
+            lambda one=one: with_one_thread(lambda: deliver(ours(one))),
         )
-        files[one.name] = Spread.of(b / a for a, b, _ in taken)
-        cached[one.name] = Spread.of(c / a for a, _, c in taken)
+        files[one.name] = Spread.of(b / a for a, b, _, _ in taken)
+        cached[one.name] = Spread.of(c / a for a, _, c, _ in taken)
+        alone[one.name] = Spread.of(b / d for _, b, _, d in taken)
         mine = share(one)
         sizes[one.name] = exact(mine / folder_bytes(cache_folder(one, settings, "frames")))
         sizes_events[one.name] = exact(mine / folder_bytes(cache_folder(one, settings, "events")))
-    note = "batches of 4 to one process, no workers, each with its own collation"
+    note = (
+        "batches of 4 to one process, no workers, each with its own collation; evstore reads with "
+        "the threads that torch has"
+    )
     return [
         bar("frames for training, against tonic reading the files", "x", 8, 15, files, note),
+        bar("the same with one thread", "x", None, None, alone),
         bar("frames for training, against tonic's warm cache of frames", "x", 3, 5, cached, note),
         bar("bytes of shards, against tonic's cache of frames", "less", 0.7, None, sizes),
         bar("bytes of shards, against tonic's cache of events", "less", 1 / 3, None, sizes_events),
@@ -66,7 +72,12 @@ def against_tonic(sets: list[Set], settings: Settings) -> list[Bar]:
 
 
 def bar(
-    name: str, kind: str, must: float, aim: float | None, parts: dict[str, Spread], note: str = ""
+    name: str,
+    kind: str,
+    must: float | None,
+    aim: float | None,
+    parts: dict[str, Spread],
+    note: str = "",
 ) -> Bar:
     """A row; the set that does worst counts."""
     better = "less" if kind == "less" else "more"
@@ -132,6 +143,17 @@ def theirs(dataset: Any) -> Iterable[Any]:
     from torch.utils.data import DataLoader
 
     return DataLoader(dataset, BATCH, collate_fn=PadTensors(batch_first=True), drop_last=True)
+
+
+def with_one_thread(work: Callable[[], Any]) -> Any:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(before)
 
 
 def deliver(loader: Iterable[Any]) -> int:
