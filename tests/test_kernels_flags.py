@@ -43,13 +43,13 @@ def imports_numba(node: ast.AST) -> bool:
 
 
 def is_kernel(function: ast.FunctionDef) -> bool:
-    """Decorated with ``@kernel`` or ``@kernel(...)`` and nothing else."""
+    """Decorated with ``@kernel``, ``@kernel(...)`` or ``@inlined``, and nothing else."""
     if len(function.decorator_list) != 1:
         return False
     decorator = function.decorator_list[0]
     if isinstance(decorator, ast.Call):
         decorator = decorator.func
-    return isinstance(decorator, ast.Name) and decorator.id == "kernel"
+    return isinstance(decorator, ast.Name) and decorator.id in ("kernel", "inlined")
 
 
 def is_constant(node: ast.stmt) -> bool:
@@ -110,12 +110,30 @@ def test_module(path: Path) -> None:
 
 
 def test_jit_frees_the_gil_and_caches() -> None:
-    calls = [
-        {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
-        for node in ast.walk(parse(JIT))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "njit"
-    ]
-    assert calls
+    tree = parse(JIT)
+    known = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    calls = []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "njit"
+        ):
+            options: dict[str, object] = {}
+            for keyword in node.keywords:
+                if keyword.arg is None:  # **CONSTANT
+                    assert isinstance(keyword.value, ast.Name)
+                    options |= ast.literal_eval(known[keyword.value.id])
+                else:
+                    options[keyword.arg] = ast.literal_eval(keyword.value)
+            calls.append(options)
+    assert len(calls) >= 3
     assert all(call.get("nogil") is True for call in calls)
     assert any(call.get("cache") is True for call in calls)
 
@@ -124,6 +142,7 @@ def test_jit_frees_the_gil_and_caches() -> None:
     ("source", "found"),
     [
         ('"""Words."""\nimport numpy as np\nA, _B = 1, 2\n@kernel\ndef f(): pass', 0),
+        ("@inlined\ndef f(): pass", 0),
         ("@njit\ndef f(): pass", 1),
         ("@kernel\n@wraps\ndef f(): pass", 1),
         ("def f(): pass", 1),
