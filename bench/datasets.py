@@ -64,7 +64,7 @@ def against_tonic(sets: list[Set], settings: Settings) -> list[Bar]:
     )
     return [
         bar("frames for training, against tonic reading the files", "x", 8, 15, files, note),
-        bar("the same with one thread", "x", None, None, alone),
+        bar("the same with one thread, against tonic reading the files", "x", None, None, alone),
         bar("frames for training, against tonic's warm cache of frames", "x", 3, 5, cached, note),
         bar("bytes of shards, against tonic's cache of frames", "less", 0.7, None, sizes),
         bar("bytes of shards, against tonic's cache of events", "less", 1 / 3, None, sizes_events),
