@@ -13,11 +13,10 @@ from evstore.events import COLUMN_DTYPES
 from evstore.frames.columns import piece
 from evstore.frames.faults import full, wrong_events
 from evstore.frames.output import output
-from evstore.frames.spec import LAST_TIME, Frames, check_resolution
+from evstore.frames.spec import FIRST_TIME, LAST_TIME, Frames, check_resolution
 from evstore.memory import room
 
 DTYPES = list(COLUMN_DTYPES.values())
-FIRST_TIME = -(1 << 63)
 STAGED_FROM = 4 << 20  # bytes of frames
 PIECE = 65_536  # values converted at once: they stay in the cache
 

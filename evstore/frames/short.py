@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.frames.filler import FIRST_TIME, convert, plan_of
-from evstore.frames.spec import LAST_TIME, Division, Frames
+from evstore.frames.filler import convert, plan_of
+from evstore.frames.spec import FIRST_TIME, LAST_TIME, Division, Frames
 from evstore.shard.gather import Wanted, gather
 from evstore.shard.thread_memory import ThreadMemory
 

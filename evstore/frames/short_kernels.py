@@ -17,12 +17,11 @@ from evstore.frames.histogram_kernels import (
     fill,
     finish,
 )
+from evstore.frames.spec import FIRST_TIME
 from evstore.jit import kernel
 
 DIVISION = 4  # numbers that divide a sample's events: those of `spec.Division`
 LIMITS = 3  # numbers that say which events a sample's are: see fill_samples
-
-FIRST_TIME = -(1 << 63)
 
 
 @kernel

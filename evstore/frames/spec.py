@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.errors import ArgumentError
 
 MAX_FRAMES = 1 << 24
-LAST_TIME = (1 << 63) - 1
+FIRST_TIME, LAST_TIME = -(1 << 63), (1 << 63) - 1
 SIDE = 1 << 16  # coordinates are uint16
 
 CHANNELS = {"on_off": 2, "merged": 1, "signed": 1}
@@ -158,23 +158,16 @@ class Frames:
 
     def division(self, t_start: int, t_stop: int, n_events: int) -> Division:
         """`edges` in four numbers, of frames by count but for the events that there are not."""
-        made = self._divided(t_start, t_stop, n_events)
+        made = self._time_edges(t_start, t_stop) if self.by_time else self._number_edges(n_events)
         _few_enough(made.n_frames)
         if self.by_time:
             last_stop = made.first + (made.n_frames - 1) * made.stride + made.length
-            if last_stop > LAST_TIME or made.first < -LAST_TIME - 1:
+            if last_stop > LAST_TIME or made.first < FIRST_TIME:
                 raise ArgumentError(
                     f"frames must lie in the times of an int64, got {made.first:,} to "
                     f"{last_stop:,}: choose start, stop, or partial=False"
                 )
         return made
-
-    def n_frames(self, t_start: int, t_stop: int, n_events: int) -> int:
-        """How many frames `edges` gives, up to the 2**24 that it gives at most."""
-        return _few_enough(self._divided(t_start, t_stop, n_events).n_frames)
-
-    def _divided(self, t_start: int, t_stop: int, n_events: int) -> Division:
-        return self._time_edges(t_start, t_stop) if self.by_time else self._number_edges(n_events)
 
     def _time_edges(self, t_start: int, t_stop: int) -> Division:
         first = t_start if self.start is None else self.start
@@ -267,7 +260,7 @@ def _steps(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """``count`` starts, ``stride`` apart, and what is ``length`` behind each."""
     after = first + count * stride
-    if min(first, length) >= -LAST_TIME - 1 and max(after, length) <= LAST_TIME:
+    if min(first, length) >= FIRST_TIME and max(after, length) <= LAST_TIME:
         starts = np.arange(first, after, stride, dtype=np.int64)
         return starts, starts + length
     # Of int64 that wrap: each edge fits, but what lies between two may not.

@@ -16,11 +16,11 @@ from evstore.codec.chunk import decode_blocks
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import CorruptError
 from evstore.events import Events
-from evstore.shard.chunk_kernels import find_payloads
-from evstore.shard.chunks import FIELDS, SMALLEST, check_fits
+from evstore.shard.chunks import FIELDS
 from evstore.shard.gather_kernels import READ, choose_chunks
 from evstore.shard.index import SHARED, RecordingInfo
 from evstore.shard.index_arrays import PageRows
+from evstore.shard.payloads import checked_words
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
@@ -125,14 +125,10 @@ def _read(
     buffer = memory.buffer(n_bytes)
     for which, offset, at, size in reads.reshape(-1, READ).tolist():
         wanted[which].shard.source.read_into(offset, buffer[at : at + size])
-    lengths = pieces[1::PIECE].tolist()
-    for at, length in zip(pieces[::PIECE].tolist(), lengths, strict=True):
-        if length < SMALLEST or not check_fits(buffer, at, length):
-            raise CorruptError("checksum of a chunk does not fit", field="check")
-    if find_payloads(np.frombuffer(buffer, np.uint8, n_bytes), pieces, PIECE) >= 0:
-        raise CorruptError("fields of a chunk cannot be", field="payload")
-    # The whole buffer: a decoder looks a little ahead of what it uses.
-    return np.frombuffer(buffer, "<u2", len(buffer) >> 1)
+    words, bad = checked_words(buffer, n_bytes, pieces)
+    if bad >= 0:
+        raise CorruptError("checksum of a chunk does not fit", field="check")
+    return words
 
 
 def _decode(

@@ -21,12 +21,12 @@ from evstore.codec.chunk import (
 from evstore.codec.packed_decode_kernels import PIECE
 from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
-from evstore.shard.chunk_kernels import find_payloads
-from evstore.shard.chunks import SMALLEST, ChunkInfo, check_fits
+from evstore.shard.chunks import ChunkInfo
 from evstore.shard.groups import together
 from evstore.shard.index import CODEC, T_MAX, T_MIN, RecordingInfo
 from evstore.shard.layout import parse_record
 from evstore.shard.page_kernels import touch_pages
+from evstore.shard.payloads import checked_words
 from evstore.shard.shard import Shard
 from evstore.shard.side import MAX_SIDE_BYTES, parse_side
 from evstore.shard.thread_memory import ThreadMemory
@@ -250,17 +250,14 @@ class RecordingReader:
         self.shard.source.read_into(base, buffer[:size])
         rows: list[int] = []
         for chunk in group:
-            at, count, length = chunk.offset - base, chunk.count, chunk.size
-            if length < SMALLEST or not check_fits(buffer, at, length):
-                raise self._damaged(chunk)
-            rows += (at, length, count, 0, blocks_of(count), to)
+            count = chunk.count
+            rows += (chunk.offset - base, chunk.size, count, 0, blocks_of(count), to)
             to += count
         pieces = np.array(rows, np.int64)
-        bad = find_payloads(np.frombuffer(buffer, np.uint8, size), pieces, PIECE)
+        words, bad = checked_words(buffer, size, pieces)
         if bad >= 0:
             raise self._damaged(group[bad])
-        # The whole buffer: a decoder looks a little ahead of what it uses.
-        return np.frombuffer(buffer, "<u2", len(buffer) >> 1), pieces.reshape(-1, PIECE)
+        return words, pieces.reshape(-1, PIECE)
 
     def _damaged(self, chunk: ChunkInfo) -> CorruptError:
         return CorruptError(
