@@ -11,7 +11,7 @@ from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import is_shard, open_all, split_address
 from evstore.shard.recover import Recovery, recover_shard
-from evstore.shard.writer import ShardWriter
+from evstore.shard.writer import ShardWriter, whole_shard
 
 
 def recover(
@@ -41,16 +41,11 @@ def _recover_foreign(
     recordings: list[Recording], out: str | os.PathLike[str], overwrite: bool
 ) -> Recovery:
     report = Recovery(recordings=len(recordings))
-    shard = ShardWriter(out, overwrite=overwrite, flush_s=None)
-    try:
+    with whole_shard(out, overwrite=overwrite) as shard:
         for recording in recordings:
             assert isinstance(recording, ForeignRecording)
             _copy(recording, shard, report)
         report.chunks = sum(info.n_chunks for info in shard.done)
-        shard.close()
-    except BaseException:
-        shard.abort()
-        raise
     return report
 
 

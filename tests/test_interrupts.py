@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command_line import environment
 from evstore.interrupts import interrupts_held
+from evstore.shard import output, writer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 
@@ -116,3 +118,25 @@ def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(tmp_path: Path) -> N
         [sys.executable, "-c", LOST], env=environment(), capture_output=True, text=True, timeout=60
     )
     assert (ran.stdout, ran.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize("what", ["shard", "file"])
+def test_an_interrupt_just_as_a_part_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    module, name, make = {
+        "shard": (writer, "ShardWriter", writer.whole_shard),
+        "file": (output, "PartFile", output.part_file),
+    }[what]
+    real = getattr(module, name)
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        made = real(*args, **kwargs)
+        assert os.listdir(tmp_path) == ["it.part"]
+        os.kill(os.getpid(), signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(module, name, interrupted)
+    with pytest.raises(KeyboardInterrupt), make(tmp_path / "it"):
+        raise AssertionError("the block began")
+    assert os.listdir(tmp_path) == []

@@ -24,7 +24,7 @@ from evstore.errors import (
     MissingDependencyError,
     UnsupportedError,
 )
-from evstore.shard.output import PartFile
+from evstore.shard.output import part_file
 
 NAME = MANIFEST
 VERSION = 1
@@ -288,11 +288,6 @@ def write_manifest(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
     alike = [name for name in table.column_names if name not in _APART]
     parquet.write_table(table, sink, compression="zstd", use_dictionary=alike)
     path = Path(folder) / NAME
-    file = PartFile(path, overwrite=True)
-    try:
+    with part_file(path) as file:
         file.append([memoryview(sink.getvalue())])
-        file.finish()
-    except BaseException:
-        file.discard()
-        raise
     return path

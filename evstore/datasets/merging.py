@@ -13,7 +13,7 @@ from evstore.datasets.indexing import index_shards, joined_classes, shards_below
 from evstore.datasets.manifest import NAME, Manifest, read_manifest, write_manifest
 from evstore.datasets.splitting import RULE
 from evstore.errors import ArgumentError, FormatError
-from evstore.shard.output import PartFile, sync_folder
+from evstore.shard.output import part_file, sync_folder
 from evstore.shard.shard import Shard
 
 #: What a file system answers that links no files, or not these.
@@ -194,11 +194,5 @@ def _link(one: _Shard) -> bool:
 
 
 def _copy(one: _Shard) -> None:
-    file = PartFile(one.target, overwrite=True)
-    try:
-        with open(one.source, "rb") as source:
-            shutil.copyfileobj(source, file.file, 1 << 20)
-        file.finish()
-    except BaseException:
-        file.discard()
-        raise
+    with part_file(one.target) as file, open(one.source, "rb") as source:
+        shutil.copyfileobj(source, file.file, 1 << 20)

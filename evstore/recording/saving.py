@@ -12,7 +12,7 @@ from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.shard.recording_writer import RecordingWriter
-from evstore.shard.writer import FLUSH_S, ShardWriter
+from evstore.shard.writer import FLUSH_S, ShardWriter, whole_shard
 
 
 class Output:
@@ -146,13 +146,8 @@ def save(
     """
     if not isinstance(events, Events):
         events = Events.from_structured(events)
-    shard = ShardWriter(path, preset=preset, overwrite=overwrite, flush_s=None)
-    try:
-        with shard.recording(
-            "", resolution=events.resolution, label=label, metadata=metadata
-        ) as out:
-            out.write(events)
-        shard.close()
-    except BaseException:
-        shard.abort()
-        raise
+    with (
+        whole_shard(path, preset=preset, overwrite=overwrite) as shard,
+        shard.recording("", resolution=events.resolution, label=label, metadata=metadata) as out,
+    ):
+        out.write(events)

@@ -6,12 +6,13 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from evstore.errors import ArgumentError
+from evstore.interrupts import interrupts_held
 
 VECTORED = hasattr(os, "writev")
 MOST_VIEWS = 512  # of one vectored write: systems take 1024
@@ -162,6 +163,22 @@ class PartFile:
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.part)
         self._close()  # which may wait for the disk
+
+
+@contextlib.contextmanager
+def part_file(path: str | os.PathLike[str]) -> Iterator[PartFile]:
+    """A file that takes its name, for one of before, when the block ends; or is gone where the
+    block fails."""
+    file: PartFile | None = None
+    try:
+        with interrupts_held():
+            file = PartFile(path, overwrite=True)
+        yield file
+        file.finish()
+    except BaseException:
+        if file is not None:
+            file.discard()
+        raise
 
 
 def _behind(views: list[memoryview], wrote: int) -> list[memoryview]:

@@ -28,7 +28,7 @@ from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.scan import scan
 from evstore.shard.side import parse_side
 from evstore.shard.source import FileSource
-from evstore.shard.writer import ShardWriter
+from evstore.shard.writer import ShardWriter, whole_shard
 
 CHUNKS_LOOKED_AT = 100
 
@@ -66,13 +66,9 @@ def recover_shard(
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)  # of a recovery that was killed
         preset = _preset_of(source)
-        shard = ShardWriter(out, preset=preset, overwrite=overwrite, flush_s=None, part=part)
-        try:
+        # Where it fails, the old file is as it was.
+        with whole_shard(out, preset=preset, overwrite=overwrite, part=part) as shard:
             report = _rescue(source, shard)
-            shard.close()
-        except BaseException:
-            shard.abort()  # the old file is as it was
-            raise
         return report
     except FormatError as error:
         raise error.at(source.name) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evstore.codec.chunk import preset_codec
 from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
+from evstore.interrupts import interrupts_held
 from evstore.shard.encoding import Room, room
 from evstore.shard.index import PAGE_CHUNKS, SHARED, PageInfo, RecordingInfo
 from evstore.shard.index_records import directory_record, page_info, page_record
@@ -26,6 +27,28 @@ from evstore.shard.recording_writer import RecordingWriter
 CHUNK_EVENTS = 16_384
 FLUSH_S = 1.0
 GATHER = 1 << 20  # bytes written at once where nobody follows
+
+
+@contextlib.contextmanager
+def whole_shard(
+    path: str | os.PathLike[str],
+    *,
+    preset: str = DEFAULT_PRESET,
+    overwrite: bool = False,
+    part: str | None = None,
+) -> Iterator[ShardWriter]:
+    """A shard that is closed when the block ends, or gone where the block fails or aborts it."""
+    shard: ShardWriter | None = None
+    try:
+        with interrupts_held():
+            shard = ShardWriter(path, preset=preset, overwrite=overwrite, flush_s=None, part=part)
+        yield shard
+        if not shard.file.finished:
+            shard.close()
+    except BaseException:
+        if shard is not None:
+            shard.abort()
+        raise
 
 
 class ShardWriter:

@@ -16,7 +16,7 @@ from evstore.datasets.packing.plan import shard_name, shuffled
 from evstore.datasets.packing.strangers import strangers_in
 from evstore.datasets.packing.tonic_source import ArraySource
 from evstore.errors import ArgumentError, EvstoreError
-from evstore.shard.writer import ShardWriter
+from evstore.shard.writer import whole_shard
 
 
 def pack_arrays(
@@ -86,8 +86,7 @@ def _write(
 ) -> PackReceipt:
     """Take samples from the beginning of ``todo`` until the shard is as large as it is to be."""
     started, receipt = time.monotonic(), PackReceipt(path)
-    shard = ShardWriter(path, preset=options.preset, flush_s=None)
-    try:
+    with whole_shard(path, preset=options.preset) as shard:
         while todo and (not shard.done or shard.file.at < shard_bytes):
             i = todo.pop(0)
             try:
@@ -108,12 +107,8 @@ def _write(
         if (receipt.failed and options.on_error == "stop") or not shard.done:
             shard.abort()
             receipt.status, receipt.recordings = "failed", 0
-        else:
-            shard.close()
-            receipt.bytes_out = os.path.getsize(path)
-    except BaseException:
-        shard.abort()
-        raise
+    if receipt.recordings:
+        receipt.bytes_out = os.path.getsize(path)
     receipt.seconds = time.monotonic() - started
     return receipt
 

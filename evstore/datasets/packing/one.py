@@ -28,7 +28,6 @@ from evstore.datasets.packing.ready import (
 )
 from evstore.datasets.packing.sources import Sources
 from evstore.errors import CorruptError, EvstoreError
-from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
@@ -37,7 +36,7 @@ from evstore.recording.sides import clipped, meets
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
-from evstore.shard.writer import ShardWriter
+from evstore.shard.writer import ShardWriter, whole_shard
 
 #: Files up to this size are read whole before any of it is written: one that fails costs nothing.
 AHEAD_BYTES = 16 << 20
@@ -108,11 +107,11 @@ def _write_without_failing(job: PackJob, options: PackOptions, receipt: PackRece
 
 def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[str, str]) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(job.target)), exist_ok=True)
-    with interrupts_held():
-        shard = ShardWriter(job.target, preset=options.preset, overwrite=True, flush_s=None)
     wrote = False
-    sources = Sources(job.items)
-    try:
+    with (
+        contextlib.closing(Sources(job.items)) as sources,
+        whole_shard(job.target, preset=options.preset, overwrite=True) as shard,
+    ):
         for item in job.items:
             if item.id in bad:
                 receipt.failed.append((item.source, bad[item.id]))
@@ -131,15 +130,8 @@ def _write(job: PackJob, options: PackOptions, receipt: PackReceipt, bad: dict[s
             if receipt.failed and options.on_error == "stop":
                 shard.abort()
                 return
-        if shard.done:
-            shard.close()
-        else:
+        if not shard.done:
             shard.abort()  # of nothing no shard is made
-    except BaseException:
-        shard.abort()
-        raise
-    finally:
-        sources.close()
 
 
 def _of_shard(job: PackJob, options: PackOptions) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.job import PackJob, PackOptions, how_to_read
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.recording.opening import open_all, split_address
-from evstore.shard.writer import ShardWriter
+from evstore.shard.writer import whole_shard
 
 PILOTS = 4
 PILOT_EVENTS = 1 << 20
@@ -126,9 +126,8 @@ def _pilot(item: Item, options: PackOptions) -> tuple[int, int]:
     path = split_address(item.source)[0]
     said = how_to_read(item, options).said()
     with tempfile.TemporaryDirectory() as folder:
-        shard = ShardWriter(os.path.join(folder, "a.evs"), preset=options.preset, flush_s=None)
-        read, whole = 0, True
-        try:
+        read, whole, wrote = 0, True, os.path.join(folder, "a.evs")
+        with whole_shard(wrote, preset=options.preset) as shard:
             for number, recording in enumerate(open_all(path, **said)):
                 writer = shard.recording(str(number), resolution=None)
                 with recording:
@@ -140,9 +139,5 @@ def _pilot(item: Item, options: PackOptions) -> tuple[int, int]:
                 writer.close()
                 if not whole:
                     break
-            shard.close()
-            size = os.path.getsize(os.path.join(folder, "a.evs"))
-        except BaseException:
-            shard.abort()
-            raise
+        size = os.path.getsize(wrote)
     return (os.path.getsize(path) if whole else read), size
