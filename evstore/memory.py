@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 SMALL = 64 << 10  # bytes: below, a block is not worth keeping
 BIG = 4 << 20  # bytes: below, blocks are the C library's
 KEPT = 512 << 20  # bytes kept at most
-SMALL_KEPT = 2 << 20  # bytes kept at most in blocks of one size below BIG ...
-SMALL_SIZES = 8  # ... and how many such sizes
+SMALL_KEPT = 32 << 20  # bytes kept at most in blocks below BIG: of a loader's batches
 ALIGN = 64  # bytes: a cache line, and the longest vector register
 KEEPS = sys.platform == "linux" and hasattr(mmap, "MADV_FREE") and hasattr(mmap, "MADV_HUGEPAGE")
 
@@ -38,7 +37,7 @@ class _Block(NamedTuple):
 #: interpreter's own, so that threads, and arrays let go of in between, do no harm.
 _kept: dict[int, _Block] = {}
 
-#: Those below BIG, by the bytes that fit.
+#: Those below BIG, by the bytes that fit; the size used last at the end.
 _small: dict[int, list[_Block]] = {}
 
 
@@ -74,7 +73,8 @@ def room(size: int) -> NDArray[np.uint8]:
     if size < SMALL or (size >= BIG and not KEEPS):
         return np.empty(size, np.uint8)
     if size < BIG:
-        return np.asarray(_Loan(_find_small(size) or _made(None, size), size))
+        fits = _fitting(size)
+        return np.asarray(_Loan(_find_small(fits) or _made(None, fits), size))
     return np.asarray(_Loan(_find(size) or _fresh(size), size))
 
 
@@ -98,8 +98,14 @@ def _find(size: int) -> _Block | None:
     return _kept.pop(min(fitting)[1], None) if fitting else None
 
 
+def _fitting(size: int) -> int:
+    """A little more: batches of nearly one size fill the same blocks."""
+    step = 1 << (size.bit_length() - 4)
+    return -(-size // step) * step
+
+
 def _find_small(size: int) -> _Block | None:
-    """One of just that size: columns of batches are of few sizes."""
+    """One of just that size."""
     try:
         return _small[size].pop()
     except (KeyError, IndexError):
@@ -144,10 +150,13 @@ def _keep(block: _Block) -> None:
 
 def _keep_small(block: _Block) -> None:
     size = block.octets.size - ALIGN + 1
-    blocks = _small.get(size)
-    if blocks is None:
-        if len(_small) >= SMALL_SIZES:  # of what was read before
-            _small.clear()
-        blocks = _small.setdefault(size, [])
-    if (len(blocks) + 1) * size <= max(SMALL_KEPT, size):
-        blocks.append(block)
+    blocks = _small.pop(size, [])
+    _small[size] = blocks
+    blocks.append(block)
+    sizes = list(_small)
+    total = sum(other * len(_small.get(other, ())) for other in sizes)
+    for other in sizes:  # those of what was read before go first
+        some = _small.get(other, [])
+        while total > SMALL_KEPT and some:
+            some.pop()
+            total -= other

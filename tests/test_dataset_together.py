@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import evstore
 from evstore import Dataset, Frames
 from evstore.datasets import together
 from evstore.datasets.indexing import index_shards, shards_below
+from evstore.datasets.loading import workers
 from evstore.datasets.manifest import write_manifest
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError, CorruptError
@@ -215,14 +217,10 @@ def test_parts_of_other_recordings_do_not_matter(folder: Path) -> None:
     """One in parts is made the plain way; a batch without it the fast way, by the same numbers."""
     dataset = Dataset(folder, frames=SPECS[0])
     wanted, _ = batch_of(dataset, [0, 3])
-    rows = type(dataset._catalogue).rows
-
-    def two(self: Any, recording: int) -> range:
-        found = rows(self, recording)
-        return range(found.start, found.stop + (recording == 1))
-
+    parts = dataset._catalogue.parts.copy()
+    parts[1] = 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(dataset._catalogue), "rows", two)
+        patch.setattr(dataset._catalogue, "parts", parts)
         patch.setattr(together, "_one_by_one", lambda *_: pytest.fail("made one by one"))
         assert np.array_equal(batch_of(dataset, [0, 3])[0], wanted)
         with pytest.raises(pytest.fail.Exception, match="one by one"):
@@ -251,7 +249,7 @@ def test_a_team_gives_the_same(
         return np.full(shape, 77, dtype)
 
     with ThreadPoolExecutor(3, "of the team") as pool:
-        made = dataset.frames_together(batches, make, together.Team(3, each))
+        made = dataset.frames_together(batches, make, together.Team(3, each, threading.Lock()))
     assert made is not None
     assert all(name.startswith("of the team") for name in names)
     assert names
@@ -260,6 +258,22 @@ def test_a_team_gives_the_same(
         assert np.array_equal(frames, wanted)
         assert lengths == wanted_lengths
         assert targets == [dataset[number][1] for number in numbers]
+
+
+def test_an_error_is_raised_when_the_whole_team_has_ended() -> None:
+    """Who makes the samples one by one then must be alone with the arrays."""
+    ended = []
+
+    def step(item: int) -> None:
+        if item == 0:
+            raise OSError("the first")
+        time.sleep(0.2)
+        ended.append(item)
+
+    with ThreadPoolExecutor(2) as pool:
+        with pytest.raises(OSError, match="the first"):
+            workers._each(pool, step, range(3))
+        assert sorted(ended) == [1, 2]
 
 
 def test_batches_before_one_that_cannot_be_read_are_handed_out(tmp_path: Path) -> None:

@@ -87,9 +87,29 @@ def test_a_few_small_blocks_are_kept() -> None:
     del many
     del view
     assert memory.forget() == memory.SMALL_KEPT
-    for more in range(3 * memory.SMALL_SIZES):
-        memory.room(size + more)
-    assert memory.forget() <= memory.SMALL_SIZES * (size + more)
+    for of in range(size, memory.BIG - 1, size):
+        memory.room(of)
+    assert memory.forget() <= memory.SMALL_KEPT
+    assert memory._fitting(size) == size
+
+
+def test_blocks_of_nearly_one_size_are_the_same() -> None:
+    place_before = place(memory.room(1_000_000))
+    others = [memory.room(some) for some in (300_000, 2_000_000)]
+    assert place(memory.room(1_010_000)) == place_before
+    del others
+    for size in range(memory.SMALL, memory.BIG, 9_973):
+        assert size <= memory._fitting(size) <= size * 9 // 8
+    memory.forget()
+
+
+def test_those_used_longest_ago_go_first() -> None:
+    size, of = memory.BIG // 2, memory.BIG // 4
+    many = [memory.room(size) for _ in range(2 * memory.SMALL_KEPT // size)]
+    del many
+    memory.room(of)
+    assert len(memory._small[of]) == 1
+    assert memory.forget() <= memory.SMALL_KEPT
 
 
 @pytest.mark.parametrize("size", [memory.SMALL, memory.BIG])

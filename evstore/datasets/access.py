@@ -8,6 +8,9 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evstore.datasets.catalogue import Catalogue
 from evstore.errors import CorruptError, FormatError
 from evstore.formats.sides import Table, joined
@@ -74,6 +77,14 @@ class Shards:
         self._reopen_after_fork()
         shard = self._shard(int(self.catalogue.row_shards[row]))
         return shard, self.info(shard, row)
+
+    def found_all(self, rows: NDArray[np.int64]) -> list[tuple[Shard, RecordingInfo]]:
+        """What `found` gives of each row; a shard is looked up once."""
+        self._reopen_after_fork()
+        numbers = self.catalogue.row_shards[rows].tolist()
+        shards = {number: self._shard(number) for number in dict.fromkeys(numbers)}
+        own = [shards[number] for number in numbers]
+        return [(s, self.info(s, row)) for s, row in zip(own, rows.tolist(), strict=True)]
 
     def info(self, shard: Shard, row: int) -> RecordingInfo:
         """What a shard says of the recording in a row of the manifest: the one that is meant."""

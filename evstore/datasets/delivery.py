@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from evstore.datasets.relative import count_from
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, to_frames
+from evstore.frames.divisions import divisions
 from evstore.frames.straight import add_between, add_numbers
 
 OUTPUTS = ("structured", "events", "frames")
@@ -124,6 +126,14 @@ def sensor(shards: Shards, recording: int) -> tuple[int, int]:
     return resolution
 
 
+def sensors_of(shards: Shards, recordings: list[int]) -> set[tuple[int, int]]:
+    """The resolutions of some recordings; raises as `sensor` does."""
+    found = shards.catalogue.resolution[recordings]
+    if (found == found[0]).all():
+        return {sensor(shards, recordings[0])}
+    return {sensor(shards, recording) for recording in recordings}
+
+
 def _frames(
     shards: Shards,
     recording: int,
@@ -167,6 +177,19 @@ def span_of(
         return 0, 0, window.stop - window.start
     n_events = int(catalogue.events[recording])
     return int(catalogue.t_min[recording]), int(catalogue.t_max[recording]) + 1, n_events
+
+
+def divisions_of(
+    shards: Shards, places: Sequence[tuple[int, Window | None]], spec: Frames
+) -> NDArray[np.int64]:
+    """How the events of each sample are divided: the numbers of `Division`, a row each."""
+    catalogue = shards.catalogue
+    if all(window is None for _, window in places):
+        recordings = np.array([recording for recording, _ in places])
+        known = (catalogue.t_min, catalogue.t_max, catalogue.events)
+        return divisions(spec, *(column[recordings] for column in known))
+    spans = (span_of(shards, *place, spec) for place in places)
+    return np.array([spec.division(*span) for span in spans], np.int64)
 
 
 def _decoded_frames(

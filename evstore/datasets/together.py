@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evstore.datasets.access import Shards
-from evstore.datasets.delivery import Delivery, Window, deliver, sensor, span_of
+from evstore.datasets.delivery import Delivery, Window, deliver, divisions_of, sensors_of
 from evstore.errors import EvstoreError
 from evstore.frames.faults import check_out
-from evstore.frames.short import SHORT, fill_short
-from evstore.frames.spec import Division, Frames
+from evstore.frames.short import SHORT, Part, fill_short, read_short
+from evstore.frames.spec import Frames
 from evstore.shard.gather import Wanted
 
 Place = tuple[int, Window | None]  # a recording, and which part of it
@@ -23,30 +24,33 @@ Place = tuple[int, Window | None]  # a recording, and which part of it
 class Team(NamedTuple):
     """So many threads, and what has them do a step for each of some items: results in order.
 
-    The first error, in that order, is raised.
+    The first error, in their order, is raised once nobody works on any of them.
     """
 
     size: int
     each: Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+    #: Held by who does what only one thread can do well: Python's part of the work.
+    turn: contextlib.AbstractContextManager[Any]
 
 
 def _alone(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     return [step(item) for item in items]
 
 
-ALONE = Team(1, _alone)
+ALONE = Team(1, _alone, contextlib.nullcontext())
 
 
 class _Made(NamedTuple):
     """A batch: its samples, how the events of each are divided, and the frames."""
 
     places: Sequence[Place]
-    divisions: Sequence[Division]
+    divisions: NDArray[np.int64]
     out: NDArray[Any]
 
     @property
     def lengths(self) -> list[int]:
-        return [division.n_frames for division in self.divisions]
+        lengths: list[int] = self.divisions[:, -1].tolist()
+        return lengths
 
 
 def frames_of(
@@ -66,26 +70,32 @@ def frames_of(
     places = list(chain.from_iterable(batches))
     if spec is None or any(w is not None and w.by_time != spec.by_time for _, w in places):
         return None
-    sensors = {sensor(shards, recording) for recording, _ in places}
+    sensors = sensors_of(shards, [recording for recording, _ in places])
     if len({spec.shape(resolution, 1) for resolution in sensors}) != 1:
         return None
     resolution = sensors.pop()
-    made = [_empty(shards, batch, spec, resolution, make) for batch in batches]
+    try:
+        divisions = divisions_of(shards, places, spec)
+    except OverflowError:  # a length that no int64 holds
+        return None
+    ends = list(accumulate(map(len, batches)))
+    made = [
+        _empty(batch, divisions[end - len(batch) : end], spec, resolution, make)
+        for batch, end in zip(batches, ends, strict=True)
+    ]
     if sensors or not _short(shards, made, spec, resolution, team):
         _one_by_one(shards, made, how, team)
     return [(one.out, one.lengths) for one in made]
 
 
 def _empty(
-    shards: Shards,
     places: Sequence[Place],
+    divisions: NDArray[np.int64],
     spec: Frames,
     resolution: tuple[int, int],
     make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
 ) -> _Made:
-    divisions = [spec.division(*span_of(shards, *place, spec)) for place in places]
-    longest = max(division.n_frames for division in divisions)
-    shape = (len(places), *spec.shape(resolution, longest))
+    shape = (len(places), *spec.shape(resolution, int(divisions[:, -1].max())))
     out = make(shape, np.dtype(spec.dtype))
     check_out(out, shape, np.dtype(spec.dtype))
     return _Made(places, divisions, out)
@@ -113,43 +123,44 @@ def _short(
     """
     catalogue = shards.catalogue
     places = [place for one in made for place in one.places]
-    events = [int(catalogue.events[recording]) for recording, _ in places]
+    recordings = np.array([recording for recording, _ in places])
+    events = catalogue.events[recordings].tolist()
     by_number = any(window is not None and not window.by_time for _, window in places)
-    if max(events) > SHORT or by_number or any(len(catalogue.rows(r)) > 1 for r, _ in places):
+    if max(events) > SHORT or by_number or catalogue.parts[recordings].max() > 1:
         return False
+    rows = catalogue.first_row[recordings]
 
     def group(which: tuple[int, int]) -> bool:
         low, high = which
-        wanted = [_wanted(shards, *place) for place in places[low:high]]
-        if [one.info.n_events for one in wanted] != events[low:high]:
-            return False
-        parts = _parts(made, low, high)
-        return fill_short(spec, resolution, wanted, parts, shards.memory)
+        with team.turn:
+            found = shards.found_all(rows[low:high])
+            if [info.n_events for _, info in found] != events[low:high]:
+                return False
+            wanted = [
+                Wanted(*one, None if window is None else (window.start, window.stop))
+                for one, (_, window) in zip(found, places[low:high], strict=True)
+            ]
+            parts = _parts(made, low, high)
+            read = read_short(spec, resolution, wanted, parts, shards.memory)
+        return fill_short(read, shards.memory)
 
     most = min(SHORT, sum(events) // team.size + 1)
     try:
         return all(team.each(group, _groups(events, most)))
-    except (EvstoreError, OSError, OverflowError):
+    except (EvstoreError, OSError):
         return False
 
 
-def _parts(
-    made: Sequence[_Made], low: int, high: int
-) -> list[tuple[Sequence[Division], NDArray[Any]]]:
+def _parts(made: Sequence[_Made], low: int, high: int) -> list[Part]:
     """How the samples ``low .. high`` of all batches are divided, and where they go, by batches."""
     parts = []
     first = 0
     for one in made:
-        within = slice(max(0, low - first), max(0, high - first))
-        if one.divisions[within]:
-            parts.append((one.divisions[within], one.out[within]))
+        start, stop = max(0, low - first), min(len(one.places), high - first)
+        if start < stop:
+            parts.append(Part(one.divisions[start:stop], one.out[start:stop]))
         first += len(one.places)
     return parts
-
-
-def _wanted(shards: Shards, recording: int, window: Window | None) -> Wanted:
-    shard, info = shards.found(int(shards.catalogue.first_row[recording]))
-    return Wanted(shard, info, None if window is None else (window.start, window.stop))
 
 
 def _groups(events: list[int], most: int) -> Iterator[tuple[int, int]]:

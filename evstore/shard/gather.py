@@ -36,31 +36,56 @@ class Wanted(NamedTuple):
     within: tuple[int, int] | None
 
 
-def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> tuple[Events, NDArray[np.int64]]:
-    """The events of all chunks that are wanted, and where those of each recording begin.
+class Gathered(NamedTuple):
+    """Chunks that were read and checked, and where the events of each recording will begin.
 
-    The columns are the memory's: overwritten by what the thread reads next, and longer than the
-    last of the numbers, which says where they end. Raises FormatError and OSError, which say that
-    it cannot be done, but not always where: for that, recordings are read one by one.
+    The last of the ``bounds`` says where they end.
+    """
+
+    words: NDArray[np.uint16]
+    pieces: NDArray[np.int64]
+    codecs: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+
+
+def gather(wanted: Sequence[Wanted], memory: ThreadMemory) -> Gathered:
+    """All chunks that are wanted, in the memory: overwritten by what the thread reads next.
+
+    Raises FormatError and OSError, which say that it cannot be done, but not always where: for
+    that, recordings are read one by one.
     """
     rows = _all_rows(wanted)
     within = np.array([one.within or (0, 0) for one in wanted], np.int64)
     pieces, codecs = np.empty(PIECE * len(rows), np.int64), np.empty(len(rows), np.int64)
     reads, bounds = np.empty(READ * len(rows), np.int64), np.empty(len(wanted) + 1, np.int64)
-    found = np.empty(4, np.int64)
+    found = np.empty(3, np.int64)
     if not choose_chunks(
         rows.ravel(), _about(wanted), within.ravel(), pieces, codecs, reads, bounds, found
     ):
         raise CorruptError("index and directory disagree")
-    kept, n_reads, n_bytes, n_events = found.tolist()
+    kept, n_reads, n_bytes = found.tolist()
     if n_bytes > MOST_BYTES:
         raise CorruptError("chunks are too large for their events", field="size", got=n_bytes)
-    events = memory.events(n_events)
-    if kept:
-        pieces, codecs = pieces[: PIECE * kept], codecs[:kept]
-        words = _read(wanted, reads[: READ * n_reads], pieces, n_bytes, memory)
-        _decode(words, pieces, codecs, events, memory)
-    return events, bounds
+    pieces, codecs = pieces[: PIECE * kept], codecs[:kept]
+    words = _read(wanted, reads[: READ * n_reads], pieces, n_bytes, memory)
+    return Gathered(words, pieces, codecs, bounds)
+
+
+def decode(gathered: Gathered, memory: ThreadMemory) -> Events:
+    """The events of all chunks; the columns are the memory's, and longer than the events are.
+
+    Raises FormatError as `gather` does.
+    """
+    words, pieces, codecs, bounds = gathered
+    events = memory.events(int(bounds[-1]))
+    columns = events.t, events.x, events.y, events.p
+    kinds = set(codecs.tolist())
+    for codec in kinds:
+        some = pieces
+        if len(kinds) > 1:
+            some = pieces.reshape(-1, PIECE)[codecs == codec].ravel()
+        decode_blocks(words, some, codec, *columns, rooms=memory.rooms)
+    return events
 
 
 def _about(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
@@ -74,23 +99,22 @@ def _about(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
 def _all_rows(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
     """The chunks of all recordings, FIELDS numbers each."""
     pages: dict[tuple[int, int], NDArray[np.int64]] = {}  # asked for once: most share one
-    parts = []
+    parts = [np.empty((0, FIELDS), np.int64)]
     for shard, info, _ in wanted:
         numbers = shard.page_numbers(info)
         _check_pages(shard, info, numbers)
         n_rows = 0
         for number in numbers:
-            key = (id(shard), number)
-            rows = pages.get(key)
+            rows = pages.get((id(shard), number))
             if rows is None:
-                rows = pages[key] = _page_rows(shard, number)
+                rows = pages[id(shard), number] = _page_rows(shard, number)
             if shard.pages[number].recording == SHARED:
                 rows = rows[info.entry : info.entry + info.n_chunks]
             n_rows += len(rows)
             parts.append(rows)
         if n_rows != info.n_chunks:
             raise CorruptError("index and directory disagree")
-    return np.concatenate(parts) if parts else np.empty((0, FIELDS), np.int64)
+    return np.concatenate(parts)
 
 
 def _check_pages(shard: Shard, info: RecordingInfo, numbers: Sequence[int]) -> None:
@@ -122,6 +146,8 @@ def _read(
     memory: ThreadMemory,
 ) -> NDArray[np.uint16]:
     """The words of all chunks; ``pieces`` says then where in them the payloads lie."""
+    if not n_bytes:
+        return np.empty(0, "<u2")
     buffer = memory.buffer(n_bytes)
     for which, offset, at, size in reads.reshape(-1, READ).tolist():
         wanted[which].shard.source.read_into(offset, buffer[at : at + size])
@@ -129,16 +155,3 @@ def _read(
     if bad >= 0:
         raise CorruptError("checksum of a chunk does not fit", field="check")
     return words
-
-
-def _decode(
-    words: NDArray[np.uint16],
-    pieces: NDArray[np.int64],
-    codecs: NDArray[np.int64],
-    events: Events,
-    memory: ThreadMemory,
-) -> None:
-    columns = events.t, events.x, events.y, events.p
-    for codec in set(codecs.tolist()):
-        some = pieces.reshape(-1, PIECE)[codecs == codec].ravel()
-        decode_blocks(words, some, codec, *columns, rooms=memory.rooms)

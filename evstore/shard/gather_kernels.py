@@ -19,7 +19,7 @@ READ = 4  # numbers that say what to read: see choose_chunks
 ALIGN = 64
 
 # What `choose_chunks` gives in `found`.
-KEPT, READS, N_BYTES, N_EVENTS = 0, 1, 2, 3
+KEPT, READS, N_BYTES = 0, 1, 2
 
 
 @kernel
@@ -76,5 +76,5 @@ def choose_chunks(
             return False
         k += chunks
     bounds[about.size // ABOUT] = to
-    found[KEPT], found[READS], found[N_BYTES], found[N_EVENTS] = kept, n_reads, at, to
+    found[KEPT], found[READS], found[N_BYTES] = kept, n_reads, at
     return True

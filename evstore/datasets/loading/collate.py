@@ -110,7 +110,7 @@ def pad_together(
     found = []
     for tensor, (_, lengths, targets) in zip(tensors, made, strict=True):
         sizes = np.array(lengths, np.int64)
-        mask = np.arange(sizes.max()) < sizes[:, None]
+        mask = np.arange(tensor.shape[1]) < sizes[:, None]
         sizes_and_mask = map(_torch().from_numpy, (sizes, mask))
         found.append(Batch(tensor, _targets(targets), *sizes_and_mask))
     return found
@@ -139,6 +139,8 @@ def _dtype(dtype: np.dtype[Any]) -> torch.dtype:
 
 
 def _targets(targets: list[Any]) -> torch.Tensor | list[Any]:
+    if set(map(type, targets)) == {int}:  # as nearly always: each need not be looked at
+        return _tensor(np.array(targets, np.int64))
     if all(_is_integer(target) for target in targets):
         return _tensor(np.array([int(target) for target in targets], np.int64))
     return targets
@@ -207,7 +209,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     if get_worker_info() is not None:
         return new_shared(size).view(dtype).reshape(shape)
     octets = torch.from_numpy(memory.room(size))  # of batches before, if there is
-    return octets.view(dtype).reshape(shape)
+    return octets.view(dtype).view(shape)
 
 
 def new_shared(size: int) -> torch.Tensor:

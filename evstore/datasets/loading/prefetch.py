@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 #: What is read at a time where there are no workers: of small batches, so many share what a call
 #: costs.
-AT_ONCE_BYTES = 8 << 20
-MOST_AT_ONCE = 16
+AT_ONCE_BYTES = 16 << 20
+MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True)

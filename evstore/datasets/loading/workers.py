@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from multiprocessing import get_start_method
@@ -170,9 +171,16 @@ def read_here(
     """
     todo = iter(tickets)
     with ThreadPoolExecutor(n_threads, "evstore-loader") as pool:
-        team = Team(n_threads, lambda step, items: list(pool.map(step, items)))
+        team = Team(n_threads, partial(_each, pool), threading.Lock())
         while some := list(islice(todo, at_once)):
             yield from reading.several(some, team if n_threads > 1 else ALONE)
+
+
+def _each(pool: ThreadPoolExecutor, step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """What a `Team` does."""
+    done = [pool.submit(step, item) for item in items]
+    wait(done)  # whatever comes next, nobody writes to the arrays any more
+    return [one.result() for one in done]
 
 
 def torch_threads() -> int:
