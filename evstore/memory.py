@@ -21,6 +21,7 @@ SMALL = 64 << 10  # bytes: below, a block is not worth keeping
 BIG = 4 << 20  # bytes: below, blocks are the C library's
 KEPT = 512 << 20  # bytes kept at most
 SMALL_KEPT = 32 << 20  # bytes kept at most in blocks below BIG: of a loader's batches
+HUGE = 2 << 20  # bytes of a huge page: of others, each has to be marked as used again
 ALIGN = 64  # bytes: a cache line, and the longest vector register
 KEEPS = sys.platform == "linux" and hasattr(mmap, "MADV_FREE") and hasattr(mmap, "MADV_HUGEPAGE")
 
@@ -114,7 +115,7 @@ def _find_small(size: int) -> _Block | None:
 
 def _fresh(size: int) -> _Block:
     try:
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         raise MemoryError(f"the system has no {size:,} bytes of memory") from None
     with contextlib.suppress(OSError):  # a system without huge pages
@@ -123,12 +124,12 @@ def _fresh(size: int) -> _Block:
 
 
 def _made(memory: mmap.mmap | None, size: int) -> _Block:
-    if memory is not None:
-        octets = np.frombuffer(memory, np.uint8)  # of whole pages: aligned
+    if memory is None:
+        octets, align = np.empty(size + ALIGN - 1, np.uint8), ALIGN
     else:
-        octets = np.empty(size + ALIGN - 1, np.uint8)
+        octets, align = np.frombuffer(memory, np.uint8, size), HUGE
     address = octets.__array_interface__["data"][0]
-    return _Block(memory, octets, address + -address % ALIGN)
+    return _Block(memory, octets, address + -address % align)
 
 
 def _keep(block: _Block) -> None:

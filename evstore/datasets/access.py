@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.datasets.catalogue import Catalogue
-from evstore.errors import CorruptError, FormatError
+from evstore.errors import CorruptError, EvstoreError, FormatError
 from evstore.formats.sides import Table, joined
 from evstore.shard.index import RecordingInfo
 from evstore.shard.pages import KeptPages
@@ -23,6 +23,25 @@ from evstore.shard.thread_memory import ThreadMemory
 MOST_OPEN = 64  # shards: a file handle each, and its directory
 PAGES_KEPT = 256  # of the indexes of all: 128 megabytes
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
+
+
+class _Naming:
+    """What `Shards.naming` gives: a class, since there is one for each sample that is read."""
+
+    __slots__ = ("_recording", "_shards")
+
+    def __init__(self, shards: Shards, recording: int) -> None:
+        self._shards = shards
+        self._recording = recording
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        if isinstance(error, (EvstoreError, OSError)):
+            raise self._shards.named(error, self._recording).with_traceback(trace) from None
 
 
 class Shards:
@@ -103,6 +122,10 @@ class Shards:
     def path(self, number: int) -> str:
         """Where a shard lies."""
         return os.path.join(self.folder, *self.catalogue.shard_names[number].split("/"))
+
+    def naming(self, recording: int) -> _Naming:
+        """A block whose errors, those of the data, say of which recording they are."""
+        return _Naming(self, recording)
 
     def named(self, error: Exception, recording: int) -> Exception:
         """The error, which says of which recording it is."""

@@ -24,7 +24,7 @@ from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
 from evstore.datasets.together import ALONE, Team, frames_of
 from evstore.datasets.windows import Windows
-from evstore.errors import ArgumentError, EvstoreError
+from evstore.errors import ArgumentError
 from evstore.frames import Frames
 
 
@@ -143,11 +143,9 @@ class Dataset:
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         recording, window = self._place(index)
-        try:
+        with self._shards.naming(recording):
             data = deliver(self._shards, recording, window, self._how)
             target = self._find_target(index, recording, window)
-        except (EvstoreError, OSError) as error:
-            raise self._shards.named(error, recording) from None
         if self.transform is not None:
             data = self.transform(data)
         if self.target_transform is not None:
@@ -186,21 +184,17 @@ class Dataset:
 
     def _own_target(self, index: int, place: tuple[int, Window | None]) -> Any:
         """The target that goes with a sample's frames."""
-        try:
+        with self._shards.naming(place[0]):
             target = self._find_target(index, *place)
-        except (EvstoreError, OSError) as error:
-            raise self._shards.named(error, place[0]) from None
         return target if self.target_transform is None else self.target_transform(target)
 
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""
         recording, window = self._place(index)
-        try:
+        with self._shards.naming(recording):
             data = deliver(self._shards, recording, window, self._how)
             boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
             span = times_of(self._shards, recording, window)
-        except (EvstoreError, OSError) as error:
-            raise self._shards.named(error, recording) from None
         known = self._catalogue
         span = span or (int(known.t_min[recording]), int(known.t_max[recording]) + 1)
         label = self._label(index, recording)

@@ -104,10 +104,8 @@ def _empty(
 def _one_by_one(shards: Shards, made: Sequence[_Made], how: Delivery, team: Team) -> None:
     def one(sample: tuple[NDArray[Any], Place, int]) -> None:
         row, place, length = sample
-        try:
+        with shards.naming(place[0]):
             deliver(shards, *place, how, row[:length])
-        except (EvstoreError, OSError) as error:
-            raise shards.named(error, place[0]) from None
         row[length:] = 0
 
     samples = (zip(some.out, some.places, some.lengths, strict=True) for some in made)

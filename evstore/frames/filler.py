@@ -185,7 +185,8 @@ def plan_of(
         stage.fill(0)
         wide = np.empty(kernels.WIDE, wide.dtype)
     cells = frames.reshape(-1).view(wide.dtype)
-    state = np.array([0, -1, FIRST_TIME, 0, staged, -1, -1], np.int64)
+    state = np.array(kernels.EMPTY, np.int64)
+    state[kernels.STAGED] = staged
     return kernels.Plan(
         cells, cells.view(layout.bits), stage, wide, wide.view(layout.bits),
         starts, stops, state, *layout.rest,

@@ -13,6 +13,7 @@ import numpy as np
 from evstore.codec.vector_copy import copy_past
 from evstore.frames.column_kernels import PIECE as APART
 from evstore.frames.column_kernels import unpack
+from evstore.frames.spec import FIRST_TIME
 from evstore.jit import inlined, kernel
 
 # What a pixel holds.
@@ -30,6 +31,9 @@ STAGED = 4  # 1 while events are counted in the stage
 FRAME = 5  # the frame that is in the stage, or -1
 FULL = 6  # the frame that has more events at one pixel than the stage holds, or -1
 STATE_SIZE = 7
+
+#: The state of frames to which nothing was added.
+EMPTY = (0, -1, FIRST_TIME, 0, 0, -1, -1)
 
 PIECE = 8192  # events: what is looked at more than once stays in the cache
 BLOCK = 512  # times compared in a row

@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from evstore.frames.histogram_kernels import (
-    BACK,
-    CLEARED,
-    FRAME,
-    FULL,
-    LAST,
+    EMPTY,
     OVERFLOW,
     RIGHT,
-    STAGED,
     Plan,
     fill,
     finish,
 )
-from evstore.frames.spec import FIRST_TIME
 from evstore.jit import kernel
 
 DIVISION = 4  # numbers that divide a sample's events: those of `spec.Division`
@@ -36,13 +30,6 @@ def edges_of(division: Any, limits: Any, by_time: int, starts: Any, stops: Any) 
         else:
             stop = min(stop, limits[2])
         starts[k], stops[k] = start, stop
-
-
-@kernel
-def begin(state: Any) -> None:
-    """The state of frames to which nothing was added."""
-    state[CLEARED], state[OVERFLOW], state[LAST], state[BACK] = 0, -1, FIRST_TIME, 0
-    state[STAGED], state[FRAME], state[FULL] = 0, -1, -1
 
 
 @kernel
@@ -72,7 +59,8 @@ def fill_samples(
             plan.content, plan.width, plan.height, plan.row, plan.size, plan.plane,
             plan.least, plan.greatest,
         )  # fmt: skip
-        begin(plan.state)
+        for k in range(len(EMPTY)):
+            plan.state[k] = EMPTY[k]
         low, high = bounds[s], bounds[s + 1]
         if fill(t[low:high], x[low:high], y[low:high], p[low:high], 0, sample) != RIGHT:
             return s
