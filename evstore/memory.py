@@ -2,9 +2,9 @@
 
 The system clears every page that it hands out, and clearing 13 bytes takes longer than decoding
 an event into them. So blocks are kept when the last array in one is let go of: large ones, whose
-pages the system may take back whenever it is short of memory (MADV_FREE), and a few as small as
-the columns of a batch. Of these the C library keeps some itself, but it gives back what lies at
-the end of its memory, where they are if nothing else was made meanwhile.
+pages the system may take back whenever it is short of memory (MADV_FREE), and some megabytes of
+smaller ones: columns and frames of batches. Of these the C library keeps some itself, but it gives
+back what lies at the end of its memory, where they are if nothing else was made meanwhile.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ KEEPS = sys.platform == "linux" and hasattr(mmap, "MADV_FREE") and hasattr(mmap,
 
 
 class _Block(NamedTuple):
-    """``address``: of its first byte that begins a cache line."""
+    """``address``: of its first byte that begins a cache line, or a huge page."""
 
     memory: mmap.mmap | None  # None where it is the C library's
-    octets: NDArray[np.uint8]
+    octets: NDArray[np.uint8]  # as many as fit, but for where they are aligned
     address: int
 
 
@@ -38,7 +38,7 @@ class _Block(NamedTuple):
 #: interpreter's own, so that threads, and arrays let go of in between, do no harm.
 _kept: dict[int, _Block] = {}
 
-#: Those below BIG, by the bytes that fit; the size used last at the end.
+#: Those below BIG, by the bytes that fit.
 _small: dict[int, list[_Block]] = {}
 
 
@@ -151,13 +151,13 @@ def _keep(block: _Block) -> None:
 
 def _keep_small(block: _Block) -> None:
     size = block.octets.size - ALIGN + 1
-    blocks = _small.pop(size, [])
-    _small[size] = blocks
-    blocks.append(block)
-    sizes = list(_small)
+    _small.setdefault(size, []).append(block)
+    sizes = [other for other in list(_small) if other != size]
+    sizes.append(size)  # those of what was read before go first
     total = sum(other * len(_small.get(other, ())) for other in sizes)
-    for other in sizes:  # those of what was read before go first
+    for other in sizes:
         some = _small.get(other, [])
         while total > SMALL_KEPT and some:
-            some.pop()
+            with contextlib.suppress(IndexError):  # another thread has taken the last
+                some.pop()
             total -= other

@@ -168,8 +168,8 @@ class Dataset:
 
         ``make(shape, dtype)`` gives the array, into which chunks are decoded; zeros follow the
         frames of shorter samples. None where samples have to be made one by one: they are no
-        frames, a transform wants them, or their shapes are not known or differ. ``team``: the
-        threads that make them.
+        frames, a transform wants them, or their shapes are not known or differ, or come of numbers
+        that no int64 holds. ``team``: the threads that make them.
         """
         if self._how.frames is None or self.transform is not None or self.transforms is not None:
             return None
@@ -184,8 +184,11 @@ class Dataset:
 
     def _own_target(self, index: int, place: tuple[int, Window | None]) -> Any:
         """The target that goes with a sample's frames."""
-        with self._shards.naming(place[0]):
-            target = self._find_target(index, *place)
+        if self.target == "label":
+            target = self._label(index, place[0])
+        else:
+            with self._shards.naming(place[0]):
+                target = self._find_target(index, *place)
         return target if self.target_transform is None else self.target_transform(target)
 
     def sample(self, index: int) -> Sample:

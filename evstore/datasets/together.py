@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,8 @@ class Team(NamedTuple):
 
     size: int
     each: Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
-    #: Held by who does what only one thread can do well: Python's part of the work.
+    #: Held by who does what only one thread can do well: Python's part of the work, and reading,
+    #: where that is one of many short steps of it.
     turn: contextlib.AbstractContextManager[Any]
 
 
@@ -41,16 +43,12 @@ ALONE = Team(1, _alone, contextlib.nullcontext())
 
 
 class _Made(NamedTuple):
-    """A batch: its samples, how the events of each are divided, and the frames."""
+    """A batch: its samples and where they begin among those of all batches, and their frames."""
 
     places: Sequence[Place]
-    divisions: NDArray[np.int64]
+    first: int
+    lengths: list[int]  # frames of each
     out: NDArray[Any]
-
-    @property
-    def lengths(self) -> list[int]:
-        lengths: list[int] = self.divisions[:, -1].tolist()
-        return lengths
 
 
 def frames_of(
@@ -63,12 +61,17 @@ def frames_of(
     """The frames of each batch's samples in one array (B, T, P, H, W), and how many each has.
 
     ``make(shape, dtype)`` gives the array; zeros follow the frames of shorter samples. None where
-    their shapes are not known before they are read, or differ. Raises as `deliver` does, and says
-    of which recording an error is. ``team``: the threads that read and count.
+    there are none, or their shapes are not known before they are read, differ, or come of numbers
+    that no int64 holds. Raises as `deliver` does, and says of which recording an error is.
+    ``team``: the threads that read and count.
     """
     spec = how.frames
     places = list(chain.from_iterable(batches))
-    if spec is None or any(w is not None and w.by_time != spec.by_time for _, w in places):
+    if (
+        spec is None
+        or not places
+        or any(w is not None and w.by_time != spec.by_time for _, w in places)
+    ):
         return None
     sensors = sensors_of(shards, [recording for recording, _ in places])
     if len({spec.shape(resolution, 1) for resolution in sensors}) != 1:
@@ -76,29 +79,31 @@ def frames_of(
     resolution = sensors.pop()
     try:
         divisions = divisions_of(shards, places, spec)
-    except OverflowError:  # a length that no int64 holds
+    except OverflowError:
         return None
-    ends = list(accumulate(map(len, batches)))
-    made = [
-        _empty(batch, divisions[end - len(batch) : end], spec, resolution, make)
-        for batch, end in zip(batches, ends, strict=True)
-    ]
-    if sensors or not _short(shards, made, spec, resolution, team):
+    made = list(_empty(batches, divisions[:, -1].tolist(), spec, resolution, make))
+    if sensors or not _short(shards, made, divisions, spec, resolution, team):
         _one_by_one(shards, made, how, team)
     return [(one.out, one.lengths) for one in made]
 
 
 def _empty(
-    places: Sequence[Place],
-    divisions: NDArray[np.int64],
+    batches: Sequence[Sequence[Place]],
+    lengths: list[int],
     spec: Frames,
     resolution: tuple[int, int],
     make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
-) -> _Made:
-    shape = (len(places), *spec.shape(resolution, int(divisions[:, -1].max())))
-    out = make(shape, np.dtype(spec.dtype))
-    check_out(out, shape, np.dtype(spec.dtype))
-    return _Made(places, divisions, out)
+) -> Iterator[_Made]:
+    """Batches whose frames are yet to be made."""
+    dtype, (_, *cells) = np.dtype(spec.dtype), spec.shape(resolution, 1)
+    first = 0
+    for places in batches:
+        own = lengths[first : first + len(places)]
+        shape = (len(places), max(own), *cells)
+        out = make(shape, dtype)
+        check_out(out, shape, dtype)
+        yield _Made(places, first, own, out)
+        first += len(places)
 
 
 def _one_by_one(shards: Shards, made: Sequence[_Made], how: Delivery, team: Team) -> None:
@@ -113,7 +118,12 @@ def _one_by_one(shards: Shards, made: Sequence[_Made], how: Delivery, team: Team
 
 
 def _short(
-    shards: Shards, made: Sequence[_Made], spec: Frames, resolution: tuple[int, int], team: Team
+    shards: Shards,
+    made: Sequence[_Made],
+    divisions: NDArray[np.int64],
+    spec: Frames,
+    resolution: tuple[int, int],
+    team: Team,
 ) -> bool:
     """The fast way, for short recordings; whether it was one. An error is met again on the other.
 
@@ -138,27 +148,31 @@ def _short(
                 Wanted(*one, None if window is None else (window.start, window.stop))
                 for one, (_, window) in zip(found, places[low:high], strict=True)
             ]
-            parts = _parts(made, low, high)
+            parts = _parts(made, divisions, low, high)
             read = read_short(spec, resolution, wanted, parts, shards.memory)
         return fill_short(read, shards.memory)
 
     most = min(SHORT, sum(events) // team.size + 1)
     try:
         return all(team.each(group, _groups(events, most)))
-    except (EvstoreError, OSError):
+    except (EvstoreError, OSError, OverflowError):
         return False
 
 
-def _parts(made: Sequence[_Made], low: int, high: int) -> list[Part]:
+def _parts(made: Sequence[_Made], divisions: NDArray[np.int64], low: int, high: int) -> list[Part]:
     """How the samples ``low .. high`` of all batches are divided, and where they go, by batches."""
     parts = []
-    first = 0
-    for one in made:
-        start, stop = max(0, low - first), min(len(one.places), high - first)
-        if start < stop:
-            parts.append(Part(one.divisions[start:stop], one.out[start:stop]))
-        first += len(one.places)
+    k = bisect_right(made, low, key=_first) - 1
+    while low < high:
+        first, out = made[k].first, made[k].out
+        stop = min(high, first + len(out))
+        parts.append(Part(divisions[low:stop], out[low - first : stop - first]))
+        low, k = stop, k + 1
     return parts
+
+
+def _first(one: _Made) -> int:
+    return one.first
 
 
 def _groups(events: list[int], most: int) -> Iterator[tuple[int, int]]:

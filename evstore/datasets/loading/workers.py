@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from multiprocessing import get_start_method
@@ -177,9 +177,14 @@ def read_here(
 
 
 def _each(pool: ThreadPoolExecutor, step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """What a `Team` does."""
+    """What a `Team` does; what is not begun when one fails is left."""
     done = [pool.submit(step, item) for item in items]
-    wait(done)  # whatever comes next, nobody writes to the arrays any more
+    try:
+        wait(done, return_when=FIRST_EXCEPTION)
+    finally:
+        for one in done:
+            one.cancel()
+        wait(done)  # whatever comes next, nobody writes to the arrays any more
     return [one.result() for one in done]
 
 
