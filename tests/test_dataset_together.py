@@ -104,6 +104,34 @@ def test_equal_to_one_by_one(folder: Path, spec: Frames, windows: Windows | None
             assert not row[length:].any()
 
 
+def test_of_no_samples(folder: Path) -> None:
+    dataset = Dataset(folder, frames=SPECS[0])
+    assert dataset.frames_together([], np.empty) is None
+    assert dataset.frames_together([[]], np.empty) is None
+
+
+@pytest.mark.parametrize("duration", [400, 1 << 62, (1 << 63) - 1])
+def test_times_at_the_end_of_an_int64(tmp_path: Path, duration: int) -> None:
+    """A window may end behind the last time that there is."""
+    last = (1 << 63) - 1
+    times = np.arange(last - 900, last - 300, 100)
+    with ShardWriter(tmp_path / "a.evs", flush_s=None) as shard:
+        with shard.recording("a", resolution=(4, 4)) as out:
+            n = len(times)
+            out.write(evstore.Events(times, [1] * n, [2] * n, [1] * n, (4, 4)))
+        shard.close()
+    write_manifest(index_shards(shards_below(tmp_path), tmp_path), tmp_path)
+    windows = Windows(duration=1000, partial=True)
+    dataset = Dataset(tmp_path, frames=Frames(duration=duration), windows=windows)
+    try:
+        alone = dataset[0][0]
+    except ArgumentError:
+        with pytest.raises(ArgumentError, match="int64"):
+            batch_of(dataset, [0])
+        return
+    assert np.array_equal(batch_of(dataset, [0])[0][0], alone)
+
+
 def test_small_groups_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = Dataset(folder, frames=SPECS[0])
     numbers = list(range(len(dataset)))
@@ -262,18 +290,22 @@ def test_a_team_gives_the_same(
 
 def test_an_error_is_raised_when_the_whole_team_has_ended() -> None:
     """Who makes the samples one by one then must be alone with the arrays."""
-    ended = []
+    begun, ended = [], []
 
     def step(item: int) -> None:
+        begun.append(item)
         if item == 0:
+            while len(begun) < 2:
+                time.sleep(0.001)
             raise OSError("the first")
         time.sleep(0.2)
         ended.append(item)
 
     with ThreadPoolExecutor(2) as pool:
         with pytest.raises(OSError, match="the first"):
-            workers._each(pool, step, range(3))
-        assert sorted(ended) == [1, 2]
+            workers._each(pool, step, range(30))
+        assert sorted(begun) == sorted([0, *ended])
+        assert len(begun) < 10  # the others are left
 
 
 def test_batches_before_one_that_cannot_be_read_are_handed_out(tmp_path: Path) -> None:

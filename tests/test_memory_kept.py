@@ -93,6 +93,18 @@ def test_a_few_small_blocks_are_kept() -> None:
     assert memory._fitting(size) == size
 
 
+@only_where_kept
+def test_large_blocks_begin_with_a_huge_page_and_hold_all_that_was_asked_for() -> None:
+    sizes = (memory.BIG, SIZE, memory.BIG + memory.HUGE - 1, 2 * memory.BIG + 4097)
+    blocks = [memory.room(size) for size in sizes]
+    assert all(place(block) % memory.HUGE == 0 for block in blocks)
+    for number, block in enumerate(blocks):
+        block[:] = number
+    for number, (block, size) in enumerate(zip(blocks, sizes, strict=True)):
+        assert block.size == size
+        assert (block == number).all()
+
+
 def test_blocks_of_nearly_one_size_are_the_same() -> None:
     place_before = place(memory.room(1_000_000))
     others = [memory.room(some) for some in (300_000, 2_000_000)]

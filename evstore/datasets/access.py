@@ -21,6 +21,7 @@ from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
 MOST_OPEN = 64  # shards: a file handle each, and its directory
+ROOT = 32  # bytes
 PAGES_KEPT = 256  # of the indexes of all: 128 megabytes
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
 
@@ -98,12 +99,20 @@ class Shards:
         return shard, self.info(shard, row)
 
     def found_all(self, rows: NDArray[np.int64]) -> list[tuple[Shard, RecordingInfo]]:
-        """What `found` gives of each row; a shard is looked up once."""
+        """What `found` gives of each row; what can be is done once for all."""
         self._reopen_after_fork()
-        numbers = self.catalogue.row_shards[rows].tolist()
+        known = self.catalogue
+        numbers, positions = known.row_shards[rows].tolist(), known.positions[rows].tolist()
         shards = {number: self._shard(number) for number in dict.fromkeys(numbers)}
-        own = [shards[number] for number in numbers]
-        return [(s, self.info(s, row)) for s, row in zip(own, rows.tolist(), strict=True)]
+        roots, ids, found = known.roots[rows].tobytes(), known.row_ids, []
+        for k, row in enumerate(rows.tolist()):
+            shard, position = shards[numbers[k]], positions[k]
+            info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
+            root = roots[ROOT * k : ROOT * (k + 1)]
+            if info is None or info.root != root or info.id != ids[row]:
+                info = self.info(shard, row)  # which says what is wrong
+            found.append((shard, info))
+        return found
 
     def info(self, shard: Shard, row: int) -> RecordingInfo:
         """What a shard says of the recording in a row of the manifest: the one that is meant."""

@@ -102,17 +102,19 @@ def _all_rows(wanted: Sequence[Wanted]) -> NDArray[np.int64]:
     parts = [np.empty((0, FIELDS), np.int64)]
     for shard, info, _ in wanted:
         numbers = shard.page_numbers(info)
+        n_chunks = info.n_chunks
         _check_pages(shard, info, numbers)
         n_rows = 0
         for number in numbers:
-            rows = pages.get((id(shard), number))
+            key = id(shard), number
+            rows = pages.get(key)
             if rows is None:
-                rows = pages[id(shard), number] = _page_rows(shard, number)
+                rows = pages[key] = _page_rows(shard, number)
             if shard.pages[number].recording == SHARED:
-                rows = rows[info.entry : info.entry + info.n_chunks]
+                rows = rows[info.entry : info.entry + n_chunks]
             n_rows += len(rows)
             parts.append(rows)
-        if n_rows != info.n_chunks:
+        if n_rows != n_chunks:
             raise CorruptError("index and directory disagree")
     return np.concatenate(parts)
 
@@ -122,11 +124,11 @@ def _check_pages(shard: Shard, info: RecordingInfo, numbers: Sequence[int]) -> N
 
     They may be many, and claim one place.
     """
-    there = 0
+    pages, there = shard.pages, 0
     for number in numbers:
-        if not 0 <= number < len(shard.pages):
+        if not 0 <= number < len(pages):
             raise CorruptError("directory names a page that is not")
-        there += shard.pages[number].n_chunks
+        there += pages[number].n_chunks
     if info.n_chunks > min(info.n_events, there) or (len(numbers) > 1 and there != info.n_chunks):
         raise CorruptError("index and directory disagree")
 
