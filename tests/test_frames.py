@@ -17,6 +17,8 @@ from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, filler, to_binary, to_frames, to_image
 from evstore.frames.spec import DTYPES
+from evstore.frames.vector_stage import show_counts
+from evstore.jit import kernel
 
 SENSOR = (7, 5)
 FIRST, LAST = -(1 << 63), (1 << 63) - 1
@@ -383,3 +385,23 @@ def test_the_largest_sensor() -> None:
     events = Events([0, 1], [last, 0], [last, 0], [1, 0], big)
     made = to_frames(events, count=2, size=(2, 2))
     assert made.ravel().tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+
+
+@kernel
+def _show_once(stage: Any, out: Any) -> None:
+    show_counts(stage, out)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 200])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_stage_is_shown_as_its_plain_meaning(dtype: Any, n: int, first: int, seed: int) -> None:
+    top = min(255, np.iinfo(dtype).max) if dtype != np.float32 else 255
+    stage = np.random.default_rng(seed).integers(0, top, n, np.uint8, endpoint=True)
+    plain_stage = stage.copy()
+    out, plain_out = np.full(n + first, 9, dtype), np.full(n + first, 9, dtype)
+    _show_once(stage, out[first:])
+    show_counts(plain_stage, plain_out[first:])
+    assert np.array_equal(out, plain_out)
+    assert not stage.any()
+    assert not plain_stage.any()

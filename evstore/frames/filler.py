@@ -179,17 +179,15 @@ def plan_of(
 
     layout = _layout(spec, resolution)
     staged = layout.counts and _pays_to_stage(frames, starts, stops)
-    stage, wide = layout.no_stage, layout.no_wide
+    stage = layout.no_stage
     if staged:
         stage = room(frames[0].size)
         stage.fill(0)
-        wide = np.empty(kernels.WIDE, wide.dtype)
-    cells = frames.reshape(-1).view(wide.dtype)
+    cells = frames.reshape(-1).view(spec.holds.counted)
     state = np.array(kernels.EMPTY, np.int64)
     state[kernels.STAGED] = staged
     return kernels.Plan(
-        cells, cells.view(layout.bits), stage, wide, wide.view(layout.bits),
-        starts, stops, state, *layout.rest,
+        cells, stage, starts, stops, state, *layout.rest,
     )  # fmt: skip
 
 
@@ -207,10 +205,8 @@ def convert(spec: Frames, frames: NDArray[Any]) -> None:
 class _Layout(NamedTuple):
     """What a Plan of a sensor's recordings has in common."""
 
-    bits: str  # the dtype of integers of a cell's size
     counts: bool  # whether cells count events, which may be staged
     no_stage: NDArray[np.uint8]  # where nothing is staged
-    no_wide: NDArray[Any]  # and of the dtype that is counted in
     rest: tuple[Any, ...]  # the Plan's fields from map_x on
 
 
@@ -225,10 +221,8 @@ def _layout(spec: Frames, resolution: tuple[int, int]) -> _Layout:
     mapped = int(not spec.keeps_places(resolution))
     plane = height * width if channels == 2 else 0
     return _Layout(
-        f"i{np.dtype(spec.dtype).itemsize}",
         content == kernels.COUNTED,
         np.empty(0, np.uint8),
-        np.empty(0, spec.holds.counted),
         (
             *spec.maps(resolution), int(spec.by_time), mapped, content, *resolution,
             width, channels * height * width, plane, spec.holds.least, spec.holds.greatest,

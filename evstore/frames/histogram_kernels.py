@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evstore.codec.vector_copy import copy_past
 from evstore.frames.column_kernels import PIECE as APART
 from evstore.frames.column_kernels import unpack
 from evstore.frames.spec import FIRST_TIME
+from evstore.frames.vector_stage import show_counts
 from evstore.jit import inlined, kernel
 
 # What a pixel holds.
@@ -38,7 +38,6 @@ EMPTY = (0, -1, FIRST_TIME, 0, 0, -1, -1)
 PIECE = 8192  # events: what is looked at more than once stays in the cache
 BLOCK = 512  # times compared in a row
 SHORT = 16  # and before that
-WIDE = 1024  # cells moved from the stage at once
 STAGE_HOLDS = 255
 
 
@@ -46,10 +45,7 @@ class Plan(NamedTuple):
     """What does not change from batch to batch."""
 
     cells: Any  # all frames, flat
-    bits: Any  # the same memory as integers
     stage: Any  # uint8: a frame, all 0 unless `state` says that one is in it; empty if not used
-    wide: Any  # WIDE values like the cells'; empty if the stage is
-    wide_bits: Any  # the same memory as integers
     starts: Any  # of frames: int64 times or numbers of events
     stops: Any
     state: Any
@@ -216,16 +212,7 @@ def note_full(plan: Any, cell: int) -> None:
 @kernel
 def unstage_new(plan: Any, frame: int) -> None:
     """Write what is in the stage as a frame, past the cache, and clear the stage."""
-    bits = plan.bits[frame * plan.size : (frame + 1) * plan.size]
-    for start in range(0, plan.size, WIDE):
-        n = min(WIDE, plan.size - start)
-        some = plan.stage[start : start + n]
-        wide = plan.wide[:n]
-        for k in range(n):
-            wide[k] = some[k]
-        for k in range(n):
-            some[k] = 0
-        copy_past(plan.wide_bits, bits[start : start + n], np.uint64(n))
+    show_counts(plan.stage, plan.cells[frame * plan.size : (frame + 1) * plan.size])
 
 
 @kernel

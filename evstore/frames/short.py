@@ -70,7 +70,7 @@ def read_short(
             chunks.bounds[done : done + len(out) + 1],
             divisions.ravel(), limits[LIMITS * done :], np.empty(2 * out.shape[1], np.int64),
             out[0].size, spec.overflow == "raise",
-            plan._replace(cells=cells, bits=cells.view(plan.bits.dtype)),
+            plan._replace(cells=cells),
         ))  # fmt: skip
         done += len(out)
     return ReadShort(chunks, batches, [out for _, out in parts], spec)

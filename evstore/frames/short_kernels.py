@@ -54,8 +54,8 @@ def fill_samples(
         edges_of(divisions[DIVISION * s : DIVISION * (s + 1)], own, plan.by_time, starts, stops)
         cells = plan.cells[slot * s : slot * (s + 1)]
         sample = Plan(
-            cells, plan.bits[slot * s : slot * (s + 1)], plan.stage, plan.wide, plan.wide_bits,
-            starts, stops, plan.state, plan.map_x, plan.map_y, plan.by_time, plan.mapped,
+            cells, plan.stage, starts, stops, plan.state, plan.map_x, plan.map_y, plan.by_time,
+            plan.mapped,
             plan.content, plan.width, plan.height, plan.row, plan.size, plan.plane,
             plan.least, plan.greatest,
         )  # fmt: skip
