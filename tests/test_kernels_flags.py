@@ -28,7 +28,7 @@ VECTOR = [
     )
 ]
 FRAMES = ROOT / "evstore" / "frames"
-VECTOR += [FRAMES / f"vector_{name}.py" for name in ("decay", "shares", "unpack")]
+VECTOR += [FRAMES / f"vector_{name}.py" for name in ("decay", "shares", "stage", "unpack")]
 VECTOR += [ROOT / "evstore" / "formats" / "vector_marks.py"]
 
 
