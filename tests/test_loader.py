@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pytest
 
+from evstore.datasets.loading import workers
 from evstore.datasets.loading.collate import Batch, pad_collate
 from evstore.datasets.loading.loader import Loader
 from evstore.datasets.loading.order import epoch_order, replacement
@@ -435,6 +436,32 @@ def test_what_is_delivered_can_be_pinned() -> None:
     made = pinning.pin_memory(Delivered(batch, 3, [1, 2], [Skipped(0, 1, "a", "b")]))
     expected = Batch("pinned", [1], "pinned", None)
     assert made == Delivered(expected, 3, [1, 2], [Skipped(0, 1, "a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"), [(0.0, [4, 16, 20, 20]), (0.03, [4, 4, 4, 4]), (0.07, [4, 2, 1, 1])]
+)
+def test_several_batches_are_read_together_while_that_is_quick(
+    seconds: float, wanted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    sizes = []
+
+    class Slow:
+        def several(self, tickets: list[Any], team: Any) -> Iterator[Any]:
+            sizes.append(len(tickets))
+            clock[0] += seconds
+            yield from tickets
+
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    given: Any = range(100)
+    read = workers.read_here(Slow(), given, 20, 1)  # type: ignore[arg-type]
+    for k in range(100):
+        clock[0] += 9  # what the loop takes is its own
+        assert next(read) == k
+        if len(sizes) > 4:
+            break
+    assert sizes[:4] == wanted
 
 
 def test_two_loaders_at_once() -> None:

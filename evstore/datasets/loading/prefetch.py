@@ -31,7 +31,7 @@ class Prefetch:
 
     @property
     def at_once(self) -> int:
-        """Batches that this process reads at a time, where there are no workers: small ones."""
+        """The most batches that this process reads at a time, without workers: small ones."""
         if not self.batch_bytes:
             return 1
         most = min(AT_ONCE_BYTES, self.limit_bytes)

@@ -24,6 +24,9 @@ from evstore.errors import EvstoreError, MissingDependencyError
 #: before it is known to be gone.
 CUT_OFF = (OSError, EOFError)
 
+ROUND = 0.05  # seconds of reading several batches at a time, without workers
+AT_FIRST = 4  # batches of the first one
+
 
 class WorkerKilledError(EvstoreError, RuntimeError):
     """A worker process ended while batches were still to come from it."""
@@ -165,15 +168,25 @@ def end_workers(iterator: Iterator[Delivered]) -> None:
 def read_here(
     reading: Reading, tickets: Iterable[Ticket], at_once: int, n_threads: int
 ) -> Iterator[Delivered]:
-    """Batches in the order of their tickets, read in this process, so many at a time.
+    """Batches in the order of their tickets, read in this process, a few at a time.
 
-    While the training loop waits, its threads have nothing else to do.
+    While the training loop waits, its threads have nothing else to do. As many are read as take
+    the time of a ROUND, ``at_once`` at most: the loop is not to wait for more than that.
     """
-    todo = iter(tickets)
+    todo, n = iter(tickets), min(AT_FIRST, at_once)
     with ThreadPoolExecutor(n_threads, "evstore-loader") as pool:
         team = Team(n_threads, partial(_each, pool), threading.Lock())
-        while some := list(islice(todo, at_once)):
-            yield from reading.several(some, team if n_threads > 1 else ALONE)
+        while some := list(islice(todo, n)):
+            began = time.monotonic()
+            delivered = reading.several(some, team if n_threads > 1 else ALONE)
+            first = next(delivered)
+            took = time.monotonic() - began
+            yield first
+            yield from delivered
+            if took > ROUND:
+                n = max(1, n // 2)
+            elif took < ROUND / 4:
+                n = min(4 * n, at_once)
 
 
 def _each(pool: ThreadPoolExecutor, step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
