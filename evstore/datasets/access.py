@@ -106,20 +106,18 @@ class Shards:
         shards = {number: self._shard(number) for number in dict.fromkeys(numbers)}
         roots, ids, found = known.roots[rows].tobytes(), known.row_ids, []
         for k, row in enumerate(rows.tolist()):
-            shard, position = shards[numbers[k]], positions[k]
-            info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
-            root = roots[ROOT * k : ROOT * (k + 1)]
-            if info is None or info.root != root or info.id != ids[row]:
-                info = self.info(shard, row)  # which says what is wrong
-            found.append((shard, info))
+            shard, root = shards[numbers[k]], roots[ROOT * k : ROOT * (k + 1)]
+            info = _meant(shard, positions[k], ids[row], root)
+            # Where it is none, `info` says what is wrong.
+            found.append((shard, self.info(shard, row) if info is None else info))
         return found
 
     def info(self, shard: Shard, row: int) -> RecordingInfo:
         """What a shard says of the recording in a row of the manifest: the one that is meant."""
-        position = int(self.catalogue.positions[row])
-        info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
-        id = self.catalogue.row_ids[row]
-        if info is None or (info.id, info.root) != (id, self.catalogue.roots[row].tobytes()):
+        known = self.catalogue
+        position, root = int(known.positions[row]), known.roots[row].tobytes()
+        info = _meant(shard, position, known.row_ids[row], root)
+        if info is None:
             raise CorruptError(
                 "is not the shard that the manifest was made of: it holds other recordings",
                 path=shard.source.name,
@@ -172,3 +170,9 @@ class Shards:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"], state["catalogue"], state["most"])  # type: ignore[misc]
+
+
+def _meant(shard: Shard, position: int, id: str, root: bytes) -> RecordingInfo | None:
+    """The shard's recording at that position, if it is the one of that id and root."""
+    info = shard.recordings[position] if 0 <= position < len(shard.recordings) else None
+    return info if info is not None and info.root == root and info.id == id else None

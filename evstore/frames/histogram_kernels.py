@@ -30,7 +30,6 @@ BACK = 3  # 1 if a time was before the one in front of it
 STAGED = 4  # 1 while events are counted in the stage
 FRAME = 5  # the frame that is in the stage, or -1
 FULL = 6  # the frame that has more events at one pixel than the stage holds, or -1
-STATE_SIZE = 7
 
 #: The state of frames to which nothing was added.
 EMPTY = (0, -1, FIRST_TIME, 0, 0, -1, -1)

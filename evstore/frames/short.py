@@ -61,7 +61,7 @@ def read_short(
         list(chain.from_iterable((*(within or ALL), info.n_events) for _, info, within in wanted)),
         np.int64,  # of one list of integers: numpy looks much longer at tuples
     )
-    plan = plan_of(spec, resolution, parts[0][1], NONE, NONE)
+    plan = plan_of(spec, resolution, parts[0].out, NONE, NONE)
     batches = []
     done = 0
     for divisions, out in parts:

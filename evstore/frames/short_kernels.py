@@ -55,8 +55,7 @@ def fill_samples(
         cells = plan.cells[slot * s : slot * (s + 1)]
         sample = Plan(
             cells, plan.stage, starts, stops, plan.state, plan.map_x, plan.map_y, plan.by_time,
-            plan.mapped,
-            plan.content, plan.width, plan.height, plan.row, plan.size, plan.plane,
+            plan.mapped, plan.content, plan.width, plan.height, plan.row, plan.size, plan.plane,
             plan.least, plan.greatest,
         )  # fmt: skip
         for k in range(len(EMPTY)):
