@@ -1,0 +1,114 @@
+"""What travels through transforms: columns in order of time, each event with its label."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import Events
+from evstore.noise import merge_kernels as kernels
+from evstore.noise.labels import SIGNAL
+
+
+class Sensor(NamedTuple):
+    """The sensor's resolution."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width * self.height
+
+
+class Batch(NamedTuple):
+    """Contiguous columns of equal length, times never stepping back; ``label`` uint8."""
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+
+    @property
+    def size(self) -> int:
+        """How many events there are. (``len`` counts columns.)"""
+        return int(self.t.size)
+
+    def events(self, resolution: tuple[int, int] | None) -> Events:
+        """Without the labels."""
+        return Events.of(self.t, self.x, self.y, self.p, resolution)
+
+    def at(self, which: Any) -> Batch:
+        """Those of a slice (views), a mask or an index array (copies)."""
+        t, x, y, p, label = (column[which] for column in self)
+        return Batch(t, x, y, p, label)
+
+
+class Stage(Protocol):
+    """A transform at work on one stream: what it holds between batches."""
+
+    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        """Take events before ``until``; all that come later are of that time or after it.
+
+        Gives the events that are settled, and the time before which none is to come any more.
+        ``last``: nothing comes any more, the stream ends at ``until``, and all is given.
+        """
+
+
+def batch_of(events: Events) -> Batch:
+    """Events as a batch of signal; columns that are contiguous are not copied."""
+    label = np.full(len(events), SIGNAL, np.uint8)
+    contiguous = np.ascontiguousarray
+    return Batch(
+        contiguous(events.t), contiguous(events.x), contiguous(events.y), contiguous(events.p), label
+    )  # fmt: skip
+
+
+def empty_batch(length: int = 0) -> Batch:
+    """``length`` events whose values are not set."""
+    return Batch(
+        np.empty(length, np.int64), np.empty(length, np.uint16), np.empty(length, np.uint16),
+        np.empty(length, np.uint8), np.empty(length, np.uint8),
+    )  # fmt: skip
+
+
+def merged(first: Batch, second: Batch) -> Batch:
+    """Both in order of time; at equal times those of ``first`` come before."""
+    if not second.size:
+        return first
+    if not first.size:
+        return second
+    out = empty_batch(first.size + second.size)
+    kernels.merge(*first, *second, *out)
+    return out
+
+
+def joined(parts: list[Batch]) -> Batch:
+    """One batch of several that follow each other."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return empty_batch()
+    return Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def in_order(batch: Batch) -> Batch:
+    """Sorted by time, stable for equal times; the same object where it is sorted already."""
+    if kernels.is_sorted(batch.t):
+        return batch
+    return batch.at(np.argsort(batch.t, kind="stable"))
+
+
+def check_inside(batch: Batch, sensor: Sensor) -> None:
+    """Raises ArgumentError where a coordinate lies outside of the sensor."""
+    outside = kernels.count_outside(batch.x, batch.y, sensor.width, sensor.height)
+    if outside:
+        raise ArgumentError(
+            f"{outside:,} of {batch.size:,} events lie outside of the sensor of "
+            f"{sensor.width}x{sensor.height}: give the resolution that the events have"
+        )

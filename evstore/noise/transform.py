@@ -1,0 +1,211 @@
+"""What all of noise is called like: transforms of Events or structured arrays, streams of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import COLUMNS, Events
+from evstore.noise.batch import Batch, Sensor, Stage, batch_of, check_inside, in_order
+from evstore.noise.key import Key, sample_key
+
+if TYPE_CHECKING:
+    from evstore.noise.stream import Stream
+
+Either = TypeVar("Either", Events, NDArray[Any])
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A step that takes events in order of time and gives events in order of time.
+
+    Called with Events it gives Events, with a structured array (fields t, x, y, p) an array of
+    the same dtype: so it is a transform as tonic has them. ``seed`` and what names the sample
+    settle every random number (see `__call__`). ``resolution``: the sensor of structured arrays,
+    ``(width, height)`` or tonic's ``(width, height, polarities)``; Events know their own.
+    """
+
+    _: KW_ONLY
+    seed: int = 0
+    resolution: tuple[int, ...] | None = None
+
+    #: Whether it makes events of its own, and so has to know where they can be.
+    makes_events = False
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0, (1 << 64) - 1)
+        if self.resolution is not None:
+            _size(self.resolution)
+        self.check()
+
+    def check(self) -> None:
+        """Raises ArgumentError where a parameter is out of range."""
+
+    def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
+        """What does it to one stream of this sensor, whose time begins at ``start``."""
+        raise NotImplementedError
+
+    def __call__(
+        self,
+        events: Either,
+        *,
+        sample: str | int | None = None,
+        epoch: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        labels: bool = False,
+    ) -> Any:
+        """The events of one sample, changed; with ``labels`` also a uint8 for each (`LABELS`).
+
+        Times [start, stop), in microseconds, are those that noise may come in; unless given, from
+        the first event to the last one. The result depends on the seed, ``epoch`` and ``sample``
+        (the sample's id or number) alone; `evstore.Dataset` gives both. Unless given, the epoch
+        is the one that `evstore.Loader` is reading, else 0, and a digest of the events names the
+        sample. Input that steps back in time is sorted, stable for equal times.
+
+        Raises ArgumentError where events lie outside of the sensor, or before start or after stop.
+        """
+        own = events if isinstance(events, Events) else from_structured(events)
+        batch = in_order(batch_of(own))
+        sensor = self._sensor(own, batch)
+        start, stop = span(batch, start, stop)
+        stage = self.begin(sensor, sample_key(epoch, sample, batch), start)
+        out, _ = stage.push(batch, stop, True)
+        if isinstance(events, Events):
+            found: Any = out.events(events.resolution or self._said())
+        else:
+            found = out.events(None).to_structured(events.dtype)
+        return (found, out.label) if labels else found
+
+    def stream(
+        self,
+        resolution: tuple[int, int],
+        *,
+        sample: str | int = "",
+        epoch: int = 0,
+        start: int | None = None,
+        slack_us: int = 0,
+    ) -> Stream:
+        """The same over batches of any size, in bounded memory: `push` each, then `end`.
+
+        What comes out, all together, does not depend on where the batches end.
+        """
+        from evstore.noise.stream import Stream
+
+        key = sample_key(epoch, sample, batch_of(Events.empty()))
+        return Stream(self, Sensor(*_size(resolution)), key, start, slack_us)
+
+    def batches(self, batches: Iterable[Events], **how: Any) -> Iterator[Events]:
+        """What becomes of batches that follow each other; ``how`` is that of `stream`.
+
+        The resolution is that of the first batch unless it is given.
+        """
+        stream = None
+        for batch in batches:
+            if stream is None:
+                said = how.pop("resolution", None) or batch.resolution or self._said()
+                if said is None:
+                    raise ArgumentError("these events have no resolution: give resolution=")
+                stream = self.stream(said, **how)
+            yield from _some(stream.push(batch))
+        if stream is not None:
+            yield from _some(stream.end())
+
+    def _said(self) -> tuple[int, int] | None:
+        return None if self.resolution is None else _size(self.resolution)
+
+    def _sensor(self, events: Events, batch: Batch) -> Sensor:
+        size = events.resolution or self._said()
+        if size is None:
+            if self.makes_events:
+                raise ArgumentError(
+                    f"{type(self).__name__} has to know the sensor: give resolution=(width, height)"
+                )
+            width = int(batch.x.max()) + 1 if batch.size else 1
+            height = int(batch.y.max()) + 1 if batch.size else 1
+            return Sensor(width, height)
+        sensor = Sensor(*size)
+        check_inside(batch, sensor)
+        return sensor
+
+
+def _some(events: Events) -> Iterator[Events]:
+    if len(events):
+        yield events
+
+
+def from_structured(array: Any) -> Events:
+    """Events of a structured array that has no fields beside t, x, y, p."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(
+            f"a transform takes Events or a structured array, got {type(array).__name__}"
+        )
+    more = [name for name in array.dtype.names or () if name not in COLUMNS]
+    if more:
+        raise ArgumentError(f"nothing is known of what the fields {more} of new events would hold")
+    return Events.from_structured(array)
+
+
+def span(batch: Batch, start: int | None, stop: int | None) -> tuple[int, int]:
+    """The times of a sample as given, or those of its events; none of no events."""
+    first, end = (int(batch.t[0]), int(batch.t[-1]) + 1) if batch.size else (None, None)
+    low = _first_known(start, first, stop)
+    high = _first_known(stop, end, start)
+    if high < low:
+        raise ArgumentError(f"stop {high} us lies before start {low} us")
+    if first is not None and end is not None and (first < low or end > high):
+        raise ArgumentError(
+            f"events of {first}..{end - 1} us lie outside of the times [{low}, {high}) that were "
+            "given"
+        )
+    return low, high
+
+
+def _first_known(*values: int | None) -> int:
+    return next((int(value) for value in values if value is not None), 0)
+
+
+def _size(resolution: tuple[int, ...]) -> tuple[int, int]:
+    try:
+        width, height = (int(side) for side in resolution[:2])
+        more = len(resolution)
+    except (TypeError, ValueError):
+        width = height = more = 0
+    if more not in (2, 3) or not (1 <= width <= 65_536 and 1 <= height <= 65_536):
+        raise ArgumentError(
+            f"resolution must be (width, height), each in 1..65536, got {resolution!r}"
+        )
+    return width, height
+
+
+def check_number(name: str, value: float, low: float, high: float) -> None:
+    """Raises ArgumentError unless ``value`` is a number in low..high."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.integer, np.floating))
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
+        raise ArgumentError(f"{name} must be a number in {low:g}..{high:g}, got {value!r}")
+
+
+def check_integer(name: str, value: int, low: int, high: int) -> None:
+    """Raises ArgumentError unless ``value`` is an integer in low..high."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or not low <= value <= high
+    ):
+        raise ArgumentError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+
+
+def check_choice(name: str, value: object, known: tuple[object, ...]) -> None:
+    """Raises ArgumentError unless ``value`` is one of those known."""
+    if value not in known:
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
