@@ -10,20 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evstore.noise.changes.bandwidth_limit import BandwidthLimit
+    from evstore.noise.changes.event_drop import EventDrop
+    from evstore.noise.changes.missing_rows import MissingRows
+    from evstore.noise.changes.pixel_drop import PixelDrop
+    from evstore.noise.changes.polarity_flip import PolarityFlip
+    from evstore.noise.changes.spatial_jitter import SpatialJitter
+    from evstore.noise.changes.time_jitter import TimeJitter
+    from evstore.noise.changes.timestamp_quantise import TimestampQuantise
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
+    from evstore.noise.recorded import RecordedNoise
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "BandwidthLimit": "evstore.noise.changes.bandwidth_limit",
     "Compose": "evstore.noise.compose",
+    "EventDrop": "evstore.noise.changes.event_drop",
     "LABELS": "evstore.noise.labels",
+    "MissingRows": "evstore.noise.changes.missing_rows",
+    "PixelDrop": "evstore.noise.changes.pixel_drop",
+    "PolarityFlip": "evstore.noise.changes.polarity_flip",
+    "RecordedNoise": "evstore.noise.recorded",
+    "SpatialJitter": "evstore.noise.changes.spatial_jitter",
+    "TimeJitter": "evstore.noise.changes.time_jitter",
+    "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
 }
 
 __all__ = [
     "LABELS",
+    "BandwidthLimit",
     "Compose",
+    "EventDrop",
+    "MissingRows",
+    "PixelDrop",
+    "PolarityFlip",
+    "RecordedNoise",
+    "SpatialJitter",
+    "TimeJitter",
+    "TimestampQuantise",
     "Transform",
 ]
 
