@@ -54,3 +54,14 @@ def log_normals(seed: int, count: int, decades: float) -> NDArray[np.float64]:
     if not decades:
         return np.ones(count)
     return exponential(normals(seed, count) * (decades * 2.302585092994046))
+
+
+def total(values: NDArray[np.float64]) -> float:
+    """The sum, the same on every machine."""
+    return float(kernels.add_up(values))
+
+
+def scaled(values: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """Positive numbers made to have this mean."""
+    found: NDArray[np.float64] = values * (mean * values.size / total(values))
+    return found

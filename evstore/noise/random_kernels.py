@@ -198,3 +198,12 @@ def powers(exponents: Any, scale: Any, as_bits: Any, out: Any) -> None:
         as_bits[i] = (np.int64(k) + 1023) << 52
     for i in range(exponents.size):
         out[i] = out[i] * scale[i]
+
+
+@kernel
+def add_up(values: Any) -> Any:
+    """The sum, in order. (numpy's order depends on the machine, and so the last bits.)"""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, empty_batch, joined
+from evstore.noise.random import total
 from evstore.noise.sources import arrivals_kernels as kernels
 
 MARGIN = 5.0  # deviations of a Poisson number that room is made for at once
@@ -24,14 +25,14 @@ def slots_of(
     rates_hz: NDArray[np.float64], places: NDArray[np.uint32], prefers: NDArray[np.uint8]
 ) -> Slots:
     """Slots of pixels: their rates, places ``y << 16 | x`` and preferred polarities."""
-    total = float(np.add.reduce(rates_hz))
-    if not total:
+    total_hz = total(rates_hz)
+    if not total_hz:
         return Slots(np.empty(0, np.uint32), 0.0)
     slots = np.empty(3 * rates_hz.size, np.uint32)
     small, large = (np.empty(rates_hz.size, np.int64) for _ in range(2))
     left = np.empty(rates_hz.size, np.float64)
-    kernels.fill_slots(rates_hz, total, places, prefers, small, large, left, slots)
-    return Slots(slots, total)
+    kernels.fill_slots(rates_hz, total_hz, places, prefers, small, large, left, slots)
+    return Slots(slots, total_hz)
 
 
 class Arrivals:

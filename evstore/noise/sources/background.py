@@ -13,7 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import BACKGROUND
-from evstore.noise.random import log_normals
+from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
 from evstore.noise.sources.places import all_places
@@ -93,9 +93,8 @@ def _checked(light: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
 def _slots(
     number: int, sensor: Sensor, rate_hz: float, spread_decades: float, light: bytes | None
 ) -> Slots:
-    rates = log_normals(number, sensor.pixels, spread_decades)
     # The mean over the sensor is as said, not only that over all sensors.
-    rates *= rate_hz * sensor.pixels / float(np.add.reduce(rates))
+    rates = scaled(log_normals(number, sensor.pixels, spread_decades), rate_hz)
     if light is not None:
         rates *= 1 - (1 - LEFT_IN_LIGHT) * np.frombuffer(light, np.float32).astype(np.float64)
     off = np.zeros(sensor.pixels, np.uint8)

@@ -13,7 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import FLICKER
-from evstore.noise.random import units, words
+from evstore.noise.random import total, units, words
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.flicker_kernels import MOST_A_CYCLE
 from evstore.noise.sources.flickering import Flickering
@@ -102,7 +102,7 @@ class Flicker(Transform):
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that it makes."""
         amounts, _ = self._amounts(sensor)
-        return 2 * self.frequency_hz * float(np.add.reduce(amounts))
+        return 2 * self.frequency_hz * total(amounts)
 
     def _amounts(self, sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """ON events a cycle of the pixels that make any, and which these are."""

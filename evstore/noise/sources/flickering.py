@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, empty_batch, joined, merged
+from evstore.noise.random import total
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
 from evstore.noise.sources.sorting import Keys
@@ -45,7 +46,7 @@ class Flickering:
         # The first cycle that may have events from the start on.
         self._cycle = int(-self._latest // period_us) - 1 - int(phase)
         self._room = int(2 * np.add.reduce(np.floor(amounts) + 1))
-        mean = 2 * float(np.add.reduce(amounts))
+        mean = 2 * total(amounts)
         self._at_once = max(1, min(int(AT_ONCE / max(mean, 1)), int(1e8 / period_us)))
         self._held = empty_batch()
         self._keys = Keys(0)

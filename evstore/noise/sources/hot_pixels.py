@@ -13,7 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import HOT_PIXEL
-from evstore.noise.random import log_uniforms, logarithm, units, words
+from evstore.noise.random import log_uniforms, logarithm, total, units, words
 from evstore.noise.sources import hot_pixels_kernels as kernels
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.arrivals import Arrivals, slots_of
@@ -95,18 +95,18 @@ class HotPixels(Transform):
         """Adds what the hot pixels of this sensor fire from ``start`` on."""
         hot = self._hot(sensor, key)
         places = (hot.y.astype(np.uint32) << np.uint32(16)) | hot.x.astype(np.uint32)
-        uses = ("gaps", "places", "phases")
-        first, second, third = (key.number(self.seed, f"hot {use}") for use in uses)
+        uses = ("gaps", "places", "phases", "first intervals")
+        first, second, third, fourth = (key.number(self.seed, f"hot {use}") for use in uses)
         source: Arrivals | Periodic
         if self.periodic:
             source = Periodic(
                 hot.rate_hz, places, hot.prefers, jitter=self.jitter, flip=1 - self.bias,
-                seeds=(third, first, second), start=start, label=HOT_PIXEL,
+                seeds=(third, fourth, first, second), start=start, label=HOT_PIXEL,
             )  # fmt: skip
         else:
             slots = slots_of(hot.rate_hz, places, hot.prefers)
             source = Arrivals(slots, 1 - self.bias, (first, second), start, HOT_PIXEL)
-        return Adding(source, start, float(np.add.reduce(hot.rate_hz)), type(self).__name__)
+        return Adding(source, start, total(hot.rate_hz), type(self).__name__)
 
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that it makes, on the mean."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import LEAK
-from evstore.noise.random import log_normals
+from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.periodic import MOST_JITTER, Periodic
 from evstore.noise.sources.places import all_places
@@ -51,11 +51,11 @@ class Leak(Transform):
         number = key.sensor_number(self.seed, "leak rates")
         rates = _rates(number, sensor, self.rate_hz, self.spread_decades)
         places = all_places(sensor)[: rates.size]
-        uses = ("phases", "intervals", "polarities")
-        first, second, third = (key.number(self.seed, use) for use in uses)
+        uses = ("phases", "first intervals", "intervals", "polarities")
+        first, second, third, fourth = (key.number(self.seed, f"leak {use}") for use in uses)
         source = Periodic(
             rates, places, np.ones(rates.size, np.uint8), jitter=self.jitter, flip=0.0,
-            seeds=(first, second, third), start=start, label=LEAK,
+            seeds=(first, second, third, fourth), start=start, label=LEAK,
         )  # fmt: skip
         return Adding(source, start, self.expected_hz(sensor), type(self).__name__)
 
@@ -70,7 +70,6 @@ def _rates(
 ) -> NDArray[np.float64]:
     if not rate_hz:
         return np.empty(0, np.float64)
-    rates = log_normals(number, sensor.pixels, spread_decades)
-    rates *= rate_hz * sensor.pixels / float(np.add.reduce(rates))
+    rates = scaled(log_normals(number, sensor.pixels, spread_decades), rate_hz)
     rates.flags.writeable = False
     return rates

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, empty_batch, joined
+from evstore.noise.random import total
 from evstore.noise.sources import periodic_kernels as kernels
 from evstore.noise.sources.sort_kernels import MOST_TIME
 from evstore.noise.sources.sorting import Keys
@@ -26,22 +27,22 @@ class Periodic:
         *,
         jitter: float,
         flip: float,
-        seeds: tuple[int, int, int],
+        seeds: tuple[int, int, int, int],
         start: int,
         label: int,
     ) -> None:
         self._period_us = 1e6 / rates_hz
         self._places, self._prefers = places, prefers
         self._jitter, self._flip = jitter, round(flip * (1 << 32))
-        self._seeds = seeds[1:]
+        self._seeds = seeds[2:]
         self._start, self._label = start, label
         self._due = np.empty(rates_hz.size, np.float64)
         self._fired = np.zeros(rates_hz.size, np.int64)
         self._done = 0.0
-        self._a_us = float(np.add.reduce(rates_hz)) / 1e6
+        self._a_us = total(rates_hz) / 1e6
         self._which = np.empty(rates_hz.size + 1, np.int64)
         self._keys = Keys(1024)
-        kernels.begin(seeds[0], self._period_us, self._due)
+        kernels.begin(seeds[:2], jitter, self._period_us, self._due)
 
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""

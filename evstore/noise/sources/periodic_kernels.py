@@ -7,18 +7,32 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.random_kernels import bell, bits, unit
+from evstore.noise.random_kernels import BELL_LIMIT, bell, bits, unit
 from evstore.noise.sources.sort_kernels import packed
+
+TRIES = 64  # at an interval; each succeeds more often than not
 
 _LOW32 = np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def begin(seed: int, period_us: Any, due: Any) -> None:
-    """When each pixel fires first: anywhere in its period."""
+def begin(seeds: tuple[int, int], jitter: float, period_us: Any, due: Any) -> None:
+    """When each pixel fires first, of a process that has gone on for ever.
+
+    Any time falls into a long interval rather than into a short one, by their lengths, and
+    anywhere in it (Feller, "An Introduction to Probability Theory" II, 1971, section XI.4).
+    """
+    phase_seed, interval_seed = seeds
+    longest = 1.0 + jitter * BELL_LIMIT
     due = due[: period_us.size]
     for i in range(period_us.size):
-        due[i] = unit(bits(seed, i)) * period_us[i]
+        length = 1.0
+        for attempt in range(TRIES):
+            number = TRIES * i + attempt
+            length = 1.0 + jitter * bell(bits(interval_seed, number))
+            if unit(bits(phase_seed, 2 * number + 1)) * longest <= length:
+                break
+        due[i] = unit(bits(phase_seed, 2 * TRIES * i)) * length * period_us[i]
 
 
 @kernel
