@@ -141,9 +141,7 @@ def test_labels_stay_with_their_events(transform: Transform) -> None:
     batch = batch_of(events)._replace(label=label.astype(np.uint8))
     out, until = transform.begin(SENSOR, KEY, START).push(batch, STOP, True)
     assert until >= STOP
-    wanted, _ = transform.begin(SENSOR, KEY, START).push(
-        batch._replace(p=batch.label), STOP, True
-    )
+    wanted, _ = transform.begin(SENSOR, KEY, START).push(batch._replace(p=batch.label), STOP, True)
     if not isinstance(transform, PolarityFlip):  # p travels with its event
         assert out.label.tolist() == wanted.p.tolist()
     assert out.label.size == out.size

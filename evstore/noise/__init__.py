@@ -21,14 +21,22 @@ if TYPE_CHECKING:
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
     from evstore.noise.recorded import RecordedNoise
+    from evstore.noise.sources.background import BackgroundActivity
+    from evstore.noise.sources.flicker import Flicker
+    from evstore.noise.sources.hot_pixels import HotPixels
+    from evstore.noise.sources.leak import Leak
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "BackgroundActivity": "evstore.noise.sources.background",
     "BandwidthLimit": "evstore.noise.changes.bandwidth_limit",
     "Compose": "evstore.noise.compose",
     "EventDrop": "evstore.noise.changes.event_drop",
+    "Flicker": "evstore.noise.sources.flicker",
+    "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
+    "Leak": "evstore.noise.sources.leak",
     "MissingRows": "evstore.noise.changes.missing_rows",
     "PixelDrop": "evstore.noise.changes.pixel_drop",
     "PolarityFlip": "evstore.noise.changes.polarity_flip",
@@ -41,9 +49,13 @@ _HOMES = {
 
 __all__ = [
     "LABELS",
+    "BackgroundActivity",
     "BandwidthLimit",
     "Compose",
     "EventDrop",
+    "Flicker",
+    "HotPixels",
+    "Leak",
     "MissingRows",
     "PixelDrop",
     "PolarityFlip",
