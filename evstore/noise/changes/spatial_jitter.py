@@ -30,7 +30,7 @@ class SpatialJitter(Transform):
     >>> from evstore import Events
     >>> from evstore.noise import SpatialJitter
     >>> events = Events(range(1000), [50] * 1000, [50] * 1000, [1] * 1000, resolution=(100, 100))
-    >>> 1.8 < SpatialJitter(2.0)(events, sample=7).x.std() < 2.2
+    >>> 1.8 < float(SpatialJitter(2.0)(events, sample=7).x.std()) < 2.2
     True
     """
 
