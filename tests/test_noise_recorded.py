@@ -325,6 +325,24 @@ def test_a_dense_moment_is_read_in_pieces(tmp_path: Path) -> None:
     assert Events.concatenate(pieces) == dense
 
 
+def test_times_in_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every moment touches all chunks: they are not read again for each microsecond."""
+    rng = np.random.default_rng(12)
+    t = rng.permutation(100_000)[:3000]
+    t[0] = 0
+    mixed = Events(t, t % 40, t % 30, t % 2, SIZE)
+    path = write(tmp_path / "mixed.evs", mixed)
+    monkeypatch.setattr("evstore.noise.recorded_loop.PIECE", 50)
+    monkeypatch.setattr("evstore.noise.recorded_loop.MOST", 100)
+    with Shard(path) as shard:
+        reader = RecordingReader(shard, shard.recordings[0])
+        least, length = period(reader) or (0, 0)
+        counted = Counted(monkeypatch)
+        found = Events.concatenate(Loop(reader, least, length, 0, 0).pieces(length, True))
+    assert found == mixed[np.argsort(t, kind="stable")]
+    assert len(counted.ranges) <= 70
+
+
 def test_too_much_at_once(dark: Path) -> None:
     with pytest.raises(ArgumentError, match="noise events would come until"):
         RecordedNoise(dark)(NOTHING, sample=1, start=0, stop=10**15)

@@ -94,7 +94,10 @@ def joined(parts: list[Batch]) -> Batch:
         return parts[0]
     if not parts:
         return empty_batch()
-    return Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    out = empty_batch(sum(part.size for part in parts))
+    for name in Batch._fields:
+        np.concatenate([getattr(part, name) for part in parts], out=getattr(out, name))
+    return out
 
 
 def in_order(batch: Batch) -> Batch:

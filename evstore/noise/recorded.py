@@ -6,13 +6,14 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from evstore.errors import ArgumentError
+from evstore.events import Events
 from evstore.noise import recorded_kernels as kernels
-from evstore.noise.batch import Batch, Sensor, Stage, empty_batch, joined, merged
+from evstore.noise.batch import Batch, Sensor, Stage, joined, merged
+from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.share import UNIT, share_of
 from evstore.noise.key import Key
 from evstore.noise.labels import RECORDED
@@ -55,7 +56,7 @@ class RecordedNoise(Transform):
 
     path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     rate: float = 1.0
-    crop: str = NONE
+    crop: str | None = NONE
     flip_x: bool = False
     flip_y: bool = False
     _shards: NoiseShards = field(init=False, repr=False, compare=False)
@@ -65,6 +66,8 @@ class RecordedNoise(Transform):
     def check(self) -> None:
         """Raises as the class says, but for what is in the recordings."""
         check_number("rate", self.rate, 0, HIGHEST_RATE)
+        if self.crop is None:  # as a command line may read the word
+            object.__setattr__(self, "crop", NONE)
         check_choice("crop", self.crop, (NONE, RANDOM, CENTRE))
         for name in ("flip_x", "flip_y"):
             if not isinstance(getattr(self, name), bool):
@@ -76,17 +79,18 @@ class RecordedNoise(Transform):
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Raises ArgumentError where a recording's sensor does not fit."""
         recordings = self._shards.recordings()
-        for recording in recordings:
-            self._check_fits(recording, sensor)
+        if sensor not in self._shards.fitting:
+            for recording in recordings:
+                self._check_fits(recording, sensor)
+            self._shards.fitting.add(sensor)
         copies = math.ceil(self.rate)
         words = np.empty(_PHASES + copies, np.uint64)
         random_words(key.number(self.seed, "RecordedNoise"), 0, words)
         drawn = words.tolist()
         recording, reader, least, length = self._chosen(recordings, drawn[_RECORDING])
-        view = _View(
-            *self._corner(recording, sensor, drawn), *sensor,
-            int(self.flip_x) & drawn[_FLIP_X], int(self.flip_y) & drawn[_FLIP_Y],
-        )  # fmt: skip
+        left, top = self._corner(recording, sensor, drawn)
+        flips = self.flip_x and drawn[_FLIP_X] & 1 == 1, self.flip_y and drawn[_FLIP_Y] & 1 == 1
+        view = _View(left, top, sensor, *flips)
         stages = []
         for k in range(copies):
             loop = Loop(reader, least, length, _below(length, drawn[_PHASES + k]), start)
@@ -139,15 +143,14 @@ class RecordedNoise(Transform):
         return _below(free_x + 1, drawn[_LEFT]), _below(free_y + 1, drawn[_TOP])
 
 
-class _View(NamedTuple):
-    """Part of a recording's sensor, as it is laid over the events': the order of `overlay`."""
+class _View:
+    """Part of a recording's sensor, as it is laid over the events'."""
 
-    left: int
-    top: int
-    width: int
-    height: int
-    flip_x: int
-    flip_y: int
+    def __init__(self, left: int, top: int, sensor: Sensor, flip_x: bool, flip_y: bool) -> None:
+        self.size = sensor
+        along_x = (left + sensor.width - 1, -1) if flip_x else (-left, 1)
+        along_y = (top + sensor.height - 1, -1) if flip_y else (-top, 1)
+        self.corner = np.array([*along_x, *along_y], np.int64)
 
 
 class _Copy:
@@ -162,17 +165,17 @@ class _Copy:
 
     def before(self, until: int, last: bool) -> Batch:
         """What comes before that time."""
-        parts, kept = [], np.empty(1, np.int64)
-        for piece in self.loop.pieces(until, last):
-            out = empty_batch(len(piece) + 1)
-            self.seen += int(
-                kernels.overlay(
-                    piece.t, piece.x, piece.y, piece.p, *self.view, self.seed, self.seen,
-                    self.share, RECORDED, *out, kept,
-                )
-            )  # fmt: skip
-            parts.append(out.at(slice(0, int(kept[0]))))
-        return joined(parts)
+        return joined([self._laid(piece) for piece in self.loop.pieces(until, last)])
+
+    def _laid(self, noise: Events) -> Batch:
+        keep = flags(len(noise))
+        x, y = np.empty_like(noise.x), np.empty_like(noise.y)
+        which = (self.seed, self.seen, self.share)
+        view = self.view
+        kernels.overlay(noise.x, noise.y, view.corner, *view.size, *which, x, y, keep)
+        self.seen += len(noise)
+        label = np.full(len(noise), RECORDED, np.uint8)
+        return kept(Batch(noise.t, x, y, noise.p, label), keep)
 
 
 class _Overlay:

@@ -10,33 +10,33 @@ from evstore.jit import kernel
 from evstore.noise.random_kernels import bits
 
 _S11 = np.uint64(11)
+_ALL = 1 << 53
+
+
+@kernel
+def move_along(column: Any, first: Any, step: Any, size: Any, out: Any, inside: Any) -> None:
+    """Columns, or rows, to ``first + step * column``; those not in 0 .. size - 1 are outside."""
+    out, inside = out[: column.size], inside[: column.size]
+    for i in range(column.size):
+        moved = first + step * np.int32(column[i])
+        out[i] = moved
+        inside[i] &= (moved >= 0) & (moved < size)
 
 
 @kernel
 def overlay(
-    t: Any, x: Any, y: Any, p: Any,
-    left: int, top: int, width: int, height: int, flip_x: int, flip_y: int,
-    seed: int, first: int, share: int, label: int,
-    to_t: Any, to_x: Any, to_y: Any, to_p: Any, to_k: Any, kept: Any,
-) -> Any:  # fmt: skip
-    """Crop to a region, mirror, and keep a share (of 2**53) of the events.
+    x: Any, y: Any, corner: Any, width: int, height: int,
+    seed: int, first: int, share: int, to_x: Any, to_y: Any, keep: Any,
+) -> None:  # fmt: skip
+    """Crop and mirror, and keep a share (of 2**53) of the events; ``first`` is the first's number.
 
-    Returns how many lie in the region; ``first`` is the number of the first of these. ``kept[0]``
-    becomes how many are kept; out has room for one more than all events.
+    ``corner``: where column 0 goes and where the next ones lie from there, -1 or 1; then of rows.
     """
-    n = t.size
-    x, y, p = x[:n], y[:n], p[:n]
-    seen, at = np.int64(0), np.uint64(0)
-    for i in range(n):
-        right, down = np.int64(x[i]) - left, np.int64(y[i]) - top
-        inside = (right >= 0) & (right < width) & (down >= 0) & (down < height)
-        keeps = inside & (np.int64(bits(seed, first + seen) >> _S11) < share)
-        to_t[at] = t[i]
-        to_x[at] = width - 1 - right if flip_x else right
-        to_y[at] = height - 1 - down if flip_y else down
-        to_p[at] = p[i]
-        to_k[at] = label
-        seen += np.int64(inside)
-        at += np.uint64(keeps)
-    kept[0] = np.int64(at)
-    return seen
+    if share >= _ALL:
+        for i in range(keep.size):
+            keep[i] = 1
+    else:
+        for i in range(keep.size):
+            keep[i] = np.int64(bits(seed, first + i) >> _S11) < share
+    move_along(x, np.int32(corner[0]), np.int32(corner[1]), np.int32(width), to_x, keep)
+    move_along(y, np.int32(corner[2]), np.int32(corner[3]), np.int32(height), to_y, keep)

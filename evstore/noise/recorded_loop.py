@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from evstore.events import Events
+from evstore.noise.merge_kernels import is_sorted
 from evstore.shard.reader import RecordingReader
 
 PIECE = 65_536  # events that are read at once, about ...
@@ -69,17 +70,25 @@ class Loop:
         step = min(self._step, self._length - self._phase)
         if most_us is not None:
             step = min(step, most_us)
-        # Where there are more than on average: fewer at once.
-        while step > 1 and self._touched(begin, step) > MOST:
-            step //= 2
+        step = self._shortened(begin, step)
         events = self._reader.between(begin, begin + step)
-        t = events.t + _around(self._read_to - begin)
-        moved = Events.of(t, events.x, events.y, events.p)
-        if np.any(t[1:] < t[:-1]):
-            moved = moved[np.argsort(t, kind="stable")]
-        self._ahead = moved
+        events.t[:] += _around(self._read_to - begin)  # nobody else has these
+        if not is_sorted(events.t):
+            events = events[np.argsort(events.t, kind="stable")]
+        self._ahead = events
         self._read_to += step
         self._phase = (self._phase + step) % self._length
+
+    def _shortened(self, begin: int, step: int) -> int:
+        """A step that is not longer, and reads no more than `MOST` events where that can be.
+
+        Of times that step back far any step reads many: then one that gives about as many.
+        """
+        if self._touched(begin, step) > MOST:
+            most = max(MOST, 2 * self._touched(begin, 1))
+            while step > 1 and self._touched(begin, step) > most:
+                step //= 2
+        return step
 
     def _touched(self, begin: int, step: int) -> int:
         return sum(chunk.count for chunk in self._reader.touched(begin, begin + step))

@@ -47,6 +47,8 @@ class NoiseShards:
     def _begin(self) -> None:
         self._lock = threading.RLock()
         self._listing: list[NoiseRecording] | None = None
+        #: Sensors that all recordings are known to fit: there may be thousands, for every sample.
+        self.fitting: set[tuple[int, int]] = set()
         self._readers: OrderedDict[NoiseRecording, RecordingReader] = OrderedDict()
         self._shards: weakref.WeakValueDictionary[str, Shard] = weakref.WeakValueDictionary()
         self._memory = ThreadMemory()

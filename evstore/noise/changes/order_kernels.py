@@ -14,10 +14,13 @@ from evstore.jit import kernel
 
 NUMBER_BITS = 24  # of an entry, for the event's number; the others are the time's
 DIGIT_BITS = 11  # of a pass at most
+LANES = 4
+PLACES = LANES << DIGIT_BITS  # uint32 numbers that a pass needs
 
 _NUMBER_BITS = np.uint64(NUMBER_BITS)
 _NUMBER = np.uint64((1 << NUMBER_BITS) - 1)
-_ONE = np.uint64(1)
+_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+_COUNT = np.uint32(1)
 
 
 @kernel
@@ -45,23 +48,66 @@ def make_entries(t: Any, base: int, latest: int, entries: Any, later: Any) -> An
 
 
 @kernel
+def count_digits(entries: Any, by: Any, mask: Any, counts: Any) -> None:
+    """How many entries have each digit, in each of the lanes."""
+    part = entries.size // LANES
+    second, third, fourth = entries[part:], entries[2 * part :], entries[3 * part :]
+    size = mask + _ONE
+    counts_2, counts_3, counts_4 = counts[size:], counts[_TWO * size :], counts[_THREE * size :]
+    for i in range(part):
+        counts[entries[i] >> by & mask] += _COUNT
+        counts_2[second[i] >> by & mask] += _COUNT
+        counts_3[third[i] >> by & mask] += _COUNT
+        counts_4[fourth[i] >> by & mask] += _COUNT
+    for i in range(part, fourth.size):
+        counts_4[fourth[i] >> by & mask] += _COUNT
+
+
+@kernel
+def counts_to_places(counts: Any, size: Any) -> None:
+    """Where the entries of each digit begin, those of one lane after those of the other."""
+    total = np.uint32(0)
+    for digit in range(size):
+        for lane in range(LANES):
+            at = np.uint64(lane) * size + np.uint64(digit)
+            count = counts[at]
+            counts[at] = total
+            total += count
+
+
+@kernel
+def put_one(entry: Any, out: Any, by: Any, mask: Any, places: Any) -> None:
+    """To the next place of its digit."""
+    digit = entry >> by & mask
+    place = places[digit]
+    out[np.uint64(place)] = entry
+    places[digit] = place + _COUNT
+
+
+@kernel
 def sort_digit(entries: Any, out: Any, shift: int, width: int, places: Any) -> None:
-    """Entries in the order of one digit of ``width`` bits, stable."""
-    out = out[: entries.size]
-    by, mask = np.uint64(shift), (_ONE << np.uint64(width)) - _ONE
-    for k in range(1 << width):
+    """Entries in the order of one digit of ``width`` bits, stable.
+
+    In lanes, each with a part of the entries: of entries that are nearly in order one goes where
+    the one before went, and would wait until it is known where that is.
+    """
+    by, size = np.uint64(shift), _ONE << np.uint64(width)
+    mask = size - _ONE
+    places = places[: np.uint64(LANES) * size]
+    for k in range(places.size):
         places[k] = 0
-    for i in range(entries.size):
-        places[entries[i] >> by & mask] += 1
-    total = 0
-    for k in range(1 << width):
-        count = places[k]
-        places[k] = total
-        total += count
-    for i in range(entries.size):
-        digit = entries[i] >> by & mask
-        out[np.uint64(places[digit])] = entries[i]
-        places[digit] += 1
+    count_digits(entries, by, mask, places)
+    counts_to_places(places, size)
+    part = entries.size // LANES
+    second, third, fourth = entries[part:], entries[2 * part :], entries[3 * part :]
+    places_2, places_3, places_4 = places[size:], places[_TWO * size :], places[_THREE * size :]
+    for i in range(part):
+        put_one(entries[i], out, by, mask, places)
+        put_one(second[i], out, by, mask, places_2)
+        put_one(third[i], out, by, mask, places_3)
+        put_one(fourth[i], out, by, mask, places_4)
+    for i in range(part, fourth.size):
+        put_one(fourth[i], out, by, mask, places_4)
 
 
 @kernel

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Batch, empty_batch, joined
 from evstore.noise.changes import keep_kernels
 from evstore.noise.changes import order_kernels as kernels
-from evstore.noise.changes.keep import put
+from evstore.noise.changes.keep import flags, put
 
 TIME_BITS = 64 - kernels.NUMBER_BITS
 MOST = 1 << kernels.NUMBER_BITS  # events that are sorted at once
@@ -26,7 +26,8 @@ class Reorder:
         #: How many events wait.
         self.waiting = 0
         self._parts: list[Batch] = []
-        self._places = np.empty(1 << kernels.DIGIT_BITS, np.int64)
+        self._places = np.empty(kernels.PLACES, np.uint32)
+        self._rooms = [np.empty(0, np.uint64), np.empty(0, np.uint64)]
 
     def add(self, batch: Batch) -> None:
         """Take more; none is of a time that is settled."""
@@ -54,9 +55,12 @@ class Reorder:
         time_bits = (latest - base).bit_length()
         if time_bits > TIME_BITS or batch.size >= MOST:
             return self._settle_slowly(batch, latest, out)
-        entries, later = np.empty(batch.size + 1, np.uint64), np.empty(batch.size, np.uint8)
+        if batch.size >= self._rooms[0].size:
+            self._rooms = [np.empty(2 * batch.size + 1, np.uint64) for _ in range(2)]
+        entries, other = self._rooms
+        later = flags(batch.size)
         count = int(kernels.make_entries(batch.t, base, latest, entries, later))
-        entries, other = entries[:count], np.empty(count, np.uint64)
+        entries, other = entries[:count], other[:count]
         if kernels.sort_entries(entries, other, time_bits, self._places):
             entries = other
         kernels.gather(entries, base, *batch[1:], *out)
@@ -72,12 +76,12 @@ class Reorder:
         self._keep_flagged(batch, (~ready).view(np.uint8), batch.size - which.size)
         return int(which.size)
 
-    def _keep_flagged(self, batch: Batch, flags: NDArray[np.uint8], count: int) -> None:
+    def _keep_flagged(self, batch: Batch, later: NDArray[np.uint8], count: int) -> None:
         if not count:
             self._keep(empty_batch())
             return
-        rest = empty_batch(count + 1)
-        keep_kernels.compact(flags, *batch, *rest)
+        rest, first = empty_batch(count + 1), int(later.argmax())  # often near to the end
+        keep_kernels.compact(later[first:], *batch.at(slice(first, None)), *rest)
         self._keep(rest.at(slice(0, count)))
 
     def _keep(self, batch: Batch) -> None:
