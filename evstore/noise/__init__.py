@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
+    from evstore.noise.masks import mask_from_metadata, mask_to_metadata
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
@@ -19,12 +20,16 @@ _HOMES = {
     "Compose": "evstore.noise.compose",
     "LABELS": "evstore.noise.labels",
     "Transform": "evstore.noise.transform",
+    "mask_from_metadata": "evstore.noise.masks",
+    "mask_to_metadata": "evstore.noise.masks",
 }
 
 __all__ = [
     "LABELS",
     "Compose",
     "Transform",
+    "mask_from_metadata",
+    "mask_to_metadata",
 ]
 
 
