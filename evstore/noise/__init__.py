@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
     from evstore.noise.masks import mask_from_metadata, mask_to_metadata
+    from evstore.noise.sources.background import BackgroundActivity
+    from evstore.noise.sources.flicker import Flicker
+    from evstore.noise.sources.hot_pixels import HotPixels
+    from evstore.noise.sources.leak import Leak
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "BackgroundActivity": "evstore.noise.sources.background",
     "Compose": "evstore.noise.compose",
+    "Flicker": "evstore.noise.sources.flicker",
+    "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
+    "Leak": "evstore.noise.sources.leak",
     "Transform": "evstore.noise.transform",
     "mask_from_metadata": "evstore.noise.masks",
     "mask_to_metadata": "evstore.noise.masks",
@@ -26,7 +34,11 @@ _HOMES = {
 
 __all__ = [
     "LABELS",
+    "BackgroundActivity",
     "Compose",
+    "Flicker",
+    "HotPixels",
+    "Leak",
     "Transform",
     "mask_from_metadata",
     "mask_to_metadata",

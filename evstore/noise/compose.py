@@ -49,7 +49,7 @@ class Compose(Transform):
         return any(transform.makes_events for transform in self.transforms)
 
     def expected_hz(self, sensor: Sensor) -> float:
-        """All of them together."""
+        """Events a second that all of them make."""
         return sum(transform.expected_hz(sensor) for transform in self.transforms)
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:

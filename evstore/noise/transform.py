@@ -38,13 +38,6 @@ class Transform:
     #: Whether it makes events of its own, and so has to know where they can be.
     makes_events = False
 
-    def expected_hz(self, sensor: Sensor) -> float:
-        """How many events a second it makes on a sensor, about; what it leaves out is not counted.
-
-        By this `evstore.Loader` bounds what it reads ahead.
-        """
-        return 0.0
-
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, 0, (1 << 64) - 1)
         if self.resolution is not None:
@@ -57,6 +50,10 @@ class Transform:
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """What does it to one stream of this sensor, whose time begins at ``start``."""
         raise NotImplementedError
+
+    def expected_hz(self, sensor: Sensor) -> float:
+        """Events a second that it makes, about; 0 where it makes none."""
+        return 0.0
 
     def __call__(
         self,
