@@ -209,13 +209,15 @@ def _span(dataset: Dataset, k: int, events: evstore.Events) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_batches_of_frames(made: Made, spec: Frames) -> None:
+@pytest.mark.parametrize("windows", CUTS)
+def test_batches_of_frames(made: Made, spec: Frames, windows: Windows | None) -> None:
     """Made in the batch, by threads that know nothing of the epoch, or one by one."""
-    dataset = Dataset(made.folder, frames=spec, noise=NOISE)
+    dataset = Dataset(made.folder, frames=spec, windows=windows, noise=NOISE)
     with reading_epoch(3):
         wanted = [dataset[k][0] for k in (4, 1, 7)]
         together = dataset.frames_together([[4, 1, 7]], np.empty)
-    assert (together is None) == (spec.count is not None)
+    other_cuts = windows is not None and (windows.count is None) != spec.by_time
+    assert (together is None) == (spec.count is not None or other_cuts)
     if together is not None:
         frames, lengths, _ = together[0]
         for own, length, one in zip(frames, lengths, wanted, strict=True):
