@@ -15,6 +15,7 @@ from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Teller
 from evstore.events import Events
 from evstore.formats.sides import Sides
+from evstore.noise.masks import HOT_PIXELS
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
@@ -24,7 +25,7 @@ from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
-OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
+OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evstore.noise.changes.timestamp_quantise import TimestampQuantise
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
+    from evstore.noise.masks import mask_from_metadata, mask_to_metadata
     from evstore.noise.recorded import RecordedNoise
     from evstore.noise.sources.background import BackgroundActivity
     from evstore.noise.sources.flicker import Flicker
@@ -45,6 +46,8 @@ _HOMES = {
     "TimeJitter": "evstore.noise.changes.time_jitter",
     "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
+    "mask_from_metadata": "evstore.noise.masks",
+    "mask_to_metadata": "evstore.noise.masks",
 }
 
 __all__ = [
@@ -64,6 +67,8 @@ __all__ = [
     "TimeJitter",
     "TimestampQuantise",
     "Transform",
+    "mask_from_metadata",
+    "mask_to_metadata",
 ]
 
 
