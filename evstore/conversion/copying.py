@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evstore import __version__
+from evstore.conversion.changed import changed
 from evstore.conversion.feed import feed, in_order
 from evstore.conversion.job import Options
 from evstore.conversion.source_hash import SourceHash
@@ -52,7 +53,8 @@ def copy_foreign(
     """Write a foreign file's recording; the caller closes what is returned."""
     about, known = about_source(source, recording), dict(recording.metadata)
     metadata = _known_before(recording, about, options, naming)
-    batches: Iterable[tuple[Events, Sides]] = feed(recording, options.selection)
+    batches: Iterable[tuple[Events, Sides]]
+    batches = changed(feed(recording, options.selection), recording, options)
     if naming.ahead:
         batches = list(batches)
     writer = shard.recording(
@@ -109,16 +111,18 @@ def copy_shard(
         metadata.pop(key, None)
     metadata.setdefault("source", about_source(source, recording))
     label = metadata.pop("label", None)
-    whole = options.selection.is_everything
+    whole = options.keeps_all
     writer = shard.recording(
         recording.id if naming.id is None else naming.id,
-        resolution=recording.resolution,
+        resolution=recording.resolution or options.resolution,
         label=label if naming.label is None else naming.label,
         metadata={**metadata, **naming.metadata},
         part=recording.info.part if whole else 0,
         first_event=recording.info.first_event if whole else 0,
     )
-    for events in recording.batches(options.selection):
+    no_sides: Sides = {}
+    plain = ((events, no_sides) for events in recording.batches(options.selection))
+    for events, _ in changed(plain, recording, options):
         writer.write(events)
         told.add(len(events))
     dropped = recording.dropped
@@ -144,6 +148,8 @@ def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
     metadata.pop("asked", None)
     if asked := options.asked():
         metadata["asked"] = asked
+    if "noise" in asked:  # what was done to it before, too
+        metadata["noise"] = [*metadata.get("noise", []), asked["noise"]]
     return metadata
 
 

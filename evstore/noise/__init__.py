@@ -12,18 +12,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evstore.noise.compose import Compose
     from evstore.noise.labels import LABELS
+    from evstore.noise.sources.background import BackgroundActivity
+    from evstore.noise.sources.flicker import Flicker
+    from evstore.noise.sources.hot_pixels import HotPixels
+    from evstore.noise.sources.leak import Leak
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "BackgroundActivity": "evstore.noise.sources.background",
     "Compose": "evstore.noise.compose",
+    "Flicker": "evstore.noise.sources.flicker",
+    "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
+    "Leak": "evstore.noise.sources.leak",
     "Transform": "evstore.noise.transform",
 }
 
 __all__ = [
     "LABELS",
+    "BackgroundActivity",
     "Compose",
+    "Flicker",
+    "HotPixels",
+    "Leak",
     "Transform",
 ]
 
