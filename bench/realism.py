@@ -70,13 +70,19 @@ def real(path: str) -> Events:
 
 
 def share_that_moves(events: Events) -> float:
-    """How small a share of the pixels makes most of the events."""
+    """In how much of the sensor something moves, going by how often each pixel fires.
+
+    As few pixels as make most of the events; or, where pixels have fired too seldom for that, as
+    many as would have fired as often again as they did, had all fired alike and at random.
+    """
     assert events.resolution is not None
     width, height = events.resolution
     counts = np.bincount(events.y.astype(np.int64) * width + events.x, minlength=width * height)
     counts[::-1].sort()
     enough = int(np.searchsorted(np.cumsum(counts), MOST_OF_THEM * len(events))) + 1
-    return enough / counts.size
+    again = float((counts * (counts - 1.0)).sum())
+    alike = len(events) ** 2 / again if again else counts.size
+    return min(max(enough, alike) / counts.size, 1)
 
 
 def trio(path: str, kind: str) -> Trio:

@@ -1,54 +1,30 @@
-"""What is simulated through transforms of `evstore.noise`, in bounded memory."""
+"""Events that noise makes pixels ask for, besides those of the scene."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
+from numpy.typing import NDArray
 
-from evstore.events import Events
-from evstore.noise.batch import Batch, Sensor, Stage, batch_of, empty_batch, joined
+from evstore.noise import Transform
+from evstore.noise.batch import Sensor, empty_batch
 from evstore.noise.key import sample_key
-from evstore.noise.transform import Transform
-
-AT_ONCE_US = 20_000  # that noise is made for, also where the scene gives nothing for longer
-
-
-def with_noise(
-    steps: Iterable[tuple[Events, int]],
-    noise: Transform,
-    size: tuple[int, int],
-    seed: int,
-    stop_us: int,
-    batch_events: int,
-) -> Iterator[Events]:
-    """Batches of ``batch_events``, the last one of fewer.
-
-    ``steps``: events, and the time before which none is to come any more.
-    """
-    stage = noise.begin(Sensor(*size), sample_key(0, seed, empty_batch()), 0)
-    parts, count = [empty_batch()], 0
-    for batch in _through(stage, steps, stop_us):
-        parts.append(batch)
-        count += batch.size
-        if count < batch_events:
-            continue
-        whole, at = joined(parts), 0
-        while count - at >= batch_events:
-            yield whole.at(slice(at, at + batch_events)).events(size)
-            at += batch_events
-        parts, count = [whole.at(slice(at, None))], count - at
-    if count:
-        yield joined(parts).events(size)
+from evstore.synth.retina_kernels import crossings_of
+from evstore.synth.scene_kernels import random_bits
 
 
-def _through(stage: Stage, steps: Iterable[tuple[Events, int]], stop_us: int) -> Iterator[Batch]:
-    held, settled = empty_batch(), 0
-    for events, until in steps:
-        held = joined([held, batch_of(events)])
-        while settled < min(until, stop_us - 1):
-            settled = min(settled + AT_ONCE_US, until, stop_us - 1)
-            cut = int(np.searchsorted(held.t, settled))
-            yield stage.push(held.at(slice(0, cut)), settled, False)[0]
-            held = held.at(slice(cut, None))
-    yield stage.push(held, stop_us, True)[0]
+class Noise:
+    """A transform of `evstore.noise` at work on pixels that see nothing."""
+
+    def __init__(self, noise: Transform, size: tuple[int, int], seed: int) -> None:
+        self.stage = noise.begin(Sensor(*size), sample_key(0, seed, empty_batch()), 0)
+        self.seed = random_bits(seed, 12)
+        self.made = 0
+
+    def crossings(self, begin: int, duration: int) -> NDArray[np.int64]:
+        """Those of a step of so many ns; what comes too late for its step is of the next one."""
+        batch, _ = self.stage.push(empty_batch(), (begin + duration) // 1000, False)
+        out = np.empty(batch.size, np.int64)
+        columns = (batch.t, batch.x, batch.y, batch.p)
+        crossings_of(*columns, begin, duration, self.seed, self.made, out)
+        self.made += out.size
+        return out

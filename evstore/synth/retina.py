@@ -13,6 +13,8 @@ from evstore.synth.sensor import SEEDS, Sensor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from evstore.synth.noisy import Noise
+
 LOG_UNIT = 2048  # of log intensity: so many make a factor e
 CONTRAST = 3000  # plateaus of the scene lie so far above and below its mean, in log units
 # Of the scene's texture: the cell as a part of the coarsest, the amplitude before clipping.
@@ -65,6 +67,8 @@ class Retina:
         held = self.found.size if self.jitter_ns else 0
         self.held = (np.zeros(1, np.int64), np.zeros(held, np.int64), np.zeros(held, np.int64))
         self.delayed = 0
+        self.noise: Noise | None = None
+        self.on_top = 0  # crossings of that noise in the last step
         self.sorted = np.zeros_like(self.found)
         self.bins = np.zeros(kernels.BINS + 1, np.int64)
         self.noise_ns = sensor.noise_hz * pixels / 1e9
@@ -150,5 +154,9 @@ class Retina:
             self.found, found, self.seeds[8], self.noise_made, amount, *self.size
         )
         self.noise_made += amount
+        if self.noise is not None:  # which may come all at one time: too many for a bin
+            more = self.noise.crossings(begin, duration)
+            self.on_top = more.size
+            return np.sort(np.concatenate([self.found[:count], more]))
         kernels.sort_crossings(self.found[:count], self.bins, self.sorted)
         return self.sorted[:count]

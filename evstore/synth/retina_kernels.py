@@ -219,6 +219,18 @@ def delay(
 
 
 @kernel
+def crossings_of(
+    t: Any, x: Any, y: Any, p: Any, begin: int, duration: int, seed: int, number: int, out: Any
+) -> None:
+    """Events of a step as crossings, each at any time of its microsecond; late ones at once."""
+    for k in range(out.size):
+        time = t[k] * 1000 + random_bits(seed, number + k) % 1000
+        fraction = min(((max(time, begin) - begin) << 16) // duration, 65535)
+        address = (np.int64(y[k]) << 17) | (np.int64(x[k]) << 1) | np.int64(p[k])
+        out[k] = (fraction << 33) | address
+
+
+@kernel
 def sort_crossings(crossings: Any, starts: Any, out: Any) -> None:
     """Sort by time: into bins, then by insertion, since a bin holds a few."""
     starts[:] = 0

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.errors import ArgumentError
 from evstore.noise.transform import check_choice
+
+if TYPE_CHECKING:
+    from evstore.noise import Transform
 
 MAX_PIXELS = 1 << 26
 SEEDS = 2**62 - 1  # what is taken of a seed
 READOUTS = ("nearest", "tree", "frames")
 ROW_ORDERS = ("x", "off_first", "tree")  # as row_kernels numbers them
+LEAST_WITH_NOISE = 100  # events/s of the scene: steps are longer the fewer they are
 
 
 class Sensor(NamedTuple):
@@ -62,3 +66,16 @@ def check(sensor: Sensor, duration_us: int, batch_events: int) -> None:
     ):
         if not low <= value <= high:
             raise ArgumentError(f"{name} must lie in {low:g}..{high:g}, got {value}")
+
+
+def check_noise(noise: Transform, sensor: Sensor) -> None:
+    """Raises ArgumentError unless it makes events, in steps that are short enough for its times."""
+    from evstore.noise import Transform
+
+    if not isinstance(noise, Transform) or not noise.makes_events:
+        raise ArgumentError(f"noise must be sources of evstore.noise, got {noise!r}")
+    if sensor.events_per_s < LEAST_WITH_NOISE:
+        raise ArgumentError(
+            f"events_per_s must be at least {LEAST_WITH_NOISE} with noise, got "
+            f"{sensor.events_per_s}: for noise alone, give the transform no events"
+        )

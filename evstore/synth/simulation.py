@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evstore.errors import ArgumentError
 from evstore.events import COLUMN_DTYPES, COLUMNS, Events
-from evstore.synth.sensor import Sensor, check
+from evstore.synth.sensor import SEEDS, Sensor, check, check_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +66,9 @@ def simulate(
     - ``readout="frames"``: requests are held once in ``frame_us``, and all columns are gone
       through from the right, each in ``row_ns``, as in the sensors of [7].
     - Noise: ``noise_hz`` events a second and pixel, of random pixel, time and polarity; they are
-      part of ``events_per_s``. ``noise``: transforms of `evstore.noise`, which are done to what is
-      read, as the sample that ``seed`` names. What they add comes on top, and is not held up.
+      part of ``events_per_s``. ``noise``: sources of `evstore.noise` (hot pixels, background
+      activity, leak, flicker; several in a `Compose`), for the sample that ``seed`` names. What
+      they make comes on top, and is held up and lost by the readout as all else is.
     - The scene is plateaus with soft edges that repeats after 1024 pixels and moves on a smooth
       path, as fast as it takes for ``events_per_s`` on the mean; within a tenth of a second the
       rate swings by half. It is met within a few percent where there are many events, and where
@@ -99,27 +99,23 @@ def simulate(
         *(event_ns, readout, row_order, frame_us, jitter_us, moving),
     )
     check(sensor, duration_us, batch_events)
-    if noise is None:
-        return (events for events, _ in _run(sensor, duration_us, batch_events))
-    from evstore.noise import Transform
-    from evstore.synth.noisy import with_noise
-
-    if not isinstance(noise, Transform):
-        raise ArgumentError(f"noise must be a transform of evstore.noise, got {noise!r}")
-    steps = _run(sensor, duration_us, batch_events, each_step=True)
-    return with_noise(steps, noise, (width, height), seed, duration_us, batch_events)
+    if noise is not None:
+        check_noise(noise, sensor)
+    return _run(sensor, duration_us, batch_events, noise)
 
 
 def _run(
-    sensor: Sensor, duration_us: int, batch_events: int, each_step: bool = False
-) -> Iterator[tuple[Events, int]]:
-    """Events, and up to which time they are all there; ``each_step``: as soon as a step is over."""
+    sensor: Sensor, duration_us: int, batch_events: int, noise: Transform | None
+) -> Iterator[Events]:
+    from evstore.synth.noisy import Noise
     from evstore.synth.pace import Pace
     from evstore.synth.readout import readout_of
     from evstore.synth.retina import Retina
 
     size = (sensor.width, sensor.height)
     retina = Retina(sensor)
+    if noise is not None:
+        retina.noise = Noise(noise, size, sensor.seed & SEEDS)
     pace = Pace(sensor, retina, duration_us)
     readout = readout_of(sensor)
     longest = batch_events + max(size)
@@ -130,21 +126,18 @@ def _run(
         duration = pace.step_ns(begin, found)
         crossings = retina.crossings(found, begin, duration)
         readout.start(begin, duration, crossings)
-        made = 0
+        made = -retina.on_top
         while True:
             before = count
             count = readout.read(columns, count, batch_events)
             made += count - before
             if count < batch_events:
                 break
-            yield from _whole(columns, count, duration_us, size, begin)
+            yield from _whole(columns, count, duration_us, size)
             columns, count = _columns(longest), 0
         pace.made(made)
         begin += duration
-        if each_step:
-            yield from _whole(columns, count, duration_us, size, begin, even_none=True)
-            columns, count = _columns(longest), 0
-    yield from _whole(columns, count, duration_us, size, begin)
+    yield from _whole(columns, count, duration_us, size)
 
 
 def _columns(length: int) -> tuple[NDArray[Any], ...]:
@@ -152,15 +145,10 @@ def _columns(length: int) -> tuple[NDArray[Any], ...]:
 
 
 def _whole(
-    columns: tuple[NDArray[Any], ...],
-    count: int,
-    stop_us: int,
-    size: tuple[int, int],
-    until_ns: int,
-    even_none: bool = False,
-) -> Iterator[tuple[Events, int]]:
+    columns: tuple[NDArray[Any], ...], count: int, stop_us: int, size: tuple[int, int]
+) -> Iterator[Events]:
     """The events before ``stop_us``, where there are any."""
     count = int(np.searchsorted(columns[0][:count], stop_us))
-    if count or even_none:
+    if count:
         t, x, y, p = (column[:count] for column in columns)
-        yield Events(t, x, y, p, size), min(until_ns // 1000, stop_us)
+        yield Events(t, x, y, p, size)
