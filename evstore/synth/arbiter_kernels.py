@@ -12,9 +12,10 @@ from evstore.synth.bit_kernels import highest_bit, lowest_bit
 from evstore.synth.scene_kernels import random_bits
 
 # Indices into the readout's state: the clock in ns, the next crossing to admit, the row read
-# last, the arbiter's direction, how many rows wait, rows read so far, sweeps of the tree so far.
-NOW, NEXT, ROW, UPWARD, ROWS_WAITING, ROWS_READ, SWEEPS = range(7)
-READOUT_STATE = 7
+# last, the arbiter's direction, how many rows wait, rows read so far, sweeps of the tree
+# so far, orders of a row drawn so far.
+NOW, NEXT, ROW, UPWARD, ROWS_WAITING, ROWS_READ, SWEEPS, ORDERS = range(8)
+READOUT_STATE = 8
 
 _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
@@ -85,6 +86,12 @@ def later_half_first(sweep: Any, level: int, node: int) -> Any:
 
 
 @kernel
+def bits_of_sweep(seed: int, number: int) -> Any:
+    """What settles the orders of a sweep's nodes."""
+    return bits(seed, number)
+
+
+@kernel
 def next_in_tree(waiting: Any, state: Any, seed: int, levels: int) -> Any:
     """Which waiting row a tree of arbiters reads next.
 
@@ -94,7 +101,7 @@ def next_in_tree(waiting: Any, state: Any, seed: int, levels: int) -> Any:
     row = state[ROW]
     if state[ROWS_WAITING] == 1:
         return row_above(waiting, -1)
-    sweep = bits(seed, state[SWEEPS])
+    sweep = bits_of_sweep(seed, state[SWEEPS])
     low, level = 0, 0
     while level < levels:
         node = row >> level
@@ -105,7 +112,7 @@ def next_in_tree(waiting: Any, state: Any, seed: int, levels: int) -> Any:
         level += 1
     if level == levels:
         state[SWEEPS] += 1
-        sweep = bits(seed, state[SWEEPS])
+        sweep = bits_of_sweep(seed, state[SWEEPS])
         low = 0
     while level > 0:
         level -= 1

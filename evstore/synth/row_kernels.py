@@ -10,8 +10,8 @@ from evstore.jit import kernel
 from evstore.synth.arbiter_kernels import (
     NEXT,
     NOW,
+    ORDERS,
     ROW,
-    ROWS_READ,
     ROWS_WAITING,
     next_in_tree,
     next_row,
@@ -99,8 +99,8 @@ def read_out(
         t = now // 1000
         first, last, turned = leftmost[y], rightmost[y], 0
         if order == TREE:
-            turned = random_bits(~seed & _POSITIVE, state[ROWS_READ]) & 127
-            state[ROWS_READ] += 1
+            turned = random_bits(~seed & _POSITIVE, state[ORDERS]) & 127
+            state[ORDERS] += 1
         for part in range(1 if order == BY_X else 2):
             for k in range(first, last + 1):
                 w = first + last - k if turned & 64 else k
