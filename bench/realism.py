@@ -45,6 +45,7 @@ MOST_EVENTS = 500_000  # of a recording, its first ones
 MOST_OF_THEM = 0.9  # are made by the pixels that see something move
 REAL, BEFORE, NOW = "real", "before", "now"
 SEED = 1
+TEXTURE = 0.4  # of the scenes, all alike
 
 
 class Trio(NamedTuple):
@@ -110,7 +111,7 @@ def of_kind(kind: str, rate: float, events: Events) -> dict[str, Any]:
     pixels = events.resolution[0] * events.resolution[1]
     fastest = max(options["refractory_us"] / 1e5, options["jitter_us"] / 5e4)
     moving = max(share_that_moves(events), 1.01 * rate * fastest / pixels)
-    return {**options, "moving": min(moving, 1)}
+    return {**options, "moving": min(moving, 1), "texture": TEXTURE}
 
 
 def simulated(size: tuple[int, int], duration: int, options: Mapping[str, Any]) -> Events:

@@ -240,6 +240,8 @@ def test_memory_is_bounded() -> None:
         ({"frame_us": -1}, "frame_us"),
         ({"moving": 0}, "moving"),
         ({"moving": 1.5}, "moving"),
+        ({"texture": 1.5}, "texture"),
+        ({"texture": -0.1}, "texture"),
         ({"jitter_us": -1}, "jitter_us"),
         ({"jitter_us": 10_000}, "jitter_us"),
         ({"jitter_us": float("nan")}, "jitter_us"),

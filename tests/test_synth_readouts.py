@@ -276,6 +276,21 @@ def test_where_it_moves(moving: float) -> None:
     assert recording((320, 240), 100_000, events_per_s=500_000, moving=moving).x.max() > width
 
 
+def test_texture_makes_pixels_fire_between_edges() -> None:
+    def intervals(texture: float) -> np.ndarray:
+        options = {"events_per_s": 200_000, "seed": 3, "noise_hz": 0, "texture": texture}
+        events = recording(SIZE, 400_000, **options)
+        pixel = events.y.astype(int) * SIZE[0] + events.x
+        order = np.argsort(pixel, kind="stable")
+        return np.diff(events.t[order])[np.diff(pixel[order]) == 0]
+
+    def spread(of: np.ndarray) -> float:
+        low, high = np.percentile(of, [10, 90])
+        return float(high / low)
+
+    assert spread(intervals(0.5)) > 1.5 * spread(intervals(0))
+
+
 @pytest.mark.parametrize("name", ["readout", "row_order"])
 def test_a_choice_that_is_none(name: str) -> None:
     with pytest.raises(ArgumentError, match=f"{name} must be one of .*, got 'upside down'"):

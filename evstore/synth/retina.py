@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evstore.synth import retina_kernels as kernels
-from evstore.synth.scene_kernels import TILE, add_octave, clip_into_tile, random_bits
+from evstore.synth.scene_kernels import TILE, add_octave, add_to_tile, clip_into_tile, random_bits
 from evstore.synth.sensor import SEEDS, Sensor
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ LOG_UNIT = 2048  # of log intensity: so many make a factor e
 CONTRAST = 3000  # plateaus of the scene lie so far above and below its mean, in log units
 # Of the scene's texture: the cell as a part of the coarsest, the amplitude before clipping.
 OCTAVES = ((1, 40_000), (2, 20_000), (8, 3_000))
+TEXTURE = (4, 8)  # parts of the coarsest cell too: of what surfaces have of texture
 PIXEL = 1 << 16  # of position
 LEG_STEPS = 16  # of the scene while the rate rises and falls once, or more
 # Sixteen headings of length 256.
@@ -34,7 +35,7 @@ class Retina:
 
     def __init__(self, sensor: Sensor) -> None:
         self.size = (sensor.width, sensor.height)
-        self.seeds = [random_bits(sensor.seed & SEEDS, i) for i in range(12)]
+        self.seeds = [random_bits(sensor.seed & SEEDS, i) for i in range(15)]
         pixels = sensor.width * sensor.height
         self.region = self._region(sensor.moving)
         _, left, right, first, end = self.region
@@ -43,7 +44,7 @@ class Retina:
         self.stride = TILE + seen[0] + 1
         # The coarsest cell of the texture: some of them fit a sensor of usual size.
         self.cell = next(c for c in (256, 128, 64, 32) if 3 * c <= max(*seen, 96))
-        self.tile = self._texture()
+        self.tile = self._scene(round(sensor.texture * LOG_UNIT))
         self.on, self.off, self.upper, self.lower, self.before, self.now = (
             np.zeros(pixels, np.int16) for _ in range(6)
         )
@@ -87,13 +88,18 @@ class Retina:
         first = self.seeds[10] % (self.size[1] - height + 1)
         return self.size[0], left, left + width, first, first + height
 
-    def _texture(self) -> NDArray[np.int16]:
+    def _scene(self, texture: int) -> NDArray[np.int16]:
         side = TILE
         noise = np.zeros(side * side, np.int32)
         for octave, (part, amplitude) in enumerate(OCTAVES):
             add_octave(noise, self.seeds[octave], self.cell // part, amplitude)
         tile = np.empty(side * self.stride, np.int16)
         clip_into_tile(noise, CONTRAST, tile, self.stride)
+        if texture:
+            noise[:] = 0
+            for seed, part in zip(self.seeds[13:], TEXTURE, strict=True):
+                add_octave(noise, seed, self.cell // part, texture)
+            add_to_tile(noise, tile, self.stride)
         return tile
 
     def _scan(self) -> int:

@@ -58,6 +58,16 @@ def clip_into_tile(values: Any, limit: int, tile: Any, stride: int) -> None:
 
 
 @kernel
+def add_to_tile(values: Any, tile: Any, stride: int) -> None:
+    """Add what surfaces have of texture, also to the columns that are repeated."""
+    for y in range(TILE):
+        row = values[y * TILE : (y + 1) * TILE]
+        out = tile[y * stride : (y + 1) * stride]
+        for x in range(stride):
+            out[x] += row[x % TILE]
+
+
+@kernel
 def look(tile: Any, stride: int, x: int, y: int, mixed: Any, top: Any, out: Any) -> None:
     """The log intensities of the sensor's row whose left end sees (x, y), in 1/65536 pixel.
 

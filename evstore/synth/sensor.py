@@ -35,6 +35,7 @@ class Sensor(NamedTuple):
     frame_us: int
     jitter_us: float
     moving: float
+    texture: float
 
 
 def check(sensor: Sensor, duration_us: int, batch_events: int) -> None:
@@ -60,6 +61,7 @@ def check(sensor: Sensor, duration_us: int, batch_events: int) -> None:
         ("event_ns", sensor.event_ns, 0, 10**6),
         ("frame_us", sensor.frame_us, 0, 10**6),
         ("moving", sensor.moving, 1e-4, 1),
+        ("texture", sensor.texture, 0, 1),
         ("events_per_s", sensor.events_per_s, max(noise / 0.9, 1e-3), fastest),
         # What is under way, up to 7 times as long, stays below a third of the pixels that see.
         ("jitter_us", sensor.jitter_us, 0, min(latest, 1e6)),

@@ -32,6 +32,7 @@ def simulate(
     frame_us: int = 0,
     jitter_us: float = 0,
     moving: float = 1,
+    texture: float = 0,
     noise: Transform | None = None,
     seed: int = 0,
     batch_events: int = 65_536,
@@ -73,7 +74,9 @@ def simulate(
       path, as fast as it takes for ``events_per_s`` on the mean; within a tenth of a second the
       rate swings by half. It is met within a few percent where there are many events, and where
       no refractory time or frame of the readout loses them. ``moving``: in this share of the
-      sensor, a box of its shape; nothing moves in the rest of it.
+      sensor, a box of its shape; nothing moves in the rest of it. ``texture``: plateaus are not
+      flat, but rise and fall by up to twice as much (of the natural logarithm) within an eighth
+      and a quarter of the scene's coarsest cell, so that pixels fire now and then between edges.
 
     What is not: the finite bandwidth of a pixel, and its latency in the dark, leak and shot noise
     that depend on light [4], the reset of a pixel by its noise, several motions at once, rotation,
@@ -96,7 +99,7 @@ def simulate(
     width, height = resolution
     sensor = Sensor(
         *(width, height, events_per_s, threshold, mismatch, refractory_us, noise_hz, row_ns, seed),
-        *(event_ns, readout, row_order, frame_us, jitter_us, moving),
+        *(event_ns, readout, row_order, frame_us, jitter_us, moving, texture),
     )
     check(sensor, duration_us, batch_events)
     if noise is not None:
