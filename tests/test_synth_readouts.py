@@ -295,3 +295,10 @@ def test_texture_makes_pixels_fire_between_edges() -> None:
 def test_a_choice_that_is_none(name: str) -> None:
     with pytest.raises(ArgumentError, match=f"{name} must be one of .*, got 'upside down'"):
         simulate(**{name: "upside down"})
+
+
+@pytest.mark.parametrize("name", ["event_ns", "frame_us"])
+@pytest.mark.parametrize("value", [-1, 2.5, 10**7])
+def test_a_time_that_is_no_integer_in_range(name: str, value: float) -> None:
+    with pytest.raises(ArgumentError, match=f"{name} must be an integer in 0..1000000, got"):
+        simulate(**{name: value})

@@ -7,12 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 #: By name, what to give `simulate`: ``simulate(size, duration_us, **KINDS["gen41"])``. Resolution,
-#: rate and scene are no matter of the kind. Readout times are those that saturated recordings of
-#: one sensor each show: how many rows and events there are in a microsecond at most, and how
-#: frames follow each other.
+#: rate and scene are no matter of the kind. Readout times are those that dense recordings of one
+#: sensor each show: how many rows and events there are in a microsecond at most, and how frames
+#: follow each other. Mismatch is v2e's (arXiv:2006.07722); delays are of the order that is stated
+#: for pixels in daylight, and vary with light and biases, as refractory times do.
 KINDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        # Prophesee Gen3.1, VGA: 66 million events/s at most (its data sheet): 15 ns and more each.
+        # Prophesee Gen3, VGA: 66 million events/s at most (Gallego et al., TPAMI 44(1), 2022,
+        # table 1), so 15 ns or more each.
         "gen3": MappingProxyType(
             {
                 "readout": "tree",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.errors import ArgumentError
-from evstore.noise.transform import check_choice
+from evstore.noise.transform import check_choice, check_integer
 
 if TYPE_CHECKING:
     from evstore.noise import Transform
@@ -42,6 +42,8 @@ def check(sensor: Sensor, duration_us: int, batch_events: int) -> None:
     """Raises ArgumentError where a value is out of range."""
     check_choice("readout", sensor.readout, READOUTS)
     check_choice("row_order", sensor.row_order, ROW_ORDERS)
+    check_integer("event_ns", sensor.event_ns, 0, 10**6)
+    check_integer("frame_us", sensor.frame_us, 0, 10**6)
     pixels = sensor.width * sensor.height
     # A tenth of the pixels at once: beyond, the refractory time and not the scene sets the rate.
     fastest = pixels * sensor.moving / max(sensor.refractory_us, 1) * 1e5
@@ -58,8 +60,6 @@ def check(sensor: Sensor, duration_us: int, batch_events: int) -> None:
         ("noise_hz", sensor.noise_hz, 0, 10**6),
         ("row_ns", sensor.row_ns, 1, 10**6),
         ("batch_events", batch_events, 1, 10**9),
-        ("event_ns", sensor.event_ns, 0, 10**6),
-        ("frame_us", sensor.frame_us, 0, 10**6),
         ("moving", sensor.moving, 1e-4, 1),
         ("texture", sensor.texture, 0, 1),
         ("events_per_s", sensor.events_per_s, max(noise / 0.9, 1e-3), fastest),

@@ -95,6 +95,13 @@ def simulate(
     >>> events = Events.concatenate(simulate((34, 34), 10_000, events_per_s=100_000, seed=1))
     >>> 900 < len(events) < 1100, events.resolution, bool(events.t[-1] < 10_000)
     (True, (34, 34), True)
+
+    One of a Prophesee Gen4.1, in a tenth of which something moves:
+
+    >>> from evstore.synth import KINDS
+    >>> batches = simulate((1280, 720), 10_000, moving=0.1, texture=0.4, **KINDS["gen41"])
+    >>> 45_000 < len(Events.concatenate(batches)) < 55_000
+    True
     """
     width, height = resolution
     sensor = Sensor(
