@@ -20,6 +20,15 @@ ADDED = {
     "background": "BackgroundActivity",
     "leak": "Leak",
     "flicker": "Flicker",
+    "recorded": "RecordedNoise",
+    "pixel-drop": "PixelDrop",
+    "event-drop": "EventDrop",
+    "time-jitter": "TimeJitter",
+    "spatial-jitter": "SpatialJitter",
+    "bandwidth-limit": "BandwidthLimit",
+    "timestamp-quantise": "TimestampQuantise",
+    "polarity-flip": "PolarityFlip",
+    "missing-rows": "MissingRows",
 }
 #: Names of filters.
 FILTERS: dict[str, str] = {}

@@ -23,7 +23,8 @@ from evstore.noise.key import Key
 if TYPE_CHECKING:
     from evstore.noise.transform import Transform
 
-STEP_US = 1_000_000  # of time without events in it that is gone through at once
+LEAST_STEP_US = 1_000_000  # of time that is gone through at once, in which so many events
+STEP_EVENTS = 1 << 20  # or fewer are made
 
 
 class Stream:
@@ -38,6 +39,8 @@ class Stream:
         self._sensor = sensor
         self._key = key
         self._slack = slack_us
+        expected_hz = max(transform.expected_hz(sensor), 1e-9)
+        self._step = max(LEAST_STEP_US, int(STEP_EVENTS / expected_hz * 1e6))
         self._held = empty_batch()  # in order, of the time settled or after it
         self._start = start
         self._settled = start
@@ -90,8 +93,8 @@ class Stream:
         assert self._stage is not None
         assert self._settled is not None
         out, done = [], 0
-        while self._settled + STEP_US < until:
-            step = self._settled + STEP_US
+        while self._settled + self._step < until:
+            step = self._settled + self._step
             cut = int(np.searchsorted(batch.t, step))
             out.append(self._stage.push(batch.at(slice(done, cut)), step, False)[0])
             self._settled, done = step, cut
