@@ -341,7 +341,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "one pool": {"num_workers": 1, "persistent_workers": True},
     "another order": {"seed": 9},
     "collated": {"collate": partial(evstore.pad_collate, batch_first=True)},
-    "spawned": {"num_workers": 1, "multiprocessing_context": "spawn"},
+    "spawned": {"num_workers": 1, "multiprocessing_context": "spawn", "persistent_workers": True},
 }
 
 
