@@ -25,7 +25,7 @@ from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
-OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS)
+OUR_KEYS = ("noise", "source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,9 @@ def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
     if asked := options.asked():
         metadata["asked"] = asked
     if "noise" in asked:  # what was done to it before, too
-        metadata["noise"] = [*metadata.get("noise", []), asked["noise"]]
-    return metadata
+        before = metadata.get("noise", [])
+        metadata["noise"] = [*(before if isinstance(before, list) else [before]), asked["noise"]]
+    return metadata | options.metadata
 
 
 def about_source(source: str, recording: Recording) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Options:
     #: What is done to the events, and the times of the file's own clock that noise comes in.
     transform: Transform | None = None
     noise_span: tuple[int, int] | None = None
+    #: What is said of each recording beside what its source says.
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.delete_source and not self.verify:
@@ -77,6 +79,8 @@ class Options:
 
             asked["noise"] = said(self.transform)
             asked["noise_span"] = self.noise_span
+        if self.metadata:
+            asked["metadata"] = self.metadata
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found
 

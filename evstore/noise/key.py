@@ -28,11 +28,11 @@ class Key(NamedTuple):
 
     def number(self, seed: int, use: str) -> int:
         """63 bits to count random numbers from, of this sample in this epoch alone."""
-        return _hashed(b"sample", use, seed, self.place, self.epoch, self.sample)
+        return _hashed("sample", use, int(seed), self.place, self.epoch, self.sample)
 
     def sensor_number(self, seed: int, use: str) -> int:
         """63 bits for what a sensor keeps in all samples: which of its pixels are hot, say."""
-        return _hashed(b"sensor", use, seed, self.place)
+        return _hashed("sensor", use, int(seed), self.place)
 
     def within(self, seed: int, place: int) -> Key:
         """For the transform at that place among several that have a seed together."""
@@ -40,10 +40,8 @@ class Key(NamedTuple):
 
 
 def _hashed(*parts: bytes | str | int) -> int:
-    encoded = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
-    # Each with its length, so that no two lists of parts make one text.
-    text = b"".join(len(part).to_bytes(8, "little") + part for part in encoded)
-    return xxhash.xxh3_64_intdigest(text) >> 1
+    # As Python writes them: no two lists of parts make one text.
+    return xxhash.xxh3_64_intdigest(repr(parts).encode()) >> 1
 
 
 def sample_key(epoch: int | None, sample: str | int | None, batch: Batch) -> Key:

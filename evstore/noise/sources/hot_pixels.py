@@ -86,7 +86,10 @@ class HotPixels(Transform):
         check_choice("periodic", self.periodic, (False, True))
 
     def pixels(self, resolution: tuple[int, int]) -> Hot:
-        """The hot pixels that a sensor has in all samples."""
+        """The hot pixels that a sensor has in all samples, of this transform alone.
+
+        In a Compose, which gives each transform random numbers of its own, they are others.
+        """
         if self.redraw != "never":
             raise ArgumentError("these hot pixels are drawn for each sample: redraw='sample'")
         return self._hot(Sensor(*resolution), Key(0, b""))
