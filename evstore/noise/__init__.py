@@ -11,20 +11,43 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evstore.noise.compose import Compose
+    from evstore.noise.filters.activity import ActivityFilter
+    from evstore.noise.filters.decimation import Decimation
+    from evstore.noise.filters.hot_pixel_mask import HotPixelMask
+    from evstore.noise.filters.pixel_rate_limit import PixelRateLimit
+    from evstore.noise.filters.rate_limit import RateLimit
+    from evstore.noise.filters.refractory import Refractory
+    from evstore.noise.filters.stcf import Stcf, stcf_scores
     from evstore.noise.labels import LABELS
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "ActivityFilter": "evstore.noise.filters.activity",
     "Compose": "evstore.noise.compose",
+    "Decimation": "evstore.noise.filters.decimation",
+    "HotPixelMask": "evstore.noise.filters.hot_pixel_mask",
     "LABELS": "evstore.noise.labels",
+    "PixelRateLimit": "evstore.noise.filters.pixel_rate_limit",
+    "RateLimit": "evstore.noise.filters.rate_limit",
+    "Refractory": "evstore.noise.filters.refractory",
+    "Stcf": "evstore.noise.filters.stcf",
     "Transform": "evstore.noise.transform",
+    "stcf_scores": "evstore.noise.filters.stcf",
 }
 
 __all__ = [
     "LABELS",
+    "ActivityFilter",
     "Compose",
+    "Decimation",
+    "HotPixelMask",
+    "PixelRateLimit",
+    "RateLimit",
+    "Refractory",
+    "Stcf",
     "Transform",
+    "stcf_scores",
 ]
 
 

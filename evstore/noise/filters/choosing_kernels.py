@@ -1,0 +1,85 @@
+"""What all filters share: where and when events are, and moving those that are kept together.
+
+Filters go through `STEP` events at a time, so that what is found of them stays in the first cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evstore.jit import kernel
+from evstore.noise.filters.vector_kept import move_16, move_kept
+
+U, U32 = np.uint64, np.uint32
+STEP = 2048  # events
+STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
+
+
+@kernel
+def steps_back(t: Any, before: int) -> Any:
+    """STEPS_BACK if a time lies before the one before it; else 0."""
+    later, earlier = t[1:], t[:-1]
+    stepped: Any = np.int64(t[0] < before)
+    for i in range(later.size):
+        stepped |= later[i] < earlier[i]
+    return stepped * STEPS_BACK
+
+
+@kernel
+def places(x: Any, y: Any, width: int, height: int, margin: int, at: Any) -> Any:
+    """Where each pixel is in a map with so wide a margin; OUTSIDE if one is not of the sensor."""
+    y, at = y[: x.size], at[: x.size]
+    stride, first = U32(width + 2 * margin), U32(margin * (width + 2 * margin) + margin)
+    w, h = U32(width), U32(height)
+    outside = 0
+    for i in range(x.size):
+        column, row = U32(x[i]), U32(y[i])
+        outside |= (column >= w) | (row >= h)
+        at[i] = U32(row * stride) + U32(column + first)
+    return outside * OUTSIDE
+
+
+@kernel
+def times(t: Any, base: int, window: int, now: Any, late: Any) -> None:
+    """Times since ``base``, and what lies ``window`` before them; both of the map's dtype."""
+    now, late = now[: t.size], late[: t.size]
+    for i in range(t.size):
+        now[i] = t[i] - base
+        late[i] = t[i] - base - window
+
+
+@kernel
+def move_columns(
+    keep: Any, t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: Any
+) -> Any:
+    """How many are kept; there is room for as many as there are events."""
+    move_kept(keep, x, to_x)
+    move_kept(keep, y, to_y)
+    move_kept(keep, p, to_p)
+    return move_kept(keep, t, to_t)
+
+
+@kernel
+def move_labels(keep: Any, label: Any, out: Any) -> Any:
+    """The same of labels."""
+    return move_kept(keep, label, out)
+
+
+@kernel
+def move_records(keep: Any, octets: Any, size: int, out: Any) -> Any:
+    """The same of records of ``size`` bytes: more than each has, 16 at a time, where it fits."""
+    wide = U(size)
+    whole = (wide + U(15)) // U(16) * U(16)
+    count, limit = U(0), U(min(octets.size, out.size))
+    for i in range(U(keep.size)):
+        at, to = i * wide, count * wide
+        if at + whole <= limit:
+            for k in range(U(0), whole, U(16)):
+                move_16(octets, at + k, out, to + k)
+        elif keep[i]:
+            for k in range(wide):
+                out[to + k] = octets[at + k]
+        count += U(keep[i] != 0)
+    return np.int64(count)
