@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def rows_of(events: Events) -> Rows:
 def streamed(filter: Transform, events: Events, cuts: list[int]) -> Events:
     stream = filter.stream(SIZE)
     bounds = [0, *cuts, len(events)]
-    parts = [stream.push(events[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [stream.push(events[a:b]) for a, b in pairwise(bounds)]
     return Events.concatenate([*parts, stream.end()])
 
 
@@ -305,8 +306,8 @@ BAD: list[Callable[[], Any]] = [
     lambda: Stcf(0), lambda: Stcf(5, 0), lambda: Stcf(5, 5, 4), lambda: Stcf(5, neighbours=9),
     lambda: Decimation(0), lambda: Decimation(2, by="row"), lambda: RateLimit(0),
     lambda: RateLimit(5, burst=0), lambda: PixelRateLimit(0), lambda: PixelRateLimit(-3),
-    lambda: PixelRateLimit(float("nan")), lambda: PixelRateLimit(1e12), lambda: PixelRateLimit(5, 0),
-    lambda: PixelRateLimit(5, counts="x"), lambda: HotPixelMask([]),
+    lambda: PixelRateLimit(float("nan")), lambda: PixelRateLimit(1e12),
+    lambda: PixelRateLimit(5, 0), lambda: PixelRateLimit(5, counts="x"), lambda: HotPixelMask([]),
     lambda: HotPixelMask(np.zeros((9, 13), bool)), lambda: HotPixelMask([(1, 2, 3)]),
     lambda: HotPixelMask([(-1, 2)]), lambda: HotPixelMask([(1.5, 2)]),
     lambda: HotPixelMask([(70_000, 2)]), lambda: HotPixelMask([(1, 2), (3,)]),

@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from evstore.noise.filters.refractory import Refractory
     from evstore.noise.filters.stcf import Stcf, stcf_scores
     from evstore.noise.labels import LABELS
+    from evstore.noise.sources.background import BackgroundActivity
+    from evstore.noise.sources.flicker import Flicker
+    from evstore.noise.sources.hot_pixels import HotPixels
+    from evstore.noise.sources.leak import Leak
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
     "ActivityFilter": "evstore.noise.filters.activity",
+    "BackgroundActivity": "evstore.noise.sources.background",
     "Compose": "evstore.noise.compose",
     "Decimation": "evstore.noise.filters.decimation",
+    "Flicker": "evstore.noise.sources.flicker",
     "HotPixelMask": "evstore.noise.filters.hot_pixel_mask",
+    "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
+    "Leak": "evstore.noise.sources.leak",
     "PixelRateLimit": "evstore.noise.filters.pixel_rate_limit",
     "RateLimit": "evstore.noise.filters.rate_limit",
     "Refractory": "evstore.noise.filters.refractory",
@@ -39,9 +47,13 @@ _HOMES = {
 __all__ = [
     "LABELS",
     "ActivityFilter",
+    "BackgroundActivity",
     "Compose",
     "Decimation",
+    "Flicker",
     "HotPixelMask",
+    "HotPixels",
+    "Leak",
     "PixelRateLimit",
     "RateLimit",
     "Refractory",

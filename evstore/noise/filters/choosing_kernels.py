@@ -21,9 +21,9 @@ STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
 def steps_back(t: Any, before: int) -> Any:
     """STEPS_BACK if a time lies before the one before it; else 0."""
     later, earlier = t[1:], t[:-1]
-    stepped: Any = np.int64(t[0] < before)
+    stepped = np.int64(t[0] < before)
     for i in range(later.size):
-        stepped |= later[i] < earlier[i]
+        stepped |= np.int64(later[i] < earlier[i])
     return stepped * STEPS_BACK
 
 
