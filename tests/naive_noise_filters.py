@@ -76,10 +76,11 @@ def pixel_rate_levels(
     state: dict[tuple[int, int], tuple[float, int]] = {}
     found = []
     for t, x, y, _ in rows:
-        level, last = state.get((x, y), (0.0, t))
-        level *= 0.5 ** (((t - last) * 256 // half_life) / 256)
+        part = (t - rows[0][0]) * 256 // half_life
+        level, last = state.get((x, y), (0.0, part))
+        level *= 0.5 ** ((part - last) / 256)
         found.append(level)
-        state[x, y] = level + (level < limit or counts == "all"), t
+        state[x, y] = level + (level < limit or counts == "all"), part
     return found, limit
 
 

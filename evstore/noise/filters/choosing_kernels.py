@@ -21,10 +21,10 @@ STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
 def steps_back(t: Any, before: int) -> Any:
     """STEPS_BACK if a time lies before the one before it; else 0."""
     later, earlier = t[1:], t[:-1]
-    stepped = np.int64(t[0] < before)
+    stepped = np.int64(0)
     for i in range(later.size):
         stepped |= np.int64(later[i] < earlier[i])
-    return stepped * STEPS_BACK
+    return STEPS_BACK if stepped or t[0] < before else 0
 
 
 @kernel
@@ -33,12 +33,12 @@ def places(x: Any, y: Any, width: int, height: int, margin: int, at: Any) -> Any
     y, at = y[: x.size], at[: x.size]
     stride, first = U32(width + 2 * margin), U32(margin * (width + 2 * margin) + margin)
     w, h = U32(width), U32(height)
-    outside = 0
+    outside = np.int64(0)
     for i in range(x.size):
         column, row = U32(x[i]), U32(y[i])
-        outside |= (column >= w) | (row >= h)
+        outside |= np.int64(column >= w) | np.int64(row >= h)
         at[i] = U32(row * stride) + U32(column + first)
-    return outside * OUTSIDE
+    return OUTSIDE if outside else 0
 
 
 @kernel

@@ -79,14 +79,15 @@ class _Leaking:
         self.limit, self.count_all = wanted.level(), wanted.counts == "all"
         self.factors = _factors()
         self.level = np.zeros(sensor.pixels, np.uint64)
-        self.last = np.full(sensor.pixels, start, np.int64)
+        self.part = np.zeros(sensor.pixels, np.uint64)
+        self.start = start
         self.at = np.empty(STEP, np.uint32)
 
     def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
         fault: int = kernels.judge_pixels(
             piece.t, piece.x, piece.y, before, *self.sensor,
-            self.wanted.half_life_us, self.limit, self.count_all,
-            self.factors, self.level, self.last, self.at, keep,
+            self.start, self.wanted.half_life_us, self.limit, self.count_all,
+            self.factors, self.level, self.part, self.at, keep,
         )  # fmt: skip
         return fault
 

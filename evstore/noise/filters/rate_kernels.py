@@ -15,7 +15,7 @@ LEVEL = 1 << 16  # of a pixel: what an event adds
 MOST_LEVEL = 1 << 43
 TABLE_BITS = 8  # of a half-life: so many parts are told apart
 FACTOR_BITS = 20
-MOST_HALVINGS = 40  # after them nothing is left of a level
+MOST_HALVINGS = 44  # after them nothing is left of a level
 
 
 @kernel
@@ -52,10 +52,11 @@ def from_bucket(t: Any, per_s: int, room: int, state: Any, keep: Any) -> None:
 
 @kernel
 def judge_pixels(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int, half_life: int, limit: int,
-    count_all: bool, factors: Any, level: Any, last: Any, at: Any, keep: Any,
+    t: Any, x: Any, y: Any, before: int, width: int, height: int,
+    start: int, half_life: int, limit: int, count_all: bool,
+    factors: Any, level: Any, part: Any, at: Any, keep: Any,
 ) -> Any:  # fmt: skip
-    """``level``: of each pixel after its last event, at ``last``."""
+    """``level``: of each pixel after its last event, which was in the ``part``-th part of time."""
     for first in range(0, t.size, STEP):
         some = t[first : first + STEP]
         fault = steps_back(some, before)
@@ -64,7 +65,7 @@ def judge_pixels(
             return fault
         before = some[some.size - 1]
         below_rate(
-            some, at, half_life, limit, count_all, factors, level, last,
+            some, at, start, half_life, limit, count_all, factors, level, part,
             keep[first : first + STEP],
         )  # fmt: skip
     return 0
@@ -72,21 +73,24 @@ def judge_pixels(
 
 @kernel
 def below_rate(
-    t: Any, at: Any, half_life: int, limit: int, count_all: bool, factors: Any, level: Any,
-    last: Any, keep: Any,
+    t: Any, at: Any, start: int, half_life: int, limit: int, count_all: bool,
+    factors: Any, level: Any, part: Any, keep: Any,
 ) -> None:  # fmt: skip
-    """Events that find their pixel's level, which halves in ``half_life``, below the limit."""
+    """Events that find their pixel's level, which halves in ``half_life``, below the limit.
+
+    Time is in parts of a half-life since the start: what is lost of an event's adds up to nothing.
+    """
     at, keep = at[: t.size], keep[: t.size]
+    half = U(half_life)
     for i in range(t.size):
         pixel = U(at[i])
-        # By parts of a half-life; a step so long that it would not fit has nothing left of it.
-        since = U(t[i]) - U(last[pixel])
-        parts = U(MOST_HALVINGS << TABLE_BITS)
-        if since < U(half_life) * U(MOST_HALVINGS):
-            parts = (since << U(TABLE_BITS)) // U(half_life)
-        factor = U(factors[parts & U((1 << TABLE_BITS) - 1)])
-        left = ((U(level[pixel]) * factor) >> U(FACTOR_BITS)) >> (parts >> U(TABLE_BITS))
+        since = U(t[i]) - U(start)
+        halves = since // half
+        now = (halves << U(TABLE_BITS)) + ((since - halves * half) << U(TABLE_BITS)) // half
+        parts = min(now - part[pixel], U(MOST_HALVINGS << TABLE_BITS))
+        factor = factors[parts & U((1 << TABLE_BITS) - 1)]
+        left = ((level[pixel] * factor) >> U(FACTOR_BITS)) >> (parts >> U(TABLE_BITS))
         kept = left < U(limit)
         keep[i] = kept
         level[pixel] = min(left + U(LEVEL) * U(kept | count_all), U(MOST_LEVEL))
-        last[pixel] = t[i]
+        part[pixel] = now
