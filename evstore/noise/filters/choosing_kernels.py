@@ -72,14 +72,26 @@ def move_records(keep: Any, octets: Any, size: int, out: Any) -> Any:
     """The same of records of ``size`` bytes: more than each has, 16 at a time, where it fits."""
     wide = U(size)
     whole = (wide + U(15)) // U(16) * U(16)
-    count, limit = U(0), U(min(octets.size, out.size))
-    for i in range(U(keep.size)):
-        at, to = i * wide, count * wide
-        if at + whole <= limit:
+    number, limit = U(keep.size), U(min(octets.size, out.size))
+    fitting = U(0)
+    if limit >= whole:
+        fitting = min((limit - whole) // wide + U(1), number)
+    at = to = U(0)
+    if whole == U(16):
+        for i in range(fitting):
+            move_16(octets, at, out, to)
+            at += wide
+            to += wide * U(keep[i] != 0)
+    else:
+        for i in range(fitting):
             for k in range(U(0), whole, U(16)):
                 move_16(octets, at + k, out, to + k)
-        elif keep[i]:
+            at += wide
+            to += wide * U(keep[i] != 0)
+    for i in range(fitting, number):
+        if keep[i]:
             for k in range(wide):
                 out[to + k] = octets[at + k]
-        count += U(keep[i] != 0)
-    return np.int64(count)
+            to += wide
+        at += wide
+    return np.int64(to // wide)

@@ -39,14 +39,12 @@ class PixelTimes:
 
     def wake(self) -> None:
         """Before all else: as if each pixel of the sensor had been active at time 0."""
-        m = self._margin
-        inside = np.zeros((self._rows, self._stride), bool)
-        inside[m : self._rows - m, m : self._stride - m] = True
-        which = inside.ravel()
+        m, rows, stride = self._margin, self._rows, self._stride
+        where = slice(m, rows - m), slice(m, stride - m)
         if self._woven:
-            self.map.reshape(self.plane, -1)[which] = 0
+            self.map.reshape(rows, stride, -1)[where] = 0
         else:
-            self.map.reshape(-1, self.plane)[:, which] = 0
+            self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0
         self.base = self.newest = 0
 
     def _make_room(self) -> None:

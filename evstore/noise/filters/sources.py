@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events, empty_column
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
+from evstore.memory import room
 from evstore.noise.batch import Batch, Sensor
 from evstore.noise.filters import choosing_kernels as kernels
+from evstore.noise.filters import record_kernels as records
 
 SPARSE = 2  # what is kept of more events than so many times as many is copied: the rest is freed
 
@@ -45,7 +47,7 @@ class Columns:
         self.size = int(t.size)
         self.count = 0
         self._out = [empty_column(name, self.size) for name in COLUMNS]
-        self._labels = np.empty(0 if label is None else self.size, np.uint8)
+        self._labels = empty_column("p", 0 if label is None else self.size)
 
     @classmethod
     def of(cls, events: Events) -> Columns:
@@ -65,10 +67,10 @@ class Columns:
         """Take those that are kept, of the events from ``first`` on."""
         stop = first + keep.size
         columns = self.columns.at(slice(first, stop))
-        room = slice(self.count, self.count + keep.size)
+        free = slice(self.count, self.count + keep.size)
         if self.label is not None:
-            kernels.move_labels(keep, self.label[first:stop], self._labels[room])
-        self.count += kernels.move_columns(keep, *columns, *(column[room] for column in self._out))
+            kernels.move_labels(keep, self.label[first:stop], self._labels[free])
+        self.count += kernels.move_columns(keep, *columns, *(column[free] for column in self._out))
 
     def in_order(self) -> Columns:
         """The same sorted by time, stable for equal times."""
@@ -100,15 +102,28 @@ class Records:
         self.array = np.ascontiguousarray(array)
         self.size = int(array.size)
         self.count = 0
-        self._out = np.empty(self.size, array.dtype)
-        self.piece(0, 0)  # raises where a field is missing
+        self._out = room(array.nbytes).view(array.dtype)
+        Events.from_structured(array[:0])  # raises where a field is missing
+        self._fields = _plain_fields(self.array)
+        self._room = _room(0)
 
     def extent(self) -> Sensor:
-        """The least sensor that has all of them."""
-        return _extent(self.piece(0, self.size))
+        """The least sensor that has all of them, as far as there is one."""
+        if self._fields is None:
+            return _extent(self.piece(0, self.size))
+        most = (min(records.largest(self._fields[name]), 0xFFFF) for name in "xy")
+        return Sensor(*(side + 1 for side in most))
 
     def piece(self, first: int, stop: int) -> Piece:
-        """The events from ``first`` on, before ``stop``."""
+        """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
+        stop = min(stop, self.size)
+        if self._fields is not None:
+            if self._room.t.size < stop - first:
+                self._room = _room(stop - first)
+            columns = self._room.at(slice(0, stop - first))
+            fields = [self._fields[name][first:stop] for name in COLUMNS]
+            if records.load(fields[0], fields[1], fields[2], fields[3], *columns):
+                return columns
         events = Events.from_structured(self.array[first:stop])
         t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
         return Piece(t, x, y, p)
@@ -116,8 +131,8 @@ class Records:
     def move(self, keep: NDArray[np.uint8], first: int) -> None:
         """Take those that are kept, of the records from ``first`` on."""
         some = self.array[first : first + keep.size].view(np.uint8)
-        room = self._out[self.count : self.count + keep.size].view(np.uint8)
-        self.count += kernels.move_records(keep, some, self.array.itemsize, room)
+        free = self._out[self.count : self.count + keep.size].view(np.uint8)
+        self.count += kernels.move_records(keep, some, self.array.itemsize, free)
 
     def in_order(self) -> Records:
         """The same sorted by time, stable for equal times."""
@@ -126,6 +141,22 @@ class Records:
     def kept(self, resolution: tuple[int, int] | None) -> NDArray[Any]:
         """Those that were taken."""
         return _cut(self._out, self.count)
+
+
+def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
+    """The four fields, where all are integers in the machine's order that int64 holds."""
+    fields = {name: array[name] for name in COLUMNS}
+    for name, field in fields.items():
+        if field.dtype == np.bool_:
+            fields[name] = field.view(np.uint8)
+        elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
+            return None
+    return fields
+
+
+def _room(size: int) -> Piece:
+    t, x, y, p = (np.empty(size, COLUMN_DTYPES[name]) for name in COLUMNS)
+    return Piece(t, x, y, p)
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:

@@ -1,0 +1,33 @@
+"""Fields of structured arrays become columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evstore.jit import kernel
+
+
+@kernel
+def load(t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: Any) -> Any:
+    """Whether all are values that columns hold: all bits that any of them has show it."""
+    places, polarities = np.int64(0), np.int64(0)
+    for i in range(to_t.size):
+        column, row, polarity = np.int64(x[i]), np.int64(y[i]), np.int64(p[i])
+        places |= column | row
+        polarities |= polarity
+        to_t[i] = t[i]
+        to_x[i] = column
+        to_y[i] = row
+        to_p[i] = polarity
+    return (places >> 16 == 0) & (polarities >> 1 == 0)
+
+
+@kernel
+def largest(values: Any) -> Any:
+    """The largest of some values, or 0."""
+    most = np.int64(0)
+    for i in range(values.size):
+        most = max(most, np.int64(values[i]))
+    return most
