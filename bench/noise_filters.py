@@ -1,4 +1,4 @@
-"""Filters: their speed against eventcv's, tonic's and dv_processing's, and how well they denoise."""
+"""Filters: how fast, beside eventcv's, tonic's and dv_processing's, and how well they denoise."""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ class Filter(Transform):
     Of a structured array all fields are kept, whatever they are called.
     """
 
+    only_chooses = True
+
     def judge(self, sensor: Sensor, start: int) -> Judge:
         """What judges one stream of this sensor, whose time begins at ``start``."""
         raise NotImplementedError

@@ -18,7 +18,6 @@ def judge_pixels(
     n: int, left: Any, at: Any, keep: Any,
 ) -> Any:  # fmt: skip
     """Of each pixel; ``left``: how many are to come until one is kept, less 1."""
-    again = np.uint32(n - 1)
     for first in range(0, t.size, STEP):
         some = t[first : first + STEP]
         fault = steps_back(some, before)
@@ -26,20 +25,19 @@ def judge_pixels(
         if fault:
             return fault
         before = some[some.size - 1]
-        each_of_pixels(at[: some.size], again, left, keep[first : first + STEP])
+        each_of_pixels(at[: some.size], n, left, keep[first : first + STEP])
     return 0
 
 
 @kernel
-def each_of_pixels(at: Any, again: Any, left: Any, keep: Any) -> None:
-    """Counts down, pixel by pixel."""
+def each_of_pixels(at: Any, n: int, left: Any, keep: Any) -> None:
+    """Counts down, pixel by pixel; without a branch, which would be guessed wrong."""
     keep = keep[: at.size]
     for i in range(at.size):
         pixel = U(at[i])
-        more = left[pixel]
-        kept = more == np.uint32(0)
-        keep[i] = kept
-        left[pixel] = again if kept else more - np.uint32(1)
+        more = np.int64(left[pixel]) - 1
+        keep[i] = more < 0
+        left[pixel] = more + (n & (more >> 63))
 
 
 @kernel

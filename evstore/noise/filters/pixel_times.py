@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
+from evstore.memory import room
 from evstore.noise.batch import Sensor
 from evstore.noise.filters.choosing_kernels import STEP
 
@@ -33,7 +34,8 @@ class PixelTimes:
         self._rows, self._stride = sensor.height + 2 * margin, sensor.width + 2 * margin
         self._margin, self._woven = margin, woven
         self.plane = self._rows * self._stride
-        self.map: NDArray[Any] = np.full(self.plane * planes, -SHORT, np.int32)
+        self.map: NDArray[Any] = room(4 * self.plane * planes).view(np.int32)
+        self.map[:] = -SHORT
         self.base = self.newest = start
         self._make_room()
 

@@ -25,9 +25,10 @@ def load(t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: 
 
 
 @kernel
-def largest(values: Any) -> Any:
-    """The largest of some values, or 0."""
-    most = np.int64(0)
-    for i in range(values.size):
-        most = max(most, np.int64(values[i]))
-    return most
+def sides(x: Any, y: Any) -> Any:
+    """The width and height that have room for all of them, 1 and 1 at least."""
+    width = height = np.int64(1)
+    for i in range(x.size):
+        width = max(width, np.int64(x[i]) + 1)
+        height = max(height, np.int64(y[i]) + 1)
+    return width, height

@@ -14,6 +14,7 @@ from evstore.noise.batch import Batch, Sensor
 from evstore.noise.filters import choosing_kernels as kernels
 from evstore.noise.filters import record_kernels as records
 
+MOST = 1 << 16  # pixels of a side
 SPARSE = 2  # what is kept of more events than so many times as many is copied: the rest is freed
 
 
@@ -111,8 +112,8 @@ class Records:
         """The least sensor that has all of them, as far as there is one."""
         if self._fields is None:
             return _extent(self.piece(0, self.size))
-        most = (min(records.largest(self._fields[name]), 0xFFFF) for name in "xy")
-        return Sensor(*(side + 1 for side in most))
+        width, height = records.sides(self._fields["x"], self._fields["y"])
+        return Sensor(min(width, MOST), min(height, MOST))
 
     def piece(self, first: int, stop: int) -> Piece:
         """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
@@ -155,7 +156,8 @@ def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
 
 
 def _room(size: int) -> Piece:
-    t, x, y, p = (np.empty(size, COLUMN_DTYPES[name]) for name in COLUMNS)
+    dtypes = (COLUMN_DTYPES[name] for name in COLUMNS)
+    t, x, y, p = (room(size * dtype.itemsize).view(dtype) for dtype in dtypes)
     return Piece(t, x, y, p)
 
 
