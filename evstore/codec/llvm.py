@@ -26,6 +26,7 @@ OCTETS = ir.VectorType(I8, 16)
 LITTLE = sys.byteorder == "little"
 HAS_SHUFFLE = _has("ssse3")
 HAS_ORDER = _has("avx512vbmi")  # 64 bytes in any order
+HAS_COMPRESS = _has("avx512vbmi2")  # lanes of 8 and 16 bits moved together
 HAS_LANES = _has("avx512f")  # gathers, and values spread to the lanes of a mask
 PAST_ALIGN = 16  # bytes: what is stored past the cache starts at a multiple of it
 

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from evstore.noise.changes.time_jitter import TimeJitter
     from evstore.noise.changes.timestamp_quantise import TimestampQuantise
     from evstore.noise.compose import Compose
+    from evstore.noise.filters.activity import ActivityFilter
+    from evstore.noise.filters.decimation import Decimation
+    from evstore.noise.filters.hot_pixel_mask import HotPixelMask
+    from evstore.noise.filters.pixel_rate_limit import PixelRateLimit
+    from evstore.noise.filters.rate_limit import RateLimit
+    from evstore.noise.filters.refractory import Refractory
+    from evstore.noise.filters.stcf import Stcf, stcf_scores
     from evstore.noise.labels import LABELS
     from evstore.noise.masks import mask_from_metadata, mask_to_metadata
     from evstore.noise.recorded import RecordedNoise
@@ -30,45 +37,61 @@ if TYPE_CHECKING:
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "ActivityFilter": "evstore.noise.filters.activity",
     "BackgroundActivity": "evstore.noise.sources.background",
     "BandwidthLimit": "evstore.noise.changes.bandwidth_limit",
     "Compose": "evstore.noise.compose",
+    "Decimation": "evstore.noise.filters.decimation",
     "EventDrop": "evstore.noise.changes.event_drop",
     "Flicker": "evstore.noise.sources.flicker",
+    "HotPixelMask": "evstore.noise.filters.hot_pixel_mask",
     "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
     "Leak": "evstore.noise.sources.leak",
     "MissingRows": "evstore.noise.changes.missing_rows",
     "PixelDrop": "evstore.noise.changes.pixel_drop",
+    "PixelRateLimit": "evstore.noise.filters.pixel_rate_limit",
     "PolarityFlip": "evstore.noise.changes.polarity_flip",
+    "RateLimit": "evstore.noise.filters.rate_limit",
     "RecordedNoise": "evstore.noise.recorded",
+    "Refractory": "evstore.noise.filters.refractory",
     "SpatialJitter": "evstore.noise.changes.spatial_jitter",
+    "Stcf": "evstore.noise.filters.stcf",
     "TimeJitter": "evstore.noise.changes.time_jitter",
     "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
     "mask_from_metadata": "evstore.noise.masks",
     "mask_to_metadata": "evstore.noise.masks",
+    "stcf_scores": "evstore.noise.filters.stcf",
 }
 
 __all__ = [
     "LABELS",
+    "ActivityFilter",
     "BackgroundActivity",
     "BandwidthLimit",
     "Compose",
+    "Decimation",
     "EventDrop",
     "Flicker",
+    "HotPixelMask",
     "HotPixels",
     "Leak",
     "MissingRows",
     "PixelDrop",
+    "PixelRateLimit",
     "PolarityFlip",
+    "RateLimit",
     "RecordedNoise",
+    "Refractory",
     "SpatialJitter",
+    "Stcf",
     "TimeJitter",
     "TimestampQuantise",
     "Transform",
     "mask_from_metadata",
     "mask_to_metadata",
+    "stcf_scores",
 ]
 
 

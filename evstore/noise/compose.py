@@ -52,6 +52,11 @@ class Compose(Transform):
         """Events a second that all of them make."""
         return sum(transform.expected_hz(sensor) for transform in self.transforms)
 
+    @property
+    def only_chooses(self) -> bool:  # type: ignore[override]
+        """Whether all of them do."""
+        return all(transform.only_chooses for transform in self.transforms)
+
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """All of them at work, each on what the one before gives."""
         stages = []

@@ -71,6 +71,10 @@ class Stream:
                 f"slack_us={self._newest - int(batch.t[0])} or more"
             )
         self._newest = max(self._newest, int(batch.t[-1]))
+        if self._transform.only_chooses and not self._slack:
+            self._settled = self._newest
+            assert self._stage is not None
+            return self._given([self._stage.push(batch, self._newest, False)[0]])
         held = merged(self._held, batch)
         until = max(self._settled, self._newest - self._slack)
         cut = int(np.searchsorted(held.t, until))

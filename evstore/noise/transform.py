@@ -37,6 +37,8 @@ class Transform:
 
     #: Whether it makes events of its own, and so has to know where they can be.
     makes_events = False
+    #: Whether it keeps or drops each event as it comes, so that a stream need hold none back.
+    only_chooses = False
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, 0, (1 << 64) - 1)

@@ -1,0 +1,72 @@
+"""The background activity filter: events that no neighbour supports are dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.noise.batch import Sensor
+from evstore.noise.filters import neighbour_kernels as kernels
+from evstore.noise.filters.choosing import Filter, Judge
+from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
+from evstore.noise.filters.sources import Piece
+from evstore.noise.transform import check_choice, check_integer
+
+WAYS = (8, 4)
+
+
+@dataclass(frozen=True)
+class ActivityFilter(Filter):
+    """Keeps events of which a neighbouring pixel had one less than ``window_us`` before.
+
+    The pixel's own events do not count, those that are dropped do. Of T. Delbruck, "Frame-free
+    dynamic digital vision", 2008. ``neighbours``: all 8, or the 4 left, right, above and below.
+    ``start``: what was before the stream. ``"quiet"``: nothing. ``"active"``: an event of each
+    pixel at time 0.
+
+    ``ActivityFilter(n, neighbours=4, start="active")`` is tonic's Denoise of ``filter_time=n``.
+    (eventcv keeps events that come just ``dt`` after: ``window_us=dt + 1``.)
+
+    Raises ArgumentError for a window that is not 1..2**30 - 1 microseconds (18 minutes).
+
+    >>> from evstore import Events
+    >>> events = Events([10, 20, 30, 500], [5, 6, 9, 7], [7] * 4, [1] * 4, (34, 34))
+    >>> ActivityFilter(100)(events).x.tolist()
+    [6]
+    """
+
+    window_us: int
+    neighbours: int = 8
+    start: str = "quiet"
+
+    def check(self) -> None:
+        """Raises ArgumentError where a parameter is out of range."""
+        check_integer("window_us", self.window_us, 1, LONGEST_US)
+        check_choice("neighbours", self.neighbours, WAYS)
+        check_choice("start", self.start, STARTS)
+
+    def judge(self, sensor: Sensor, start: int) -> Judge:
+        """What judges one stream."""
+        return _Supported(self, sensor, start)
+
+
+class _Supported:
+    def __init__(self, wanted: ActivityFilter, sensor: Sensor, start: int) -> None:
+        self.window, self.neighbours = wanted.window_us, wanted.neighbours
+        self.sensor = sensor
+        values = 1 if wanted.neighbours == kernels.FOUR_WAYS else 2
+        self.times = PixelTimes(sensor, start, margin=1, planes=values, woven=True)
+        if wanted.start == "active":
+            self.times.wake()
+
+    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
+        times = self.times
+        times.reach(int(piece.t[0]), int(piece.t[-1]))
+        fault: int = kernels.judge_any(
+            piece.t, piece.x, piece.y, before, *self.sensor,
+            times.base, self.window, self.neighbours, times.map, times.at, times.now, times.late,
+            keep,
+        )  # fmt: skip
+        return fault

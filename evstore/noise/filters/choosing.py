@@ -1,0 +1,134 @@
+"""Filters: transforms that only choose which events are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import Events
+from evstore.noise.batch import Batch, Sensor, Stage, batch_of
+from evstore.noise.filters.choosing_kernels import OUTSIDE, STEPS_BACK
+from evstore.noise.filters.sources import Columns, Piece, Records
+from evstore.noise.key import Key
+from evstore.noise.labels import SIGNAL
+from evstore.noise.transform import Transform, span
+
+PIECE = 32_768  # events that are judged, then moved, while they are in the second cache
+LONGEST_US = 1 << 61  # from a piece's first event to its last
+NO_TIME = -(1 << 63)  # none is before it
+
+
+class Judge(Protocol):
+    """A filter at work on one stream: what it holds between pieces."""
+
+    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
+        """Set what is kept (not 0) of a piece that is not empty, of times from ``before`` on.
+
+        Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
+        """
+
+
+@dataclass(frozen=True)
+class Filter(Transform):
+    """A transform that keeps events as they are, or drops them. Nothing of it is random.
+
+    Of a structured array all fields are kept, whatever they are called.
+    """
+
+    only_chooses = True
+
+    def judge(self, sensor: Sensor, start: int) -> Judge:
+        """What judges one stream of this sensor, whose time begins at ``start``."""
+        raise NotImplementedError
+
+    def least_sensor(self) -> Sensor:
+        """What a sensor has at least whose resolution nobody says."""
+        return Sensor(1, 1)
+
+    def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
+        """The judge as a stage."""
+        return _Filtering(self.judge(sensor, start))
+
+    def __call__(
+        self,
+        events: Any,
+        *,
+        sample: str | int | None = None,
+        epoch: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        labels: bool = False,
+    ) -> Any:
+        """The events of one sample that are kept, and with ``labels`` a uint8 for each.
+
+        As `Transform`; but since nothing is random, the sample and epoch change nothing.
+        """
+        if start is not None or stop is not None:
+            own = events if isinstance(events, Events) else Events.from_structured(events)
+            span(batch_of(own), start, stop)
+        source = Columns.of(events) if isinstance(events, Events) else Records(events)
+        sensor = self._sensor_of(source)
+        if not self._chosen(source, sensor):
+            source = source.in_order()
+            self._chosen(source, sensor)
+        found: Any = source.kept(self._said())
+        return (found, np.full(len(found), SIGNAL, np.uint8)) if labels else found
+
+    def _sensor_of(self, source: Columns | Records) -> Sensor:
+        size = source.resolution or self._said()
+        if size is not None:
+            return Sensor(*size)
+        found, least = source.extent(), self.least_sensor()
+        return Sensor(max(found.width, least.width), max(found.height, least.height))
+
+    def _chosen(self, source: Columns | Records, sensor: Sensor) -> bool:
+        """Whether its events were in order of time: then those that are kept are moved."""
+        if not source.size:
+            return True
+        judge = self.judge(sensor, int(source.piece(0, 1).t[0]))
+        fault = go_through(judge, source)
+        if fault & OUTSIDE:
+            raise ArgumentError(
+                f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
+                "resolution that the events have"
+            )
+        return not fault & STEPS_BACK
+
+
+def go_through(judge: Judge, source: Columns | Records) -> int:
+    """Judge all events, and move those that are kept; stops at what cannot be judged."""
+    keep = np.empty(min(PIECE, source.size), np.uint8)
+    at, before = 0, NO_TIME
+    while at < source.size:
+        piece = source.piece(at, min(at + PIECE, source.size))
+        first, last = int(piece.t[0]), int(piece.t[-1])
+        if last - first >= LONGEST_US:
+            cut = max(1, int(np.searchsorted(piece.t, first + LONGEST_US)))
+            piece = piece.at(slice(0, cut))
+            last = int(piece.t[-1])
+        kept = keep[: piece.t.size]
+        fault = judge.judge(piece, before, kept)
+        if fault:
+            return fault
+        source.move(kept, at)
+        at, before = at + piece.t.size, last
+    return 0
+
+
+class _Filtering:
+    """A judge as a stage."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+
+    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        if not batch.size:
+            return batch, until
+        source = Columns(*batch)
+        fault = go_through(self.judge, source)
+        assert not fault  # batches are in order and inside
+        return source.kept_batch(), until

@@ -1,0 +1,82 @@
+"""When each pixel was active last, for filters: 4 bytes a pixel, for streams of any length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.memory import room
+from evstore.noise.batch import Sensor
+from evstore.noise.filters.choosing_kernels import STEP
+
+STARTS = ("quiet", "active")
+#: Times since the base are below it, and what was never active was active so long before it.
+SHORT, LONG = 1 << 30, 1 << 62
+LONGEST_US = SHORT - 1  # of a window
+MAX_PIXELS = 1 << 28
+
+
+class PixelTimes:
+    """Times since a base that moves, of 32 bits; of 64 while events lie far apart.
+
+    Around the sensor lies a ``margin`` of pixels that are never active, so that no border is a
+    case of its own. There are ``planes`` of it, one after the other, or ``woven``: all values of
+    a pixel together.
+    """
+
+    def __init__(
+        self, sensor: Sensor, start: int, *, margin: int = 0, planes: int = 1, woven: bool = False
+    ) -> None:
+        check_pixels(sensor)
+        self._rows, self._stride = sensor.height + 2 * margin, sensor.width + 2 * margin
+        self._margin, self._woven = margin, woven
+        self.plane = self._rows * self._stride
+        self.map: NDArray[Any] = room(4 * self.plane * planes).view(np.int32)
+        self.map[:] = -SHORT
+        self.base = self.newest = start
+        self._make_room()
+
+    def wake(self) -> None:
+        """Before all else: as if each pixel of the sensor had been active at time 0."""
+        m, rows, stride = self._margin, self._rows, self._stride
+        where = slice(m, rows - m), slice(m, stride - m)
+        if self._woven:
+            self.map.reshape(rows, stride, -1)[where] = 0
+        else:
+            self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0
+        self.base = self.newest = 0
+
+    def _make_room(self) -> None:
+        """For what is found of a step of events."""
+        self.at = np.empty(STEP, np.uint32)
+        self.now, self.late = (np.empty(STEP, self.map.dtype) for _ in range(2))
+
+    def reach(self, first: int, last: int) -> None:
+        """Make it hold times from ``first`` to ``last``, less than half of LONG apart."""
+        newest = max(self.newest, last)
+        limit = SHORT if self.map.dtype == np.int32 else LONG
+        if not (self.base <= first and newest - self.base < limit):
+            self._rebase(first, SHORT if newest - first < SHORT else LONG)
+        self.newest = newest
+
+    def _rebase(self, base: int, limit: int) -> None:
+        shift = max(base - self.base, 1 - LONG)
+        if shift >= LONG:  # all of it is long ago
+            found = np.full(self.map.size, -limit, np.int64)
+        else:
+            found = np.maximum(self.map.astype(np.int64), shift - limit) - shift
+        self.base = base
+        self.map = found.astype(np.int32) if limit == SHORT else found
+        self._make_room()
+
+
+def check_pixels(sensor: Sensor) -> None:
+    """Raises ArgumentError for a sensor of more pixels than are held in memory."""
+    if sensor.pixels > MAX_PIXELS:
+        raise ArgumentError(
+            f"a filter holds something of every pixel, of sensors of up to {MAX_PIXELS:,} pixels; "
+            f"{sensor.width}x{sensor.height} has {sensor.pixels:,}"
+        )

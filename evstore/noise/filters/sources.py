@@ -1,0 +1,177 @@
+"""What filters choose from: columns of events, or the records of a structured array."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.errors import ArgumentError
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
+from evstore.memory import room
+from evstore.noise.batch import Batch, Sensor
+from evstore.noise.filters import choosing_kernels as kernels
+from evstore.noise.filters import record_kernels as records
+
+MOST = 1 << 16  # pixels of a side
+SPARSE = 2  # what is kept of more events than so many times as many is copied: the rest is freed
+
+
+class Piece(NamedTuple):
+    """Contiguous columns of events that follow each other. Times may step back."""
+
+    t: NDArray[np.int64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
+
+    def at(self, which: slice | NDArray[np.intp]) -> Piece:
+        """Those of a slice or of an index array."""
+        return Piece(self.t[which], self.x[which], self.y[which], self.p[which])
+
+
+class Columns:
+    """Contiguous columns, labels too where there are some, and room for those that are kept."""
+
+    def __init__(
+        self,
+        t: NDArray[np.int64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        p: NDArray[np.uint8],
+        label: NDArray[np.uint8] | None = None,
+        resolution: tuple[int, int] | None = None,
+    ) -> None:
+        self.columns = Piece(t, x, y, p)
+        self.label, self.resolution = label, resolution
+        self.size = int(t.size)
+        self.count = 0
+        self._out = [empty_column(name, self.size) for name in COLUMNS]
+        self._labels = empty_column("p", 0 if label is None else self.size)
+
+    @classmethod
+    def of(cls, events: Events) -> Columns:
+        """Of events without labels."""
+        t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
+        return cls(t, x, y, p, resolution=events.resolution)
+
+    def extent(self) -> Sensor:
+        """The least sensor that has all of them."""
+        return _extent(self.columns)
+
+    def piece(self, first: int, stop: int) -> Piece:
+        """The events from ``first`` on, before ``stop``."""
+        return self.columns.at(slice(first, stop))
+
+    def move(self, keep: NDArray[np.uint8], first: int) -> None:
+        """Take those that are kept, of the events from ``first`` on."""
+        stop = first + keep.size
+        columns = self.columns.at(slice(first, stop))
+        free = slice(self.count, self.count + keep.size)
+        if self.label is not None:
+            kernels.move_labels(keep, self.label[first:stop], self._labels[free])
+        self.count += kernels.move_columns(keep, *columns, *(column[free] for column in self._out))
+
+    def in_order(self) -> Columns:
+        """The same sorted by time, stable for equal times."""
+        order = np.argsort(self.columns.t, kind="stable")
+        return Columns(*self.columns.at(order), resolution=self.resolution)
+
+    def kept(self, resolution: tuple[int, int] | None) -> Events:
+        """Those that were taken; the resolution unless they have one."""
+        t, x, y, p = (_cut(column, self.count) for column in self._out)
+        return Events.of(t, x, y, p, self.resolution or resolution)
+
+    def kept_batch(self) -> Batch:
+        """Those that were taken, with their labels."""
+        t, x, y, p = (_cut(column, self.count) for column in self._out)
+        return Batch(t, x, y, p, _cut(self._labels, self.count))
+
+
+class Records:
+    """A structured array, whatever fields it has beside t, x, y, p."""
+
+    resolution: tuple[int, int] | None = None
+
+    def __init__(self, array: Any) -> None:
+        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.hasobject:
+            raise ArgumentError(
+                "a filter takes Events or a structured array of one dimension, "
+                f"got {_described(array)}"
+            )
+        self.array = np.ascontiguousarray(array)
+        self.size = int(array.size)
+        self.count = 0
+        self._out = room(array.nbytes).view(array.dtype)
+        Events.from_structured(array[:0])  # raises where a field is missing
+        self._fields = _plain_fields(self.array)
+        self._room = _room(0)
+
+    def extent(self) -> Sensor:
+        """The least sensor that has all of them, as far as there is one."""
+        if self._fields is None:
+            return _extent(self.piece(0, self.size))
+        width, height = records.sides(self._fields["x"], self._fields["y"])
+        return Sensor(min(width, MOST), min(height, MOST))
+
+    def piece(self, first: int, stop: int) -> Piece:
+        """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
+        stop = min(stop, self.size)
+        if self._fields is not None:
+            if self._room.t.size < stop - first:
+                self._room = _room(stop - first)
+            columns = self._room.at(slice(0, stop - first))
+            fields = [self._fields[name][first:stop] for name in COLUMNS]
+            if records.load(fields[0], fields[1], fields[2], fields[3], *columns):
+                return columns
+        events = Events.from_structured(self.array[first:stop])
+        t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
+        return Piece(t, x, y, p)
+
+    def move(self, keep: NDArray[np.uint8], first: int) -> None:
+        """Take those that are kept, of the records from ``first`` on."""
+        some = self.array[first : first + keep.size].view(np.uint8)
+        free = self._out[self.count : self.count + keep.size].view(np.uint8)
+        self.count += kernels.move_records(keep, some, self.array.itemsize, free)
+
+    def in_order(self) -> Records:
+        """The same sorted by time, stable for equal times."""
+        return Records(self.array[np.argsort(self.array["t"], kind="stable")])
+
+    def kept(self, resolution: tuple[int, int] | None) -> NDArray[Any]:
+        """Those that were taken."""
+        return _cut(self._out, self.count)
+
+
+def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
+    """The four fields, where all are integers in the machine's order that int64 holds."""
+    fields = {name: array[name] for name in COLUMNS}
+    for name, field in fields.items():
+        if field.dtype == np.bool_:
+            fields[name] = field.view(np.uint8)
+        elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
+            return None
+    return fields
+
+
+def _room(size: int) -> Piece:
+    dtypes = (COLUMN_DTYPES[name] for name in COLUMNS)
+    t, x, y, p = (room(size * dtype.itemsize).view(dtype) for dtype in dtypes)
+    return Piece(t, x, y, p)
+
+
+def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:
+    return column[:count] if count * SPARSE >= column.size else column[:count].copy()
+
+
+def _extent(piece: Piece) -> Sensor:
+    if not piece.t.size:
+        return Sensor(1, 1)
+    return Sensor(int(piece.x.max()) + 1, int(piece.y.max()) + 1)
+
+
+def _described(array: Any) -> str:
+    if isinstance(array, np.ndarray):
+        return f"an array of {array.dtype} and shape {array.shape}"
+    return type(array).__name__

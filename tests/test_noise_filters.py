@@ -1,0 +1,379 @@
+"""Filters keep what their definitions say, whatever the batches, and wherever times lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import naive_noise_filters as naive
+from evstore import Events
+from evstore.errors import ArgumentError
+from evstore.noise import (
+    ActivityFilter,
+    Compose,
+    Decimation,
+    HotPixelMask,
+    PixelRateLimit,
+    RateLimit,
+    Refractory,
+    Stcf,
+    Transform,
+    stcf_scores,
+)
+from evstore.noise.filters import choosing
+
+SIZE = (13, 9)
+Rows = list[tuple[int, int, int, int]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A filter and what says what it keeps."""
+
+    filter: Transform
+    naive: Callable[[Rows], list[bool]]
+
+
+def near(window: int, support: int, neighbours: int, same: bool, active: bool) -> Any:
+    def kept(rows: Rows) -> list[bool]:
+        ages = naive.neighbour_ages(rows, SIZE, neighbours, same, active)
+        return naive.supported(ages, window, support)
+
+    return kept
+
+
+PIXELS = [(5, 4), (0, 0), (12, 8)]
+CASES = {
+    "refractory kept": Case(Refractory(700), lambda r: naive.refractory(r, 700, "kept")),
+    "refractory all": Case(
+        Refractory(700, restart="all"), lambda r: naive.refractory(r, 700, "all")
+    ),
+    "refractory 0": Case(Refractory(0), lambda r: naive.refractory(r, 0, "kept")),
+    "activity 8": Case(ActivityFilter(60), near(60, 1, 8, False, False)),
+    "activity 4": Case(ActivityFilter(60, neighbours=4), near(60, 1, 4, False, False)),
+    "activity 8 active": Case(ActivityFilter(900, start="active"), near(900, 1, 8, False, True)),
+    "activity 4 active": Case(
+        ActivityFilter(900, neighbours=4, start="active"), near(900, 1, 4, False, True)
+    ),
+    "stcf 1": Case(Stcf(60, 1), near(60, 1, 8, False, False)),
+    "stcf 2": Case(Stcf(150), near(150, 2, 8, False, False)),
+    "stcf 3 of 4": Case(Stcf(400, 3, 4), near(400, 3, 4, False, False)),
+    "stcf 2 same": Case(Stcf(300, same_polarity=True), near(300, 2, 8, True, False)),
+    "stcf 2 same active": Case(
+        Stcf(900, 2, 4, same_polarity=True, start="active"), near(900, 2, 4, True, True)
+    ),
+    "decimation": Case(Decimation(3), lambda r: naive.decimation(r, 3, "pixel")),
+    "decimation 1": Case(Decimation(1), lambda r: naive.decimation(r, 1, "pixel")),
+    "decimation stream": Case(
+        Decimation(7, by="stream"), lambda r: naive.decimation(r, 7, "stream")
+    ),
+    "rate": Case(RateLimit(40_000, burst=20), lambda r: naive.rate_limit(r, 40_000, 20)),
+    "mask": Case(HotPixelMask(PIXELS), lambda r: naive.masked(r, set(PIXELS))),
+}
+
+
+def make(rng: np.random.Generator, size: int, mean_us: float = 15, first: int = 0) -> Events:
+    """Runs of events of a row, some at the same time, as sensors give them."""
+    steps = rng.exponential(mean_us, size) * (rng.random(size) < 0.7)
+    t = first + np.cumsum(steps.astype(np.int64))
+    runs = np.cumsum(rng.random(size) < 0.4)
+    at = rng.integers(0, SIZE[0] * SIZE[1], size)[runs]
+    x = (at % SIZE[0] + np.arange(size)) % SIZE[0]
+    return Events(t, x, at // SIZE[0], rng.integers(0, 2, size), SIZE)
+
+
+def rows_of(events: Events) -> Rows:
+    columns = (events.t.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist())
+    return list(zip(*columns, strict=True))
+
+
+def streamed(filter: Transform, events: Events, cuts: list[int]) -> Events:
+    stream = filter.stream(SIZE)
+    bounds = [0, *cuts, len(events)]
+    parts = [stream.push(events[a:b]) for a, b in pairwise(bounds)]
+    return Events.concatenate([*parts, stream.end()])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_keeps_what_is_meant(name: str, seed: int) -> None:
+    case, rng = CASES[name], np.random.default_rng(seed)
+    events = make(rng, 5000)
+    mask = np.array(case.naive(rows_of(events)))
+    expected = events[mask]
+    assert name.endswith(" 1") or 0 < len(expected) < len(events)
+    assert case.filter(events) == expected
+    assert case.filter(events).resolution == SIZE
+    found, labels = case.filter(events, labels=True)
+    assert found == expected
+    assert labels.tolist() == [0] * len(found)
+    for _ in range(2):
+        cuts = sorted(rng.integers(0, len(events), 8).tolist())
+        assert streamed(case.filter, events, [*cuts, cuts[-1]]) == expected
+    assert streamed(case.filter, events, list(range(0, 300))) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        (name, first)
+        for name in CASES
+        for first in (-(1 << 63), -(10**9), 1 << 30, 10**15)
+        if first > -(1 << 62) or "active" not in name  # of time 0, which would be too far away
+    ],
+)
+def test_wherever_times_lie(name: str, first: int, seed: int) -> None:
+    """Few events, some years apart: maps are rebased, and widened for a while."""
+    case, rng = CASES[name], np.random.default_rng(seed)
+    steps = [2, 30, 1 << 20, 1 << 29, (1 << 30) - 1, 1 << 30, 1 << 33, 1 << 61]
+    gaps = np.zeros(400, np.int64)
+    gaps[rng.integers(0, 400, 40)] = rng.choice(steps, 40)
+    gaps[gaps == 1 << 61] = 0
+    gaps[[100, 200, 300]] = [1 << 61, 1 << 60, 1 << 61]
+    events = make(rng, 400, 5, 0)
+    events.t[:] = events.t + np.cumsum(gaps) + first
+    assert np.all(np.diff(events.t) >= 0)
+    rows = rows_of(events)
+    expected = events[np.array(case.naive(rows))]
+    assert case.filter(events) == expected
+    # Streams go through long times in small steps: so only the first part.
+    some = events[:50]
+    if some.t[-1] - some.t[0] < 10**9:
+        cuts = sorted(rng.integers(0, 50, 3).tolist())
+        assert streamed(case.filter, some, cuts) == events[:50][np.array(case.naive(rows[:50]))]
+
+
+def test_more_than_a_piece(seed: int) -> None:
+    """Several pieces, the last one short, and of columns that are not contiguous."""
+    rng = np.random.default_rng(seed)
+    size = choosing.PIECE * 2 + 77
+    events = make(rng, size)
+    expected = events[np.array(naive.refractory(rows_of(events), 700, "kept"))]
+    assert Refractory(700)(events) == expected
+    wide = Events.empty(SIZE, 2 * size)
+    for name in "txyp":
+        getattr(wide, name)[::2] = getattr(events, name)
+    assert Refractory(700)(wide[::2]) == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_and_one(name: str) -> None:
+    filter = CASES[name].filter
+    assert len(filter(Events.empty(SIZE))) == 0
+    assert filter(Events.empty(SIZE), labels=True)[1].dtype == np.uint8
+    one = Events([5], [3], [4], [1], SIZE)
+    assert len(filter(one)) == sum(CASES[name].naive(rows_of(one)))
+    assert len(streamed(filter, Events.empty(SIZE), [0, 0])) == 0
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_time_steps_back(name: str, seed: int) -> None:
+    """Sorted first, stable for equal times; late ones are found in any piece."""
+    rng = np.random.default_rng(seed)
+    events = make(rng, 3000)
+    order = rng.permutation(3000)
+    case = CASES[name]
+    shuffled = events[order]
+    again = shuffled[np.argsort(shuffled.t, kind="stable")]
+    expected = again[np.array(case.naive(rows_of(again)))]
+    assert case.filter(shuffled) == expected
+
+
+def test_one_step_back_in_a_later_piece(seed: int) -> None:
+    events = make(np.random.default_rng(seed), choosing.PIECE + 10)
+    events.t[-1] = 0
+    found = Refractory(0)(events)
+    assert np.all(np.diff(found.t) >= 0)
+    assert found == Refractory(0)(events[np.argsort(events.t, kind="stable")])
+
+
+DTYPES = [
+    [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")],
+    [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")],
+    [("x", "<i8"), ("y", "<i8"), ("t", "<i8"), ("p", "<i8"), ("weight", "<f8"), ("name", "S3")],
+    [("p", "i1"), ("t", ">i4"), ("y", "<u4"), ("x", "<u2")],
+    {"names": ["t", "x", "y", "p"], "formats": ["<i8", "<u2", "<u2", "?"],
+     "offsets": [0, 8, 10, 12], "itemsize": 40},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", ["refractory kept", "activity 8", "decimation", "mask"])
+def test_structured(dtype: Any, name: str, seed: int) -> None:
+    """The records as they are, fields that nobody knows too; fresh, and the caller's to write."""
+    rng = np.random.default_rng(seed)
+    events = make(rng, 2000)
+    array = np.zeros(2000, np.dtype(dtype))
+    for field in "txyp":
+        array[field] = getattr(events, field)
+    if "weight" in array.dtype.names:
+        array["weight"] = rng.random(2000)
+        array["name"] = rng.integers(0, 999, 2000).astype("S3")
+    before = array.copy()
+    case = CASES[name]
+    expected = array[np.array(case.naive(rows_of(events)))]
+    found = case.filter(array)
+    assert found.dtype == array.dtype
+    assert found.flags.writeable
+    assert np.array_equal(found, expected)
+    assert not np.shares_memory(found, array)
+    found["t"] = 0
+    assert np.array_equal(array, before)
+    twice = np.repeat(array, 2)[::2]
+    assert np.array_equal(case.filter(twice), expected)
+
+
+def test_scores_say_it_for_every_window(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    events = make(rng, 1500)
+    for support, neighbours, same in ((1, 8, False), (2, 8, False), (3, 4, False), (2, 8, True)):
+        scores = stcf_scores(events, support, neighbours=neighbours, same_polarity=same)
+        ages = naive.neighbour_ages(rows_of(events), SIZE, neighbours, same, False)
+        never = np.iinfo(np.int64).max
+        expected = [some[support - 1] if len(some) >= support else never for some in ages]
+        assert scores.tolist() == expected
+        for window in (1, 50, 333):
+            kept = Stcf(window, support, neighbours, same)(events)
+            assert kept == events[scores < window]
+
+
+def test_scores_of_what_cannot_be_scored() -> None:
+    with pytest.raises(ArgumentError, match="step back"):
+        stcf_scores(Events([5, 4], [1, 1], [1, 1], [1, 1]))
+    with pytest.raises(ArgumentError, match="outside"):
+        stcf_scores(Events([5], [9], [1], [1]), resolution=(5, 5))
+    with pytest.raises(ArgumentError, match="support"):
+        stcf_scores(Events([5], [9], [1], [1]), 9)
+    assert stcf_scores(Events.empty()).size == 0
+
+
+@pytest.mark.parametrize("counts", ["kept", "all"])
+@pytest.mark.parametrize(("rate", "half_life"), [(200, 20_000), (30, 5_000), (700.5, 900)])
+def test_pixel_rate(counts: str, rate: float, half_life: int, seed: int) -> None:
+    """As the formula in floats, but for levels within a hair of the limit."""
+    events = make(np.random.default_rng(seed), 4000, 60)
+    filter = PixelRateLimit(rate, half_life, counts)
+    found = filter(events)
+    rows = rows_of(events)
+    levels, limit = naive.pixel_rate_levels(rows, rate, half_life, counts)
+    clear = np.array([abs(level - limit) > 0.01 * limit + 1e-3 for level in levels])
+    kept = np.array([level < limit for level in levels])
+    assert 0 < len(found) < len(events)
+    # A decision within the hair may be another one, and change those that follow of its pixel.
+    assert abs(len(found) - kept.sum()) <= 8 * (~clear).sum() + 2
+    if clear.all():
+        assert found == events[kept]
+    cuts = [100, 101, 101, 2500]
+    assert streamed(filter, events, cuts) == found
+
+
+def test_pixel_rate_of_regular_pixels() -> None:
+    """A pixel just below the rate gives all, one far above it gives the rate, or nothing."""
+    slow = Events(np.arange(0, 10_000_000, 10_100), [3] * 991, [4] * 991, [1] * 991, SIZE)
+    fast = Events(np.arange(0, 10_000_000, 500), [5] * 20_000, [4] * 20_000, [1] * 20_000, SIZE)
+    assert len(PixelRateLimit(100)(slow)) == 991
+    assert 1000 <= len(PixelRateLimit(100)(fast)) < 1100  # it starts at level 0
+    assert len(PixelRateLimit(100, counts="all")(slow)) == 991
+    assert len(PixelRateLimit(100, counts="all")(fast)) < 20
+
+
+def test_rate_over_any_time(seed: int) -> None:
+    events = make(np.random.default_rng(seed), 5000, 5)
+    t = RateLimit(50_000, burst=10)(events).t
+    for span_us in (100, 1000, 7000):
+        most = max(np.searchsorted(t, t + span_us) - np.arange(t.size))
+        assert most <= 10 + span_us * 50_000 / 1e6 + 1
+
+
+def test_mask_as_array() -> None:
+    array = np.zeros((9, 13), bool)
+    for x, y in PIXELS:
+        array[y, x] = True
+    assert HotPixelMask(array) == HotPixelMask(np.array(PIXELS)) == HotPixelMask(PIXELS[::-1])
+    assert HotPixelMask(array).pixels == tuple(sorted(PIXELS))
+    assert hash(HotPixelMask(array)) == hash(HotPixelMask(PIXELS))
+
+
+def test_mask_of_another_sensor() -> None:
+    with pytest.raises(ArgumentError, match=r"\(40, 8\).*13x9"):
+        HotPixelMask([(40, 8)])(make(np.random.default_rng(1), 10))
+    # Of events that do not say what sensor they are of, it may well be.
+    events = Events([1, 2], [3, 4], [5, 6], [1, 1])
+    assert HotPixelMask([(40, 8), (3, 5)])(events).x.tolist() == [4]
+
+
+BAD: list[Callable[[], Any]] = [
+    lambda: Refractory(-1), lambda: Refractory(1 << 30), lambda: Refractory(1.5),  # type: ignore[arg-type]
+    lambda: Refractory(5, "some"), lambda: Refractory(True),
+    lambda: ActivityFilter(0), lambda: ActivityFilter(5, 6), lambda: ActivityFilter(5, start="on"),
+    lambda: Stcf(0), lambda: Stcf(5, 0), lambda: Stcf(5, 5, 4), lambda: Stcf(5, neighbours=9),
+    lambda: Decimation(0), lambda: Decimation(2, by="row"), lambda: RateLimit(0),
+    lambda: RateLimit(5, burst=0), lambda: PixelRateLimit(0), lambda: PixelRateLimit(-3),
+    lambda: PixelRateLimit(float("nan")), lambda: PixelRateLimit(1e12),
+    lambda: PixelRateLimit(5, 0), lambda: PixelRateLimit(5, counts="x"), lambda: HotPixelMask([]),
+    lambda: HotPixelMask(np.zeros((9, 13), bool)), lambda: HotPixelMask([(1, 2, 3)]),
+    lambda: HotPixelMask([(-1, 2)]), lambda: HotPixelMask([(1.5, 2)]),
+    lambda: HotPixelMask([(70_000, 2)]), lambda: HotPixelMask([(1, 2), (3,)]),
+    lambda: HotPixelMask("pixels"), lambda: HotPixelMask(None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make_it", BAD)
+def test_bad_parameters(make_it: Callable[[], Any]) -> None:
+    with pytest.raises(ArgumentError, match="must"):
+        make_it()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outside_of_the_sensor(name: str) -> None:
+    """Before it is written where no pixel is; also in the last of many events."""
+    x = np.full(3000, 3)
+    for column, row in ((13, 3), (3, 9), (65_535, 65_535)):
+        x[-1] = column
+        y = np.full(3000, 3)
+        y[-1] = row
+        events = Events(np.arange(3000), x, y, x * 0, SIZE)
+        with pytest.raises(ArgumentError, match="outside of the sensor of 13x9"):
+            CASES[name].filter(events)
+
+
+def test_too_many_pixels() -> None:
+    events = Events([1], [65_535], [65_535], [1])
+    with pytest.raises(ArgumentError, match="65536x65536 has"):
+        Refractory(5)(events)
+    with pytest.raises(ArgumentError, match="65536x65536 has"):
+        Decimation(5)(events)
+
+
+@pytest.mark.parametrize("what", [[1, 2], np.zeros(3), np.zeros((2, 2), DTYPES[0]), None])
+def test_no_events(what: Any) -> None:
+    with pytest.raises(ArgumentError):
+        Refractory(5)(what)
+
+
+def test_objects_are_refused() -> None:
+    array = np.zeros(3, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "?"), ("more", object)])
+    with pytest.raises(ArgumentError, match="structured"):
+        Refractory(5)(array)
+
+
+def test_times_of_the_sample(seed: int) -> None:
+    events = make(np.random.default_rng(seed), 50, 10, 100)
+    assert Refractory(5)(events, start=0, stop=10**6) == Refractory(5)(events)
+    with pytest.raises(ArgumentError, match="outside of the times"):
+        Refractory(5)(events, start=0, stop=150)
+
+
+def test_after_each_other(seed: int) -> None:
+    """In a Compose, labels stay with their events."""
+    events = make(np.random.default_rng(seed), 3000)
+    both = Compose(HotPixelMask(PIXELS), Refractory(700), ActivityFilter(60))
+    found, labels = both(events, labels=True)
+    step = ActivityFilter(60)(Refractory(700)(HotPixelMask(PIXELS)(events)))
+    assert found == step
+    assert labels.size == len(found)
+    assert streamed(both, events, [5, 700]) == found
