@@ -11,20 +11,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evstore.noise.compose import Compose
+    from evstore.noise.filters.flicker import AntiFlicker
     from evstore.noise.labels import LABELS
+    from evstore.noise.measuring.hot import find_hot_pixels
+    from evstore.noise.measuring.measure import measure
+    from evstore.noise.measuring.measurement import Measurement
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
+    "AntiFlicker": "evstore.noise.filters.flicker",
     "Compose": "evstore.noise.compose",
     "LABELS": "evstore.noise.labels",
+    "Measurement": "evstore.noise.measuring.measurement",
     "Transform": "evstore.noise.transform",
+    "find_hot_pixels": "evstore.noise.measuring.hot",
+    "measure": "evstore.noise.measuring.measure",
 }
 
 __all__ = [
     "LABELS",
+    "AntiFlicker",
     "Compose",
+    "Measurement",
     "Transform",
+    "find_hot_pixels",
+    "measure",
 ]
 
 

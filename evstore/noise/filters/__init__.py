@@ -1,0 +1,1 @@
+"""Filters: what takes noise out of events, as streams that keep little."""
