@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, Sensor
 from evstore.noise.measuring import counting_kernels as kernels
-from evstore.noise.measuring.quiet_rate import quiet_rates
+from evstore.noise.measuring.quiet_rate import poisson_below, quiet_rates
 
 CELL_US = 20_000
 SHIFT = 3  # blocks of 8 x 8 pixels
@@ -73,6 +73,20 @@ class Cells:
         """The block of each pixel."""
         y, x = np.divmod(np.arange(self.sensor.pixels), self.sensor.width)
         found: NDArray[np.int64] = (y >> SHIFT) * self.across + (x >> SHIFT)
+        return found
+
+    def still_us(self) -> NDArray[np.float64]:
+        """How long it would be quiet around each pixel if there were noise alone; NaN: not known.
+
+        Of the time in which it could be told: all but what the first limits were learnt in.
+        """
+        rates = quiet_rates(self.levels()).events
+        known = np.isfinite(rates) & (self.state.limit >= 0)
+        share = poisson_below(
+            np.nan_to_num(rates), np.maximum(self.state.limit, 0).astype(np.int64)
+        )
+        looked = max(self.done - LEARNT_FROM, 0) * CELL_US
+        found: NDArray[np.float64] = np.where(known, share * looked, np.nan)[self.homes()]
         return found
 
     def exposure_us(self) -> NDArray[np.int64]:

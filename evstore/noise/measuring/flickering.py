@@ -18,7 +18,8 @@ def flickering(
 ) -> tuple[Flickering | None, NDArray[np.bool_]]:
     """The flicker, and by pixel where it may be: the blocks that show it.
 
-    A pixel's rate of flicker is that of its quieter slices, beyond that of the pixels elsewhere.
+    A pixel's rate of flicker is that of its quieter slices, beyond that of the pixels elsewhere;
+    where these are empty, what all blocks have of the line itself, by the pixels of the blocks.
     """
     sensor = slices.sensor
     if lines.frequency_hz is None or not lines.blocks.any():
@@ -35,7 +36,11 @@ def flickering(
     upper = float(np.quantile(rates[inside], 0.9))
     beside = float(np.median(rates[outside])) if outside.any() else 0.0
     area = near & (rates - beside >= PART * (upper - beside))
+    if not (area & inside).any():
+        area = inside
     strength = max(float(np.median(rates[area & inside])) - beside, 0.0)
+    coherent = lines.coherent * lines.frequency_hz / int(area.sum())
+    strength = max(strength, coherent)
     events = float(on.sum() + off.sum())
     of_flicker = strength * int(area.sum()) * length_s * on.shape[0]
     return Flickering(

@@ -9,7 +9,7 @@ from evstore.noise.measuring.cells import Cells
 from evstore.noise.measuring.slices import Slices
 
 MANY = 100  # still pixels
-STILL = 0.8  # of the time
+STILL = 0.6  # of the time in which it would be quiet if there were noise alone
 LEAST_EVENTS = 2.0  # of a pixel in a half, on the mean: fewer say nothing of intervals
 REGULAR = 0.7  # what the variance of counts is, against their mean, of shot noise 1
 SURE = 5.0  # deviations by which there are more ON events
@@ -23,7 +23,7 @@ def leak_rate_hz(
     Shot noise may have more ON events too, but the counts of a pixel in two halves differ by
     their square root; those of leak hardly do, whatever the spread among pixels.
     """
-    still = ~left_out & (cells.exposure_us() >= STILL * duration_us)
+    still = ~left_out & (cells.exposure_us() >= STILL * cells.still_us())
     on, off = (counts[:, still] for counts in slices.counts(duration_us))
     half = on.shape[0] // 2
     if half == 0 or np.count_nonzero(still) < MANY:

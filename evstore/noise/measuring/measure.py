@@ -43,6 +43,25 @@ def measure(
     (0, None)
     """
     check_number("min_rate_hz", min_rate_hz, 1e-3, 1e6)
+    return _counted(events, resolution).measurement(min_rate_hz)
+
+
+def measured_still(
+    events: Events | Iterable[Events], resolution: tuple[int, int] | None, share: float = 0.9
+) -> NDArray[np.bool_]:
+    """By pixel, row by row: whether it was quiet around it.
+
+    For that share of the time, or more, in which it would be with noise alone. Hot pixels are none of them. Whether a pixel is still does not depend on its own events.
+    """
+    counted = _counted(events, resolution)
+    counted.finish()
+    found = counted.cells.exposure_us() >= share * counted.cells.still_us()
+    hot = hot_pixels(counted.slices, max(counted.end, 1), 50.0)
+    found[hot["y"].astype(np.int64) * counted.sensor.width + hot["x"]] = False
+    return found
+
+
+def _counted(events: Events | Iterable[Events], resolution: tuple[int, int] | None) -> Counted:
     counted = None
     for batch, sensor, start in incoming(events, resolution):
         counted = counted or Counted(sensor)
@@ -51,7 +70,7 @@ def measure(
         if resolution is None:
             raise ArgumentError("no events, and no resolution: give resolution=(width, height)")
         counted = Counted(Sensor(*resolution))
-    return counted.measurement(min_rate_hz)
+    return counted
 
 
 class Counted:
@@ -86,13 +105,17 @@ class Counted:
         self.cells.skip(which - self.cells.done)
         self.cells.add(batch)
 
-    def measurement(self, min_rate_hz: float) -> Measurement:
-        """What all that says."""
+    def finish(self) -> None:
+        """No more events come."""
         whole = self.end // CELL_US
         if self.held.size and int(self.held.t[0]) // CELL_US < whole:
             self._cell(int(self.held.t[0]) // CELL_US, self.held)
         self.cells.skip(whole - self.cells.done)
         self.series.end(self.end)
+
+    def measurement(self, min_rate_hz: float) -> Measurement:
+        """What all that says."""
+        self.finish()
         duration_us = max(self.end, 1)
         hot = hot_pixels(self.slices, duration_us, min_rate_hz)
         is_hot = np.zeros(self.sensor.pixels, np.bool_)

@@ -44,7 +44,7 @@ def quiet_rates(levels: NDArray[np.uint32]) -> QuietRates:
         if np.array_equal(wider, end):
             break
         end = wider
-    share = below[rows, end] / np.maximum(total, 1) / np.maximum(_below(rate, end), 1e-300)
+    share = below[rows, end] / np.maximum(total, 1) / np.maximum(poisson_below(rate, end), 1e-300)
     return QuietRates(np.where(known, rate, np.nan), np.where(known, np.minimum(share, 1), np.nan))
 
 
@@ -53,14 +53,14 @@ def _untruncated(mean: NDArray[np.float64], end: NDArray[np.int64]) -> NDArray[n
     low, high = mean.copy(), np.maximum(3.0 * (end + 1), mean + 1)
     for _ in range(STEPS):
         middle = (low + high) / 2
-        below, moment = _below(middle, end), middle * _below(middle, end - 1)
+        below, moment = poisson_below(middle, end), middle * poisson_below(middle, end - 1)
         less = moment < mean * below
         low, high = np.where(less, middle, low), np.where(less, high, middle)
     found: NDArray[np.float64] = (low + high) / 2
     return found
 
 
-def _below(rate: NDArray[np.float64], end: NDArray[np.int64]) -> NDArray[np.float64]:
+def poisson_below(rate: NDArray[np.float64], end: NDArray[np.int64]) -> NDArray[np.float64]:
     """The share of a Poisson law's counts that are ``end`` or less."""
     term = np.exp(-rate)
     total: NDArray[np.float64] = np.where(end >= 0, term, 0.0)

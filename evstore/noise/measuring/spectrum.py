@@ -15,7 +15,7 @@ LEAST_HZ, MOST_HZ = 30.0, 900.0
 FLOOR_HZ = 20.0  # the floor is the median over so much
 HARMONICS = 6
 #: A line is one where it is that many deviations above the floor, and by that part of it.
-DEVIATIONS, MORE = 8.0, 0.25
+DEVIATIONS, MORE = 10.0, 0.5
 LEAST_PART = 0.05  # of the strongest line, which the lowest of a row of harmonics has
 NEAR = 2  # lines on either side that belong to one, as the window spreads it
 SURE, OWN = (
@@ -31,6 +31,7 @@ class Lines(NamedTuple):
     ratio: NDArray[np.float64]
     frequency_hz: float | None
     blocks: NDArray[np.bool_]  # that flicker
+    coherent: float = 0.0  # events a cycle of all these blocks together, at least
 
 
 def lines(series: Series, hot_hz: NDArray[np.float64]) -> Lines:
@@ -52,7 +53,12 @@ def lines(series: Series, hot_hz: NDArray[np.float64]) -> Lines:
         at = round(line * harmonic)
         if at + 1 < ratio.shape[1]:
             own = np.maximum(own, ratio[:, at - 1 : at + 2].max(1))
-    return Lines(whole, line * STEP_HZ, seen & (own > _chance(independent, OWN)))
+    blocks = seen & (own > _chance(independent, OWN))
+    top = round(line)
+    beyond = np.maximum(power[seen][:, top - 1 : top + 2].max(1) - floor[:, top], 0.0)
+    # Half the height of a wave of that many events a bin; each cycle has its part of them.
+    waves = np.sqrt(beyond[blocks[seen]]) * (1e6 / BIN_US) / (line * STEP_HZ)
+    return Lines(whole, line * STEP_HZ, blocks, float(waves.sum()))
 
 
 def _chance(spectra: float, deviations: float) -> float:
