@@ -26,7 +26,7 @@ PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name
 ORDER = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
-    "frames", "datasets", "noise",
+    "frames", "datasets", "noise", "noise_filters",
 )  # fmt: skip
 
 Results = Mapping[str, Any]

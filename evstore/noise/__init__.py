@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evstore.noise.compose import Compose
     from evstore.noise.filters.activity import ActivityFilter
     from evstore.noise.filters.decimation import Decimation
+    from evstore.noise.filters.flicker import AntiFlicker
     from evstore.noise.filters.hot_pixel_mask import HotPixelMask
     from evstore.noise.filters.pixel_rate_limit import PixelRateLimit
     from evstore.noise.filters.rate_limit import RateLimit
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from evstore.noise.filters.stcf import Stcf, stcf_scores
     from evstore.noise.labels import LABELS
     from evstore.noise.masks import mask_from_metadata, mask_to_metadata
+    from evstore.noise.measuring.hot import find_hot_pixels
+    from evstore.noise.measuring.measure import measure
+    from evstore.noise.measuring.measurement import Measurement
     from evstore.noise.recorded import RecordedNoise
     from evstore.noise.sources.background import BackgroundActivity
     from evstore.noise.sources.flicker import Flicker
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
     "ActivityFilter": "evstore.noise.filters.activity",
+    "AntiFlicker": "evstore.noise.filters.flicker",
     "BackgroundActivity": "evstore.noise.sources.background",
     "BandwidthLimit": "evstore.noise.changes.bandwidth_limit",
     "Compose": "evstore.noise.compose",
@@ -48,6 +53,7 @@ _HOMES = {
     "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
     "Leak": "evstore.noise.sources.leak",
+    "Measurement": "evstore.noise.measuring.measurement",
     "MissingRows": "evstore.noise.changes.missing_rows",
     "PixelDrop": "evstore.noise.changes.pixel_drop",
     "PixelRateLimit": "evstore.noise.filters.pixel_rate_limit",
@@ -60,14 +66,17 @@ _HOMES = {
     "TimeJitter": "evstore.noise.changes.time_jitter",
     "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
+    "find_hot_pixels": "evstore.noise.measuring.hot",
     "mask_from_metadata": "evstore.noise.masks",
     "mask_to_metadata": "evstore.noise.masks",
+    "measure": "evstore.noise.measuring.measure",
     "stcf_scores": "evstore.noise.filters.stcf",
 }
 
 __all__ = [
     "LABELS",
     "ActivityFilter",
+    "AntiFlicker",
     "BackgroundActivity",
     "BandwidthLimit",
     "Compose",
@@ -77,6 +86,7 @@ __all__ = [
     "HotPixelMask",
     "HotPixels",
     "Leak",
+    "Measurement",
     "MissingRows",
     "PixelDrop",
     "PixelRateLimit",
@@ -89,8 +99,10 @@ __all__ = [
     "TimeJitter",
     "TimestampQuantise",
     "Transform",
+    "find_hot_pixels",
     "mask_from_metadata",
     "mask_to_metadata",
+    "measure",
     "stcf_scores",
 ]
 

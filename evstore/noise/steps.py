@@ -31,7 +31,16 @@ ADDED = {
     "missing-rows": "MissingRows",
 }
 #: Names of filters.
-FILTERS: dict[str, str] = {}
+FILTERS = {
+    "hot-pixel-mask": "HotPixelMask",
+    "refractory": "Refractory",
+    "activity": "ActivityFilter",
+    "stcf": "Stcf",
+    "pixel-rate-limit": "PixelRateLimit",
+    "rate-limit": "RateLimit",
+    "decimation": "Decimation",
+    "anti-flicker": "AntiFlicker",
+}
 STEPS = ADDED | FILTERS
 COMMON = ("resolution",)  # what the stream says itself
 

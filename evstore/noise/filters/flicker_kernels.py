@@ -1,0 +1,99 @@
+"""Events that come back with the period of a lamp, found by block of pixels and phase."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from evstore.jit import inlined, kernel
+
+PHASES = 8  # of a cycle
+CYCLES = 8  # of a window
+WINDOWS = 3  # that must agree
+NEVER = np.int64(-(1 << 62))
+
+
+class Comb(NamedTuple):
+    """What is known of a stream; flat arrays. A side is a block and a polarity."""
+
+    counts: Any  # int32: WINDOWS windows and the one that is being counted, PHASES a side
+    locked: Any  # uint8, PHASES a side: events there come back
+    step: Any  # int64 us, of each side: how far apart the events of a pixel that flickers are
+    due: Any  # int64 us, of each pixel and polarity: when the next one that flickers is expected
+    window: Any  # int64: the number of the window that is being counted, one value
+
+
+@inlined
+def settle(comb: Comb, sides: Any, period_us: Any, pixels: Any) -> None:
+    """A window is over: what came back in all of them, and go on."""
+    size = sides * PHASES
+    for side in range(sides):
+        base = side * PHASES
+        # The two phases in which least comes: what does not depend on the phase.
+        least = second = np.int64(1 << 40)
+        for phase in range(PHASES):
+            total = np.int64(0)
+            for w in range(1, WINDOWS + 1):
+                total += comb.counts[w * size + base + phase]
+            if total < least:
+                least, second = total, least
+            elif total < second:
+                second = total
+        found = np.int64(0)
+        for phase in range(PHASES):
+            lowest = np.int64(1 << 40)
+            total = np.int64(0)
+            for w in range(1, WINDOWS + 1):
+                count = np.int64(comb.counts[w * size + base + phase])
+                lowest = min(lowest, count)
+                total += count
+            back = lowest * WINDOWS > 2 * second + 9
+            comb.locked[base + phase] = back
+            if back:
+                found += total - second
+        # Events a cycle and pixel, and the root of that: a pixel may have so many.
+        mean = np.divide(np.float64(found), np.float64(pixels * CYCLES * WINDOWS))
+        share = np.floor(mean + np.sqrt(mean)) + 1.0
+        comb.step[side] = np.int64(np.divide(np.float64(period_us), share))
+    for i in range(size):
+        comb.counts[i] = comb.counts[size + i]
+        comb.counts[size + i] = comb.counts[2 * size + i]
+        comb.counts[2 * size + i] = comb.counts[3 * size + i]
+        comb.counts[3 * size + i] = 0
+
+
+@kernel
+def pass_comb(
+    t: Any, x: Any, y: Any, p: Any, start: int, frequency: float, width: int, block: int,
+    across: int, sides: int, comb: Comb, keep: Any,
+) -> None:  # fmt: skip
+    """Which events to keep, 0 or 1; ``frequency`` in cycles a microsecond.
+
+    Only products and sums of floats that round in one way, so that every machine keeps the same.
+    """
+    period_us = np.int64(np.divide(1.0, frequency))
+    size = sides * PHASES
+    slack = period_us // 8
+    for i in range(t.size):
+        since = t[i] - start
+        phases = np.int64(np.float64(since) * frequency * PHASES)
+        window = phases // (PHASES * CYCLES)
+        turns = min(window - comb.window[0], WINDOWS + 1)
+        for _ in range(turns):
+            settle(comb, sides, period_us, block * block)
+        comb.window[0] = window
+        row, column = np.int64(y[i]), np.int64(x[i])
+        on = np.int64(p[i])
+        side = 2 * ((row // block) * across + column // block) + on
+        at = side * PHASES + phases % PHASES
+        comb.counts[WINDOWS * size + at] += 1
+        keep[i] = 1
+        if comb.locked[at]:
+            pixel = 2 * (row * width + column) + on
+            step = comb.step[side]
+            # As many events as flicker makes, evenly or all at once; what is beyond is a signal.
+            early = comb.due[pixel] - since
+            if early <= period_us - step + slack:
+                keep[i] = 0
+                comb.due[pixel] = max(comb.due[pixel], since) + step

@@ -1,0 +1,65 @@
+"""The background: what each pixel does while it is quiet around it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.noise.measuring.cells import Cells
+
+LEAST_US = 100_000  # for a pixel's rate to be told
+MANY = 16  # pixels without which nothing is said of all
+
+
+@dataclass(frozen=True)
+class Background:
+    """``rate_hz``: the mean a pixel; ``spread_decades``: the deviation of the rates' logarithm.
+
+    ``rate_map`` is (height, width), NaN where it was never quiet, and of hot and flickering pixels;
+    ``pixels``: of how many it could be told, ``exposure_s``: how long they were seen, all together.
+    """
+
+    rate_hz: float
+    on_fraction: float
+    spread_decades: float
+    rate_map: NDArray[np.float32]
+    pixels: int
+    exposure_s: float
+
+
+def background(cells: Cells, left_out: NDArray[np.bool_]) -> Background | None:
+    """Of the pixels that are not ``left_out``; None where there are too few that were quiet."""
+    on, off = cells.state.on.astype(np.int64), cells.state.off.astype(np.int64)
+    exposure_s = cells.exposure_us() / 1e6
+    told = ~left_out & (exposure_s * 1e6 >= LEAST_US)
+    if np.count_nonzero(told) < MANY:
+        return None
+    counts, seen_s = (on + off)[told], exposure_s[told]
+    rates = np.full(told.size, np.nan, np.float32)
+    rates[told] = counts / seen_s
+    events = int(counts.sum())
+    return Background(
+        rate_hz=float(counts.sum() / seen_s.sum()),
+        on_fraction=float(on[told].sum() / events) if events else 0.5,
+        spread_decades=_spread(counts, seen_s),
+        rate_map=rates.reshape(cells.sensor.height, cells.sensor.width),
+        pixels=int(np.count_nonzero(told)),
+        exposure_s=float(seen_s.sum()),
+    )
+
+
+def _spread(counts: NDArray[np.int64], seen_s: NDArray[np.float64]) -> float:
+    """Decades of a log-normal spread of rates, without what counting adds.
+
+    Of a Poisson count the mean of n (n - 1) is the square of its mean, so that of the counts of
+    many pixels gives the mean of their squared rates; and of a log-normal law that over the
+    squared mean is exp(s ** 2).
+    """
+    mean = counts.sum() / seen_s.sum()
+    if not mean > 0:
+        return 0.0
+    squares = (counts * (counts - 1)).sum() / (seen_s**2).sum()
+    return math.sqrt(math.log(max(squares / mean**2, 1.0))) / math.log(10)

@@ -1,0 +1,51 @@
+"""The pixels that flicker, and how much."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.noise.measuring.measurement import Flickering
+from evstore.noise.measuring.series import Series
+from evstore.noise.measuring.slices import Slices
+from evstore.noise.measuring.spectrum import Lines
+
+PART = 0.5  # of what the area's pixels have: one that has less flickers not, or for a part of it
+
+
+def flickering(
+    lines: Lines, series: Series, slices: Slices, duration_us: int, is_hot: NDArray[np.bool_]
+) -> tuple[Flickering | None, NDArray[np.bool_]]:
+    """The flicker, and by pixel where it may be: the blocks that show it.
+
+    A pixel's rate of flicker is that of its quieter slices, beyond that of the pixels elsewhere;
+    where these are empty, what all blocks have of the line itself, by the pixels of the blocks.
+    """
+    sensor = slices.sensor
+    if lines.frequency_hz is None or not lines.blocks.any():
+        return None, np.zeros(sensor.pixels, np.bool_)
+    y, x = np.divmod(np.arange(sensor.pixels), sensor.width)
+    near = lines.blocks[(y >> series.shift) * series.across + (x >> series.shift)]
+    on, off = slices.counts(duration_us)
+    length_s = min(slices.slice_us, duration_us) / 1e6
+    rates = np.quantile(on + off, 0.25, axis=0) / length_s
+    inside, outside = near & ~is_hot, ~near & ~is_hot
+    if not inside.any():
+        return None, near
+    # Most of a block that shows it may lie beside it: those that flicker are the upper ones.
+    upper = float(np.quantile(rates[inside], 0.9))
+    beside = float(np.median(rates[outside])) if outside.any() else 0.0
+    area = near & (rates - beside >= PART * (upper - beside))
+    if not (area & inside).any():
+        area = inside
+    strength = max(float(np.median(rates[area & inside])) - beside, 0.0)
+    coherent = lines.coherent * lines.frequency_hz / int(area.sum())
+    strength = max(strength, coherent)
+    events = float(on.sum() + off.sum())
+    of_flicker = strength * int(area.sum()) * length_s * on.shape[0]
+    return Flickering(
+        frequency_hz=lines.frequency_hz,
+        events_per_cycle=strength / lines.frequency_hz,
+        share=min(of_flicker / events, 1.0) if events else 0.0,
+        area=area.reshape(sensor.height, sensor.width),
+    ), near

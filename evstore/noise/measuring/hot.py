@@ -1,0 +1,84 @@
+"""Hot pixels: those that fire all the time, and far more than the pixels around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.events import Events
+from evstore.noise.measuring import counting_kernels as kernels
+from evstore.noise.measuring.incoming import incoming
+from evstore.noise.measuring.slices import Slices
+from evstore.noise.transform import check_number
+
+#: A hot pixel as `Measurement.hot_pixels` has it.
+HOT_DTYPE = np.dtype([("x", "<u2"), ("y", "<u2"), ("rate_hz", "<f8"), ("on_fraction", "<f8")])
+RADIUS = 3
+LEAST_EVENTS = 8
+#: A pixel of the least rate has in each slice, but for one of 10,000, this part of what it should.
+PART, IN_SLICES = 0.3, 0.75
+
+
+def find_hot_pixels(
+    events: Events | Iterable[Events],
+    resolution: tuple[int, int] | None = None,
+    *,
+    min_rate_hz: float = 50.0,
+) -> NDArray[np.int64]:
+    """The pixels that fire ``min_rate_hz`` more often than those around them, all of the time.
+
+    Gives (N, 2) columns and rows, by row. Compared are the median of the 48 pixels around, of which
+    a quarter may be hot as well, and slices of time, since edges of a scene come and go. (libcaer
+    learns from a fixed number of events, Prophesee calls hot what has 100 times the median rate:
+    both find pixels of a busy scene.) Raises ArgumentError where nothing says the resolution.
+
+    >>> import numpy as np
+    >>> t = np.arange(0, 1_000_000, 5000)
+    >>> find_hot_pixels(Events(t, t * 0 + 3, t * 0 + 5, t * 0 + 1, resolution=(16, 16))).tolist()
+    [[3, 5]]
+    """
+    check_number("min_rate_hz", min_rate_hz, 1e-3, 1e6)
+    slices = None
+    end = 0
+    for batch, sensor, start in incoming(events, resolution):
+        slices = slices or Slices(sensor)
+        slices.add(batch.t - start, batch.x, batch.y, batch.p)
+        end = int(batch.t[-1]) - start + 1
+    if slices is None:
+        return np.empty((0, 2), np.int64)
+    found = hot_pixels(slices, end, min_rate_hz)
+    return np.stack([found["x"], found["y"]], 1).astype(np.int64)
+
+
+def hot_pixels(slices: Slices, duration_us: int, min_rate_hz: float) -> NDArray[np.void]:
+    """The hot pixels of what was counted, by row, with what each fires beyond its surroundings."""
+    sensor = slices.sensor
+    on, off = slices.totals()
+    totals = on + off
+    expected = min_rate_hz * duration_us / 1e6
+    # As few as a pixel of that rate may have by chance, but not less than half.
+    need = np.maximum(expected - 3 * np.sqrt(totals), expected / 2)
+    need = np.maximum(need, LEAST_EVENTS).astype(np.int64)
+    out, around = np.zeros(sensor.pixels, np.uint8), np.zeros(sensor.pixels, np.int64)
+    room = np.zeros((2 * RADIUS + 1) ** 2, np.int64)
+    kernels.stands_out(totals, *sensor, RADIUS, room, need, out, around)
+    where = np.flatnonzero(out)
+    where = where[_always(slices, where, duration_us, min_rate_hz)]
+    found = np.empty(where.size, HOT_DTYPE)
+    found["y"], found["x"] = np.divmod(where, sensor.width)
+    found["rate_hz"] = (totals[where] - around[where]) / duration_us * 1e6
+    found["on_fraction"] = on[where] / totals[where]
+    return found
+
+
+def _always(
+    slices: Slices, where: NDArray[np.intp], duration_us: int, min_rate_hz: float
+) -> NDArray[np.bool_]:
+    on, off = slices.counts(duration_us)
+    counts = on[:, where] + off[:, where]
+    length_us = min(slices.slice_us, duration_us)
+    least = max(PART * min_rate_hz * length_us / 1e6, 1.0)
+    found: NDArray[np.bool_] = (counts >= least).mean(0) >= IN_SLICES
+    return found

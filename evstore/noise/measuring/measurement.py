@@ -1,0 +1,194 @@
+"""What was measured of a recording's noise, and as parameters that make it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.noise.measuring.background import Background
+
+WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
+
+
+@dataclass(frozen=True)
+class Flickering:
+    """``frequency_hz`` of the light, and the pixels that show it, ``area`` (height, width).
+
+    ``events_per_cycle``: of a pixel of the area; ``share``: of all events, estimated.
+    """
+
+    frequency_hz: float
+    events_per_cycle: float
+    share: float
+    area: NDArray[np.bool_]
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """The box around the area: left, top, and, not of it any more, right and bottom."""
+        y, x = np.nonzero(self.area)
+        return int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Times between two events of a pixel: ``counts`` by bins between ``edges_us``.
+
+    ``all``: of all pixels. ``still``: while it was quiet around both events.
+    """
+
+    edges_us: NDArray[np.float64]
+    all: NDArray[np.int64]
+    still: NDArray[np.int64]
+
+    def still_quantiles_us(self, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """The intervals of still pixels that these shares of them do not exceed; NaN of none."""
+        below = np.concatenate([[0], np.cumsum(self.still)])
+        if not below[-1]:
+            return tuple(float("nan") for _ in shares)
+        found = np.interp(np.array(shares) * below[-1], below, np.log(self.edges_us))
+        return tuple(float(value) for value in np.exp(found))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A recording's noise. ``None`` stands for what could not be told, or is not there.
+
+    ``hot_pixels``: an array of x, y, rate_hz (beyond the pixels around) and on_fraction, by row.
+    ``refractory_us``: the least time between events of a pixel. ``leak_rate_hz``: of ON events at
+    regular intervals, beyond the background. ``spectrum``: its lines in Hz, and how far each is
+    above the floor (1: not at all).
+    """
+
+    resolution: tuple[int, int]
+    duration_us: int
+    events: int
+    hot_pixels: NDArray[np.void]
+    background: Background | None
+    flicker: Flickering | None
+    leak_rate_hz: float | None
+    refractory_us: float | None
+    intervals: Intervals
+    spectrum: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """What makes such noise again: by the name of a class of `evstore.noise`, its arguments."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.hot_pixels.size:
+            rates = self.hot_pixels["rate_hz"]
+            on = self.hot_pixels["on_fraction"]
+            found["HotPixels"] = {
+                "count": int(self.hot_pixels.size),
+                "low_hz": float(rates.min()),
+                "high_hz": float(rates.max()),
+                "bias": float(np.maximum(on, 1 - on).mean()),
+                "on_fraction": float((on >= 0.5).mean()),
+            }
+        if self.background is not None:
+            leak = self.leak_rate_hz or 0.0
+            rate, on_rate = (
+                self.background.rate_hz,
+                self.background.rate_hz * self.background.on_fraction,
+            )
+            found["BackgroundActivity"] = {
+                "rate_hz": max(rate - leak, 0.0),
+                "spread_decades": self.background.spread_decades,
+                "on_fraction": max(on_rate - leak, 0.0) / (rate - leak) if rate > leak else 0.5,
+            }
+        if self.leak_rate_hz is not None:
+            found["Leak"] = {"rate_hz": self.leak_rate_hz}
+        if self.flicker is not None:
+            found["Flicker"] = self._flicker(self.flicker)
+        if self.refractory_us is not None:
+            found["Refractory"] = {"refractory_us": round(self.refractory_us)}
+        return found
+
+    def _flicker(self, flicker: Flickering) -> dict[str, Any]:
+        about: dict[str, Any] = {
+            "frequency_hz": flicker.frequency_hz,
+            "events_per_cycle": flicker.events_per_cycle,
+        }
+        left, top, right, bottom = flicker.region
+        if flicker.area.sum() < WHOLE * (right - left) * (bottom - top):
+            return {**about, "mask": flicker.area}
+        whole = (left, top, right, bottom) == (0, 0, *self.resolution)
+        return about if whole else {**about, "region": flicker.region}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but maps, as JSON can hold it."""
+        shares = (0.01, 0.1, 0.5, 0.9, 0.99)
+        told = self.background is not None
+        quantiles = self.intervals.still_quantiles_us(shares)
+        return {
+            "resolution": list(self.resolution),
+            "duration_us": self.duration_us,
+            "events": self.events,
+            "hot_pixels": [
+                {name: row[name].item() for name in self.hot_pixels.dtype.names or ()}
+                for row in self.hot_pixels
+            ],
+            "background": _background(self.background) if self.background and told else None,
+            "flicker": _flickering(self.flicker) if self.flicker else None,
+            "leak_rate_hz": self.leak_rate_hz,
+            "refractory_us": self.refractory_us,
+            "still_intervals_us": {
+                f"{share:g}": value if np.isfinite(value) else None
+                for share, value in zip(shares, quantiles, strict=True)
+            },
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.events:,} events in {self.duration_us / 1e6:.3f} s of "
+            f"{self.resolution[0]} x {self.resolution[1]} pixels"
+        ]
+        rates = self.hot_pixels["rate_hz"]
+        hot = f", {rates.min():.0f} to {rates.max():.0f} Hz" if rates.size else ""
+        lines.append(f"hot pixels: {rates.size}{hot}")
+        lines.append(f"background: {_text_of_background(self.background)}")
+        if self.leak_rate_hz is not None:
+            lines.append(f"leak: {self.leak_rate_hz:.3g} Hz a pixel")
+        lines.append(f"flicker: {_text_of_flicker(self.flicker)}")
+        least = "cannot be told" if self.refractory_us is None else f"{self.refractory_us:.3g} us"
+        lines.append(f"least time between events of a pixel: {least}")
+        return "\n".join(lines)
+
+
+def _background(found: Background) -> dict[str, Any]:
+    return {
+        "rate_hz": found.rate_hz,
+        "on_fraction": found.on_fraction,
+        "spread_decades": found.spread_decades,
+        "pixels": found.pixels,
+        "exposure_s": found.exposure_s,
+    }
+
+
+def _flickering(found: Flickering) -> dict[str, Any]:
+    return {
+        "frequency_hz": found.frequency_hz,
+        "events_per_cycle": found.events_per_cycle,
+        "share": found.share,
+        "region": list(found.region),
+        "pixels": int(found.area.sum()),
+    }
+
+
+def _text_of_background(found: Background | None) -> str:
+    if found is None:
+        return "cannot be told: nowhere is it quiet for long enough"
+    return (
+        f"{found.rate_hz:.3g} Hz a pixel, {found.on_fraction:.0%} ON, spread over "
+        f"{found.spread_decades:.2f} decades; of {found.pixels:,} pixels"
+    )
+
+
+def _text_of_flicker(found: Flickering | None) -> str:
+    if found is None:
+        return "none"
+    return (
+        f"{found.frequency_hz:.2f} Hz, {found.events_per_cycle:.2g} events a cycle of a pixel, "
+        f"{found.area.mean():.0%} of the pixels, {found.share:.0%} of the events"
+    )

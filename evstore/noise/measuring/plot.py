@@ -1,0 +1,77 @@
+"""A measurement as a picture: the background's map, hot pixels, the spectrum, intervals."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from evstore.errors import MissingDependencyError
+from evstore.noise.measuring.measurement import Measurement
+
+SHOWN_HZ = 1000
+
+
+def plot(measurement: Measurement, path: str | os.PathLike[str]) -> None:
+    """Draw it into a file of the kind that its name says: PNG, SVG, PDF.
+
+    Raises MissingDependencyError without matplotlib.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingDependencyError("matplotlib", "bench", "a plot of noise") from None
+    figure: Any = Figure(figsize=(11, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    (rates, hot), (spectrum, intervals) = figure.subplots(2, 2)
+    _rates(figure, rates, measurement)
+    _hot(hot, measurement)
+    _spectrum(spectrum, measurement)
+    _intervals(intervals, measurement)
+    figure.savefig(os.fspath(path))
+
+
+def _rates(figure: Any, axes: Any, found: Measurement) -> None:
+    axes.set_title("background, Hz (white: not told)")
+    if found.background is None:
+        axes.text(0.5, 0.5, "cannot be told", ha="center", transform=axes.transAxes)
+        return
+    rates = found.background.rate_map
+    top = float(np.nanquantile(rates, 0.99)) if np.isfinite(rates).any() else 1.0
+    image = axes.imshow(rates, vmin=0, vmax=max(top, 1e-6), interpolation="nearest")
+    figure.colorbar(image, ax=axes)
+
+
+def _hot(axes: Any, found: Measurement) -> None:
+    width, height = found.resolution
+    axes.set_title(f"{found.hot_pixels.size} hot pixels, and where it flickers")
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+    if found.flicker is not None:
+        axes.imshow(found.flicker.area, cmap="Oranges", alpha=0.4, interpolation="nearest")
+    hot = found.hot_pixels
+    sizes = 10 + 10 * np.log10(np.maximum(hot["rate_hz"], 1.0))
+    axes.scatter(hot["x"], hot["y"], s=sizes, facecolors="none", edgecolors="red")
+
+
+def _spectrum(axes: Any, found: Measurement) -> None:
+    frequencies, ratio = found.spectrum
+    shown = (frequencies > 0) & (frequencies <= SHOWN_HZ)
+    name = "none" if found.flicker is None else f"{found.flicker.frequency_hz:.2f} Hz"
+    axes.set_title(f"spectrum of ON minus OFF; flicker: {name}")
+    axes.semilogy(frequencies[shown], np.maximum(ratio[shown], 0.1), linewidth=0.7)
+    axes.set(xlabel="Hz", ylabel="power above the floor")
+
+
+def _intervals(axes: Any, found: Measurement) -> None:
+    axes.set_title("times between events of a pixel")
+    edges = found.intervals.edges_us
+    for name, counts in (("all pixels", found.intervals.all), ("still", found.intervals.still)):
+        used = np.flatnonzero(counts)
+        if used.size:
+            part = slice(int(used[0]), int(used[-1]) + 1)
+            axes.step(edges[:-1][part], counts[part], where="post", label=name)
+            axes.set(xscale="log", yscale="log")
+            axes.legend()
+    axes.set(xlabel="us", ylabel="intervals")

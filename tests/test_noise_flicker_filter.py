@@ -1,0 +1,175 @@
+"""The filter against flicker: what it drops of flicker, and what it keeps of all else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import noise_scenes as scenes
+from evstore.errors import ArgumentError
+from evstore.events import Events
+from evstore.noise import AntiFlicker
+from evstore.noise.batch import Sensor, batch_of
+from evstore.noise.key import Key
+from noise_scenes import Part
+
+SIZE = (48, 48)
+THREE_S = 3_000_000
+
+
+def follows(frequency: float, box: scenes.Box, rng: np.random.Generator) -> Part:
+    """Pixels that fire once as light rises and once as it falls, each at a phase of its own."""
+    y, x = np.mgrid[box[1] : box[3], box[0] : box[2]]
+    pixels = (y * SIZE[0] + x).ravel()
+    cycles = int(THREE_S / 1e6 * frequency)
+    phase = np.repeat(rng.uniform(0.1, 0.4, pixels.size), cycles)
+    cycle = np.tile(np.arange(cycles), pixels.size)
+    parts = []
+    for on in (False, True):
+        t = (cycle + phase + 0.5 * on) * 1e6 / frequency + rng.normal(0, 200, cycle.size)
+        parts.append(Part(t.astype(np.int64), np.repeat(pixels, cycles), np.full(cycle.size, on)))
+    return Part(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def shares(filter_: AntiFlicker, events: Events, which: np.ndarray) -> list[float]:
+    """Of each part of a scene, what the filter keeps."""
+    batch = batch_of(events)._replace(label=which.astype(np.uint8))
+    stage = filter_.begin(Sensor(*SIZE), Key(0, b""), 0)
+    out, _ = stage.push(batch, THREE_S, True)
+    kept, all_ = (np.bincount(label, minlength=3) for label in (out.label, batch.label))
+    return (kept / np.maximum(all_, 1)).tolist()
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("block", [4, 8])
+@pytest.mark.parametrize("frequency", [100, 120, 87.3])
+def test_drops_flicker_and_keeps_edges(frequency: float, block: int, known: bool) -> None:
+    rng = np.random.default_rng(int(frequency))
+    events, which = scenes.mixed(
+        SIZE,
+        scenes.moving(SIZE, THREE_S, 50_000),
+        scenes.background(rng, SIZE, THREE_S, 5)[0],
+        follows(frequency, (8, 8, 40, 32), rng),
+    )
+    filter_ = AntiFlicker(frequency if known else None, block=block)
+    signal, background, flicker = shares(filter_, events, which)
+    assert flicker < 0.25
+    assert signal > 0.8
+    assert background > 0.8
+
+
+def test_whole_field_and_random_flicker() -> None:
+    rng = np.random.default_rng(1)
+    events, which = scenes.mixed(
+        SIZE,
+        scenes.moving(SIZE, THREE_S, 50_000),
+        scenes.background(rng, SIZE, THREE_S, 5)[0],
+        scenes.flicker(rng, SIZE, THREE_S, 100, a_cycle=2, duty=0.5),
+    )
+    signal, _, flicker = shares(AntiFlicker(), events, which)
+    assert flicker < 0.25
+    assert signal > 0.7
+
+
+@pytest.mark.parametrize("frequency", [None, 50, 100])
+def test_without_flicker_nearly_all_passes(frequency: float | None) -> None:
+    rng = np.random.default_rng(2)
+    events, which = scenes.mixed(
+        SIZE,
+        scenes.moving(SIZE, THREE_S, 100_000),
+        scenes.background(rng, SIZE, THREE_S, 5)[0],
+    )
+    signal, background, _ = shares(AntiFlicker(frequency), events, which)
+    assert signal > 0.99
+    assert background > 0.99
+
+
+@pytest.mark.parametrize("frequency", [None, 100])
+def test_batches_do_not_matter(frequency: float | None) -> None:
+    rng = np.random.default_rng(3)
+    events, _ = scenes.mixed(
+        SIZE,
+        scenes.background(rng, SIZE, THREE_S, 5)[0],
+        follows(100, (0, 0, 24, 24), rng),
+    )
+    filter_ = AntiFlicker(frequency)
+    whole = filter_(events, start=0)
+    assert 0.1 * len(events) < len(whole) < 0.6 * len(events)
+    stream = filter_.stream(SIZE, start=0)
+    parts, at = [], 0
+    while at < len(events):
+        step = int(rng.choice([0, 1, 100, 5000, 50_000]))
+        parts.append(stream.push(events[at : at + step]))
+        at += step
+    parts.append(stream.end())
+    assert Events.concatenate(parts) == whole
+
+
+def test_plain_python_keeps_the_same() -> None:
+    from evstore.noise.filters import flicker_kernels as kernels
+
+    rng = np.random.default_rng(4)
+    events, _ = scenes.mixed(SIZE, follows(100, (0, 0, 8, 8), rng))
+    events = events[:6000]
+    across, sides = 6, 72
+    found = []
+    for run in (kernels.pass_comb, naive_comb):
+        keep = np.empty(len(events), np.uint8)
+        comb = kernels.Comb(
+            np.zeros((kernels.WINDOWS + 1) * sides * kernels.PHASES, np.int32),
+            np.zeros(sides * kernels.PHASES, np.uint8),
+            np.ones(sides, np.int64),
+            np.full(2 * SIZE[0] * SIZE[1], kernels.NEVER, np.int64),
+            np.zeros(1, np.int64),
+        )
+        run(events.t, events.x, events.y, events.p, 0, 1e-4, SIZE[0], 8, across, sides, comb, keep)
+        found.append(keep)
+    assert 0 < found[0].sum() < len(events)
+    assert np.array_equal(*found)
+
+
+def naive_comb(t, x, y, p, start, frequency, width, block, across, sides, comb, keep):  # type: ignore[no-untyped-def]
+    """The same by counting anew for each event, from all those before it."""
+    period = int(1 / frequency)
+    phases = ((t - start) * frequency * 8).astype(int)
+    side = 2 * ((y.astype(int) // block) * across + x // block) + p
+    due: dict[tuple[int, int, int], int] = {}
+    for i in range(len(t)):
+        keep[i] = 1
+        window = phases[i] // 64
+        counts = np.zeros((3, 8))
+        for back in range(3):
+            own = (phases // 64 == window - 1 - back) & (side == side[i])
+            counts[back] = np.bincount(phases[own] % 8, minlength=8)
+        if window == 0:
+            continue
+        total = counts.sum(0)
+        second = np.sort(total)[1]
+        locked = counts.min(0) * 3 > 2 * second + 9
+        if not locked[phases[i] % 8]:
+            continue
+        mean = (total - second)[locked].sum() / (block * block * 24)
+        step = int(period / (np.floor(mean + np.sqrt(mean)) + 1))
+        where = (int(x[i]), int(y[i]), int(p[i]))
+        if due.get(where, -(1 << 62)) - t[i] <= period - step + period // 8:
+            keep[i] = 0
+            due[where] = max(due.get(where, -(1 << 62)), int(t[i])) + step
+
+
+def test_empty_and_bad() -> None:
+    assert len(AntiFlicker()(Events.empty(SIZE))) == 0
+    stream = AntiFlicker().stream(SIZE)
+    assert len(stream.push(Events.empty())) == 0
+    assert len(stream.end()) == 0
+    few = Events([5, 6], [1, 2], [3, 4], [1, 0], resolution=SIZE)
+    assert AntiFlicker()(few) == few
+    for bad in ({"frequency_hz": 0}, {"frequency_hz": 1e9}, {"block": 0}, {"learn_us": 1}):
+        with pytest.raises(ArgumentError, match=next(iter(bad))):
+            AntiFlicker(**bad)  # type: ignore[arg-type]
+
+
+def test_gaps_in_time() -> None:
+    """Long silences between events, and a time far from 0."""
+    t = np.array([0, 10**9, 10**12, 10**12 + 1]) + (1 << 50)
+    events = Events(t, [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], resolution=SIZE)
+    assert AntiFlicker(100)(events) == events
