@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ def parse_span(text: str) -> tuple[int, int]:
     return times[0], times[1]
 
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 WRITING = (
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                  help="Another seed gives other noise."),
@@ -168,8 +170,114 @@ def _read_steps(path: str) -> list[Any]:
     return steps
 
 
+@command.command("measure")
+@click.argument("source", metavar="IN")
+@click.option(
+    "--min-rate-hz",
+    type=click.FloatRange(1e-3, 1e6),
+    default=50.0,
+    show_default=True,
+    help="What a pixel fires at least, beyond those around it, to be hot.",
+)
+@click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it: png, svg.")
+@JSON
+@selection_flags
+@input_flags
+def measure_(
+    source: str,
+    min_rate_hz: float,
+    plot: str | None,
+    as_json: bool,
+    selection: Selection,
+    said: dict[str, Any],
+    recording: str | None,
+) -> int:
+    """Measure a recording's noise: hot pixels, background, flicker, refractory time.
+
+    Prints the steps that make such noise again; --json gives a file for `add --params`.
+    """
+    import evstore
+    from evstore.noise import measure
+    from evstore.noise.steps import as_text, steps_of
+
+    with evstore.open(source, recording=recording, **said) as opened:
+        found = measure(opened.batches(selection), opened.resolution, min_rate_hz=min_rate_hz)
+    if plot is not None:
+        from evstore.noise.measuring.plot import plot as draw
+
+        draw(found, plot)
+    if as_json:
+        printing.echo_json({"measured": found.to_dict(), "steps": steps_of(found.parameters())})
+        return failures.DONE
+    printing.echo(str(found))
+    if texts := [as_text(step) for step in steps_of(found.parameters(boxes=True))]:
+        printing.echo("such noise: evstore noise add IN OUT " + " ".join(texts))
+    return failures.DONE
+
+
+@command.command("mask")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option(
+    "--min-rate-hz",
+    type=click.FloatRange(1e-3, 1e6),
+    default=50.0,
+    show_default=True,
+    help="What a pixel fires at least, beyond those around it, to be hot.",
+)
+@click.option("--of", "learned_from", metavar="FILE", help="Learn from this recording, not IN.")
+@click.option("--drop", is_flag=True, help="Leave their events out, beside naming them.")
+@_writing
+@selection_flags
+@input_flags
+def mask(
+    source: str,
+    target: str,
+    min_rate_hz: float,
+    learned_from: str | None,
+    drop: bool,
+    selection: Selection,
+    said: dict[str, Any],
+    recording: str | None,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Find IN's hot pixels, and write OUT with their mask in its metadata.
+
+    All events stay; `evstore.open(OUT, hot_pixels="drop")` leaves those of hot pixels out.
+    """
+    import evstore
+    from evstore.conversion import Options, plan
+    from evstore.noise import HotPixelMask, find_hot_pixels, mask_to_metadata
+
+    own = None if learned_from else recording
+    with evstore.open(learned_from or source, recording=own, **said) as opened:
+        resolution = opened.resolution
+        chosen = selection if learned_from is None else Selection()
+        pixels = find_hot_pixels(opened.batches(chosen), resolution, min_rate_hz=min_rate_hz)
+    if resolution is None:
+        raise ArgumentError(f"{source}: has no events, and no hot pixels that could be found")
+    known = mask_to_metadata(
+        pixels,
+        resolution,
+        learned_from=os.path.basename(learned_from or source),
+        rule=f"{min_rate_hz:g} Hz or more beyond the pixels around, most of the time",
+    )
+    transform = HotPixelMask(pixels) if drop and len(pixels) else None
+    how = Options(
+        selection=selection, transform=transform, recording=recording,
+        metadata={"hot_pixels": known},
+        **said, **options,
+    )  # fmt: skip
+    if not as_json:
+        printing.echo(f"{printing.count(len(pixels), 'hot pixel')} found")
+    return carry_out(plan([source], target, how, []), how, jobs=jobs, as_json=as_json)
+
+
 @command.command("steps")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@JSON
 def steps(as_json: bool) -> int:
     """List the steps, their parameters, and what these are unless given."""
     from evstore.noise.steps import ADDED, FILTERS, described, transform_class

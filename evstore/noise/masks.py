@@ -101,8 +101,7 @@ def mask_of(
     if found is None:
         raise ArgumentError(
             f"{what} has no mask of hot pixels in its metadata, which hot_pixels='drop' needs: "
-            "learn one (evstore.noise) and save the recording with "
-            "metadata={'hot_pixels': mask_to_metadata(...)}, or read it with hot_pixels='keep'"
+            "`evstore noise mask IN OUT` learns one; or read it with hot_pixels='keep'"
         )
     return found
 

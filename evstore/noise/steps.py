@@ -29,6 +29,7 @@ ADDED = {
     "timestamp-quantise": "TimestampQuantise",
     "polarity-flip": "PolarityFlip",
     "missing-rows": "MissingRows",
+    "refractory": "Refractory",
 }
 #: Names of filters.
 FILTERS = {
@@ -111,6 +112,11 @@ def said(transform: Transform) -> Any:
     return found
 
 
+def steps_of(parameters: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """Steps of parameters by the names of classes, as `Measurement.parameters` gives them."""
+    return [said(getattr(noise, name)(**given)) for name, given in parameters.items()]
+
+
 def described(name: str) -> list[tuple[str, str]]:
     """The parameters of a step, and what each is unless said."""
     found = []
@@ -121,13 +127,28 @@ def described(name: str) -> list[tuple[str, str]]:
     return found
 
 
+def as_text(step: Mapping[str, Any]) -> str:
+    """A step as the command line has it.
+
+    >>> as_text({"step": "leak", "rate_hz": 0.5})
+    'leak:rate_hz=0.5'
+    """
+    given = []
+    for key, value in step.items():
+        if key == "step":
+            continue
+        text = "/".join(map(str, value)) if isinstance(value, list) else f"{value:g}"
+        given.append(f"{key}={text if not isinstance(value, (str, bool)) else value}")
+    return ":".join([step["step"], *filter(None, [",".join(given)])])
+
+
 def _is_usual(value: Any, default: Any) -> bool:
     return not isinstance(value, np.ndarray) and bool(value == default)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return value.astype(np.uint8 if value.dtype == np.bool_ else value.dtype).tolist()
     if isinstance(value, (tuple, list)):
         return [_plain(one) for one in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -51,7 +51,8 @@ def measured_still(
 ) -> NDArray[np.bool_]:
     """By pixel, row by row: whether it was quiet around it.
 
-    For that share of the time, or more, in which it would be with noise alone. Hot pixels are none of them. Whether a pixel is still does not depend on its own events.
+    For that share of the time, or more, in which it would be with noise alone. Hot pixels are none
+    of them. Whether a pixel is still does not depend on its own events.
     """
     counted = _counted(events, resolution)
     counted.finish()

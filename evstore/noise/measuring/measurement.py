@@ -73,8 +73,11 @@ class Measurement:
     intervals: Intervals
     spectrum: tuple[NDArray[np.float64], NDArray[np.float64]]
 
-    def parameters(self) -> dict[str, dict[str, Any]]:
-        """What makes such noise again: by the name of a class of `evstore.noise`, its arguments."""
+    def parameters(self, boxes: bool = False) -> dict[str, dict[str, Any]]:
+        """What makes such noise again: by the name of a class of `evstore.noise`, its arguments.
+
+        Where it flickers is a mask of pixels; with ``boxes`` the region around them.
+        """
         found: dict[str, dict[str, Any]] = {}
         if self.hot_pixels.size:
             rates = self.hot_pixels["rate_hz"]
@@ -100,18 +103,18 @@ class Measurement:
         if self.leak_rate_hz is not None:
             found["Leak"] = {"rate_hz": self.leak_rate_hz}
         if self.flicker is not None:
-            found["Flicker"] = self._flicker(self.flicker)
+            found["Flicker"] = self._flicker(self.flicker, boxes)
         if self.refractory_us is not None:
-            found["Refractory"] = {"refractory_us": round(self.refractory_us)}
+            found["Refractory"] = {"period_us": round(self.refractory_us)}
         return found
 
-    def _flicker(self, flicker: Flickering) -> dict[str, Any]:
+    def _flicker(self, flicker: Flickering, boxes: bool) -> dict[str, Any]:
         about: dict[str, Any] = {
             "frequency_hz": flicker.frequency_hz,
-            "events_per_cycle": flicker.events_per_cycle,
+            "events_per_cycle": flicker.events_per_cycle / 2,  # ON, and as many OFF
         }
         left, top, right, bottom = flicker.region
-        if flicker.area.sum() < WHOLE * (right - left) * (bottom - top):
+        if not boxes and flicker.area.sum() < WHOLE * (right - left) * (bottom - top):
             return {**about, "mask": flicker.area}
         whole = (left, top, right, bottom) == (0, 0, *self.resolution)
         return about if whole else {**about, "region": flicker.region}
