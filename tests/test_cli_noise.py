@@ -203,3 +203,81 @@ def test_values() -> None:
     )
     assert parse_step("flicker:region=1/2/3/4").region == (1, 2, 3, 4)  # type: ignore[attr-defined]
     assert parse_step("hot-pixels:periodic=true").periodic is True  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------- filter, measure, mask
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    """A second of noise alone."""
+    path = tmp_path / "noisy.evs"
+    sensor = Compose(
+        HotPixels(count=6, low_hz=150, high_hz=400), BackgroundActivity(rate_hz=6),
+        Flicker(frequency_hz=100, region=(8, 8, 40, 40)), seed=1,
+    )  # fmt: skip
+    evstore.save(path, sensor(evstore.Events.empty(RESOLUTION), start=0, stop=2_000_000))
+    return path
+
+
+def test_filter(noisy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "quiet.evs"
+    steps = ["refractory:period_us=500", "activity:window_us=2000", "anti-flicker:frequency_hz=100"]
+    assert run("noise", "filter", noisy, target, *steps, "--verify").code == 0
+    with evstore.open(noisy) as before, evstore.open(target) as after:
+        wanted = Compose(*map(parse_step, steps))(before[:])
+        assert after[:] == wanted
+        assert 0 < len(after) < len(before) / 2
+    error = run("noise", "filter", noisy, tmp_path / "o.evs", "background").error
+    assert "'background' is no filter step; there are" in error
+    assert run("noise", "filter", noisy, tmp_path / "o.evs").code == 2
+
+
+def test_measure_and_add_the_same_again(noisy: Path, tmp_path: Path) -> None:
+    shown = run("noise", "measure", noisy)
+    assert shown.code == 0
+    assert "hot pixels: 6" in shown.out
+    assert "flicker: 100.0" in shown.out
+    found = run("noise", "measure", noisy, "--json").json
+    assert [step["step"] for step in found["steps"]] == ["hot-pixels", "background", "flicker"]
+    assert found["measured"]["background"]["rate_hz"] == pytest.approx(6, rel=0.1)
+    params, empty = tmp_path / "noise.json", tmp_path / "empty.evs"
+    params.write_text(json.dumps(found))
+    evstore.save(empty, evstore.Events.empty(RESOLUTION))
+    like = tmp_path / "like.evs"
+    assert run("noise", "add", empty, like, "--params", params, "--times", "0,2s").code == 0
+    again = run("noise", "measure", like, "--json").json["measured"]
+    assert len(again["hot_pixels"]) == 6
+    assert again["background"]["rate_hz"] == pytest.approx(6, rel=0.15)
+    assert again["flicker"]["frequency_hz"] == pytest.approx(100, abs=0.5)
+    assert again["flicker"]["events_per_cycle"] == pytest.approx(2, rel=0.1)
+    # What it prints for people is a command that runs.
+    command = shown.out.splitlines()[-1].partition("evstore noise add IN OUT ")[2].split()
+    assert run("noise", "add", empty, tmp_path / "o.evs", *command, "--times", "0,9ms").code == 0
+
+
+def test_measure_draws(noisy: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    target = tmp_path / "noise.png"
+    assert run("noise", "measure", noisy, "--plot", target).code == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_mask(noisy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "masked.evs"
+    ran = run("noise", "mask", noisy, target)
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "6 hot pixels found")
+    with evstore.open(noisy) as before, evstore.open(target) as after:
+        assert after[:] == before[:]
+        pixels = after.metadata["hot_pixels"]["pixels"]
+        assert after.metadata["hot_pixels"]["learned_from"] == "noisy.evs"
+        events = before[:]
+    assert len(pixels) == 6
+    hot = np.zeros(RESOLUTION, np.bool_)
+    hot[tuple(np.array(pixels).T)] = True
+    with evstore.open(target, hot_pixels="drop") as dropped:
+        assert dropped[:] == events[~hot[events.x, events.y]]
+    left_out = tmp_path / "left.evs"
+    assert run("noise", "mask", noisy, left_out, "--drop", "--of", noisy).code == 0
+    with evstore.open(left_out) as found:
+        assert found[:] == events[~hot[events.x, events.y]]
