@@ -31,11 +31,11 @@ Make = Callable[[], Any]
 
 SIZE = (346, 260)
 WINDOW_US, PERIOD_US = 5_000, 1_000
-EVENTS, TONIC_EVENTS, DENOISED = 2_000_000, 50_000, 200_000
+EVENTS, TONIC_EVENTS, DENOISED = 2_000_000, 200_000, 60_000
 QUICK_EVENTS = 20_000
 BATCH = 65_536
 RATE_HZ = 5.0
-WINDOWS_US = [int(10**exponent) for exponent in np.linspace(2, 6, 13)]
+WINDOWS_US = [int(10**exponent) for exponent in np.linspace(2, 6, 9)]
 #: Real recordings that noise is put into; they have some already, which counts as signal here.
 REAL = ("rpg_shapes_rotation", "rpg_boxes_rotation", "gen3_vga_a", "evk4_hd")
 EVENTCV_MUST, TONIC_MUST, AUC_MUST = 10, 300, 0.9
@@ -213,7 +213,7 @@ def denoising(settings: Settings) -> list[Bar]:
     missing = peers.absent()
     note = f"ROC over the window, noise of {RATE_HZ:g} Hz a pixel"
     note += f"; not installed: {', '.join(missing)}" if missing else ""
-    clean = Events.concatenate(simulate(SIZE, 2_000_000, events_per_s=500_000, noise_hz=0, seed=3))[
+    clean = Events.concatenate(simulate(SIZE, 400_000, events_per_s=500_000, noise_hz=0, seed=3))[
         :count
     ]
     parts = areas(*noisy(Events.of(clean.t, clean.x, clean.y, clean.p, SIZE)))

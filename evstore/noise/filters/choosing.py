@@ -17,7 +17,7 @@ from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
 from evstore.noise.transform import Transform, span
 
-PIECE = 32_768  # events that are judged, then moved, while they are in the second cache
+PIECE = 65_536  # events that are judged, then moved, while they are in the second cache
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
 
