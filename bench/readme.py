@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import codecs_report
+from bench import codecs_report, realism
 from bench.bars import Bar, number, table
 from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
@@ -26,7 +26,7 @@ PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name
 ORDER = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
-    "frames", "datasets",
+    "frames", "datasets", "noise",
 )  # fmt: skip
 
 Results = Mapping[str, Any]
@@ -78,10 +78,22 @@ def machine(results: Results) -> str:
     return "\n\n".join(lines)
 
 
+def simulated(results: Results) -> str:
+    """How far what `simulate` gives is from real recordings."""
+    return realism.distances_table(bars_of(results, "realism"))
+
+
+def simulated_numbers(results: Results) -> str:
+    """What the distances are of."""
+    return realism.numbers_table(bars_of(results, "realism"))
+
+
 PARTS: dict[str, Callable[[Results], str]] = {
     "bars": bars,
     "recordings": recordings,
     "machine": machine,
+    "realism": simulated,
+    "realism-numbers": simulated_numbers,
 }
 
 

@@ -120,6 +120,18 @@ def test_train_from_shards(data_dir: Path, tmp_path: Path) -> None:
     assert right[1] > 70
 
 
+def test_train_with_noise(data_dir: Path, tmp_path: Path) -> None:
+    needs("torch")
+    printed = example("train_with_noise.py", data_dir / "nmnist_small", tmp_path / "shards")
+    added = re.search(r"noise adds ([0-9]+)% to", printed)
+    assert added is not None
+    assert int(added[1]) > 20
+    right = [list(map(int, found)) for found in re.findall(r"([0-9]+)%.*, ([0-9]+)%", printed)]
+    (clean, confused), (_, sure) = right
+    assert clean > 70
+    assert sure > confused
+
+
 def test_windows_and_boxes(tmp_path: Path) -> None:
     needs("torch")
     printed = example("windows_and_boxes.py", tmp_path)

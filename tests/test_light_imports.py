@@ -74,6 +74,11 @@ def test_import_evstore(tmp_path: Path) -> None:
     assert not watch(tmp_path, "import evstore") & HEAVY
 
 
+def test_what_everything_asks_of_noise(tmp_path: Path) -> None:
+    code = "from evstore import noise; import evstore.noise.epoch, evstore.noise.masks"
+    assert not watch(tmp_path, code) & HEAVY
+
+
 @pytest.mark.parametrize("verb", all_verbs(), ids=" ".join)
 def test_help_of_a_verb(tmp_path: Path, verb: list[str]) -> None:
     assert not watch(tmp_path, RUN, *verb, "--help") & HEAVY

@@ -15,8 +15,9 @@ from evstore.codec.chunk import blocks_of, encode_chunk
 from evstore.codec.packed_decode_kernels import SCRATCH, decode
 from evstore.codec.presets import PACKED
 from evstore.datasets.access import Shards
-from evstore.datasets.delivery import Delivery, Window, deliver
+from evstore.datasets.delivery import Delivery, deliver
 from evstore.datasets.opening import open_source
+from evstore.datasets.sample_events import Window
 from evstore.errors import ArgumentError, CorruptError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, straight

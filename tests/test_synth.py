@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evstore import synth_kernels as kernels
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
-from evstore.synth import simulate
+from evstore.synth import arbiter_kernels, bit_kernels, scene_kernels, simulate
+from evstore.synth import retina_kernels as kernels
 
 
 def recording(*args: Any, **options: Any) -> Events:
@@ -133,17 +133,17 @@ def test_noise_is_as_much_as_asked_for() -> None:
 def scan_a_ramp(slope: int, move: float) -> tuple[np.ndarray, np.ndarray]:
     """The crossings of 8 x 2 pixels that look at a ramp, and their thresholds."""
     width, height = 8, 2
-    stride = kernels.TILE + width + 1
+    stride = scene_kernels.TILE + width + 1
     ramp = (np.arange(stride) - 512) * slope
-    tile = np.tile(ramp.astype(np.int16), kernels.TILE)
+    tile = np.tile(ramp.astype(np.int16), scene_kernels.TILE)
     pixels = width * height
     on, off = np.full(pixels, 100, np.int16), np.full(pixels, 50, np.int16)
     seen = np.tile(ramp[512 : 512 + width], height).astype(np.int16)
     found = np.zeros(1000, np.int64)
     marks = np.zeros(8, np.uint8)
     count = kernels.scan(
-        tile, stride, int((512 + move) * 65_536), 0, (width, height), seen + on, seen - off,
-        on, off, seen, np.zeros(pixels, np.int16), np.zeros(width, np.int32),
+        tile, stride, int((512 + move) * 65_536), 0, (width, 0, width, 0, height),
+        seen + on, seen - off, on, off, seen, np.zeros(pixels, np.int16), np.zeros(width, np.int32),
         np.zeros(width + 1, np.int32), marks, marks.view(np.uint64), np.zeros(9, np.int64), found,
     )  # fmt: skip
     return found[:count], on
@@ -173,8 +173,8 @@ def test_sorting_sorts(seed: int) -> None:
 
 def test_bits_of_a_word() -> None:
     for n in range(64):
-        assert kernels.lowest_bit(np.uint64(1 << n | 1 << 63)) == n
-        assert kernels.highest_bit(np.uint64(1 << n | 1)) == n
+        assert bit_kernels.lowest_bit(np.uint64(1 << n | 1 << 63)) == n
+        assert bit_kernels.highest_bit(np.uint64(1 << n | 1)) == n
 
 
 def test_nearest_waiting_rows() -> None:
@@ -183,8 +183,12 @@ def test_nearest_waiting_rows() -> None:
     for row in rows:
         waiting[row >> 6] |= np.uint64(1 << (row & 63))
     for row in range(192):
-        assert kernels.row_above(waiting, row) == min((r for r in rows if r > row), default=-1)
-        assert kernels.row_below(waiting, row) == max((r for r in rows if r < row), default=-1)
+        assert arbiter_kernels.row_above(waiting, row) == min(
+            (r for r in rows if r > row), default=-1
+        )
+        assert arbiter_kernels.row_below(waiting, row) == max(
+            (r for r in rows if r < row), default=-1
+        )
 
 
 def test_thresholds_differ_from_pixel_to_pixel() -> None:
@@ -232,6 +236,13 @@ def test_memory_is_bounded() -> None:
         ({"events_per_s": 1e12}, "events_per_s"),
         ({"row_ns": 0}, "row_ns"),
         ({"batch_events": 0}, "batch_events"),
+        ({"moving": 0}, "moving"),
+        ({"moving": 1.5}, "moving"),
+        ({"texture": 1.5}, "texture"),
+        ({"texture": -0.1}, "texture"),
+        ({"jitter_us": -1}, "jitter_us"),
+        ({"jitter_us": 10_000}, "jitter_us"),
+        ({"jitter_us": float("nan")}, "jitter_us"),
     ],
 )
 def test_a_value_out_of_range_is_named(options: dict[str, Any], word: str) -> None:

@@ -23,6 +23,7 @@ VERBS = {
     "recover": "Save what is whole of a damaged or cut file.",
     "pack": "Pack many recordings into the shards of one dataset.",
     "dataset": "List, merge, split, count or index a packed dataset.",
+    "noise": "Add a sensor's noise, filter it, or measure it.",
     "formats": "List the formats evstore reads and writes, and how well.",
     "demo": "See it work: simulate, convert, verify, read, compare.",
     "bench": "Measure a recording of yours against other formats.",

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evstore import __version__
+from evstore.conversion.changed import changed
 from evstore.conversion.feed import feed, in_order
 from evstore.conversion.job import Options
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Teller
 from evstore.events import Events
 from evstore.formats.sides import Sides
+from evstore.noise.masks import HOT_PIXELS
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
@@ -23,7 +25,7 @@ from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
-OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered")
+OUR_KEYS = ("source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def copy_foreign(
     """Write a foreign file's recording; the caller closes what is returned."""
     about, known = about_source(source, recording), dict(recording.metadata)
     metadata = _known_before(recording, about, options, naming)
-    batches: Iterable[tuple[Events, Sides]] = feed(recording, options.selection)
+    batches: Iterable[tuple[Events, Sides]]
+    batches = changed(feed(recording, options.selection), recording, options)
     if naming.ahead:
         batches = list(batches)
     writer = shard.recording(
@@ -109,16 +112,18 @@ def copy_shard(
         metadata.pop(key, None)
     metadata.setdefault("source", about_source(source, recording))
     label = metadata.pop("label", None)
-    whole = options.selection.is_everything
+    whole = options.keeps_all
     writer = shard.recording(
         recording.id if naming.id is None else naming.id,
-        resolution=recording.resolution,
+        resolution=recording.resolution or options.resolution,
         label=label if naming.label is None else naming.label,
         metadata={**metadata, **naming.metadata},
         part=recording.info.part if whole else 0,
         first_event=recording.info.first_event if whole else 0,
     )
-    for events in recording.batches(options.selection):
+    no_sides: Sides = {}
+    plain = ((events, no_sides) for events in recording.batches(options.selection))
+    for events, _ in changed(plain, recording, options):
         writer.write(events)
         told.add(len(events))
     dropped = recording.dropped
@@ -144,6 +149,8 @@ def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
     metadata.pop("asked", None)
     if asked := options.asked():
         metadata["asked"] = asked
+    if "noise" in asked:  # what was done to it before, too
+        metadata["noise"] = [*metadata.get("noise", []), asked["noise"]]
     return metadata
 
 

@@ -112,7 +112,7 @@ def _filled(receipt: Receipt, job: Job, options: Options, infos: list[RecordingI
             receipt.side_streams[stream] = receipt.side_streams.get(stream, 0) + rows
     receipt.triggers = receipt.side_streams.get("triggers", 0)
     receipt.roots = [info.root.hex() for info in infos]
-    receipt.partial = not options.selection.is_everything or options.recording is not None
+    receipt.partial = not options.keeps_all or options.recording is not None
     for info in infos:
         for what, count in (info.metadata.get("dropped") or {}).items():
             receipt.dropped[what] = receipt.dropped.get(what, 0) + count

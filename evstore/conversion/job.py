@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evstore.codec.presets import DEFAULT_PRESET
 from evstore.errors import ArgumentError
 from evstore.selection import Selection
+
+if TYPE_CHECKING:
+    from evstore.noise import Transform
 
 #: Options that say how a source is to be read.
 SAID = (
@@ -38,6 +41,9 @@ class Options:
     rebase: bool = False
     recording: str | None = None
     selection: Selection = field(default_factory=Selection)
+    #: What is done to the events, and the times of the file's own clock that noise comes in.
+    transform: Transform | None = None
+    noise_span: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.delete_source and not self.verify:
@@ -46,8 +52,15 @@ class Options:
             raise ArgumentError("the source is not deleted where only a part of it is converted")
         if self.resume and self.overwrite:
             raise ArgumentError("resume keeps finished targets, overwrite replaces them: pass one")
+        if self.delete_source and self.transform is not None:
+            raise ArgumentError("the source is not deleted where its events are changed")
         if self.grow and self.drop_outside:
             raise ArgumentError("--grow and --drop-outside exclude each other")
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every event of the source is wanted, as it is."""
+        return self.selection.is_everything and self.transform is None
 
     def said(self) -> dict[str, Any]:
         """How the source is to be read: arguments of `evstore.open`."""
@@ -59,6 +72,11 @@ class Options:
         usual = {"selection": asdict(Selection()), **dict.fromkeys(SAID)}
         del chosen["untrusted"]  # gives the same events
         asked = {k: v for k, v in chosen.items() if v != usual[k] and v is not False}
+        if self.transform is not None:
+            from evstore.noise.steps import said
+
+            asked["noise"] = said(self.transform)
+            asked["noise_span"] = self.noise_span
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found
 
@@ -88,7 +106,7 @@ class Receipt:
     bytes_out: int = 0
     seconds: float = 0.0
     dropped: dict[str, int] = field(default_factory=dict)
-    partial: bool = False  # only a selection was converted
+    partial: bool = False  # only a selection was converted, or what a transform made of it
     verified: bool = False
     deleted_source: bool = False
     roots: list[str] = field(default_factory=list)  # of a shard's recordings

@@ -97,7 +97,7 @@ def _write(
 ) -> None:
     kind = output_format(job.target, options)
     receipt.recordings = len(recordings)
-    receipt.partial = not options.selection.is_everything or _is_one_of_many(job.source, recordings)
+    receipt.partial = not options.keeps_all or _is_one_of_many(job.source, recordings)
     if kind != "evs":
         if len(recordings) != 1:
             raise ArgumentError(

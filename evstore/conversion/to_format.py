@@ -8,6 +8,7 @@ import os
 from types import ModuleType
 from typing import Any, BinaryIO
 
+from evstore.conversion.changed import changed
 from evstore.conversion.feed import feed
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.source_hash import hash_file
@@ -122,7 +123,7 @@ def _pour(
     taken: tuple[str, ...] = getattr(writer, "TAKES", getattr(module, "TAKES", ()))
     met: dict[str, int] = {}
     try:
-        for events, sides in feed(recording, options.selection):
+        for events, sides in changed(feed(recording, options.selection), recording, options):
             for name, table in sides.items():
                 met[name] = met.get(name, 0) + rows_of(table)
             y = (resolution[1] - 1 - events.y).astype(events.y.dtype) if flips else events.y

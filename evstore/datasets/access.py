@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from evstore.datasets.catalogue import Catalogue
 from evstore.errors import CorruptError, EvstoreError, FormatError
 from evstore.formats.sides import Table, joined
+from evstore.noise.masks import mask_of
 from evstore.shard.index import RecordingInfo
 from evstore.shard.pages import KeptPages
 from evstore.shard.reader import RecordingReader
@@ -23,6 +24,7 @@ from evstore.shard.thread_memory import ThreadMemory
 MOST_OPEN = 64  # shards: a file handle each, and its directory
 ROOT = 32  # bytes
 PAGES_KEPT = 256  # of the indexes of all: 128 megabytes
+MOST_MASKS = 32  # of hot pixels: a byte a pixel of the sensor
 MOST_TABLES = 32  # of labels: a recording's windows ask for the same one again and again
 
 
@@ -62,6 +64,7 @@ class Shards:
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Shard] = OrderedDict()
         self._tables: OrderedDict[tuple[int, str], Table | None] = OrderedDict()
+        self._masks: OrderedDict[int, NDArray[np.bool_]] = OrderedDict()
         self._pages = KeptPages(PAGES_KEPT)
         self.memory = ThreadMemory()
         self._pid = os.getpid()  # last: until then, other threads find the old one
@@ -86,6 +89,22 @@ class Shards:
             self._tables[key] = found
             while len(self._tables) > MOST_TABLES:
                 self._tables.popitem(last=False)
+        return found
+
+    def mask(self, recording: int) -> NDArray[np.bool_]:
+        """The mask of a recording's hot pixels; raises ArgumentError where it has none."""
+        self._reopen_after_fork()
+        with self._lock:
+            if recording in self._masks:
+                self._masks.move_to_end(recording)
+                return self._masks[recording]
+        _, info = self.found(int(self.catalogue.first_row[recording]))
+        named = f"recording {self.catalogue.ids[recording]!r}"
+        found = mask_of(info.metadata, info.resolution, named)
+        with self._lock:
+            self._masks[recording] = found
+            while len(self._masks) > MOST_MASKS:
+                self._masks.popitem(last=False)
         return found
 
     def reader(self, row: int) -> RecordingReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,34 +13,24 @@ from numpy.typing import DTypeLike, NDArray
 from evstore.datasets.access import Shards
 from evstore.datasets.catalogue import Catalogue, Ids
 from evstore.datasets.choosing import chosen_rows, chosen_samples, of_split
-from evstore.datasets.delivery import Delivery, Window, deliver
+from evstore.datasets.delivery import Delivery, deliver
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.grouped import Groups
 from evstore.datasets.identity import samples_digest
 from evstore.datasets.labels import Boxes, Intervals, class_at
 from evstore.datasets.lazy import lazy
 from evstore.datasets.opening import open_source
+from evstore.datasets.sample_events import Changes, Sample, Window
 from evstore.datasets.sizes import sample_bytes
 from evstore.datasets.targets import TARGETS, boxes_of, intervals_of, times_of
 from evstore.datasets.together import ALONE, Team, frames_of
 from evstore.datasets.windows import Windows
 from evstore.errors import ArgumentError
 from evstore.frames import Frames
+from evstore.noise.epoch import epoch_now, reading_epoch_unless_said
 
-
-class Sample(NamedTuple):
-    """All of a sample. Times in microseconds of the recording's own clock.
-
-    Those of a window by count are from its first event to its last one, which is inside.
-    """
-
-    data: Any
-    label: Any
-    boxes: Boxes
-    intervals: Intervals
-    id: str
-    t_start: int
-    t_stop: int
+if TYPE_CHECKING:
+    from evstore.noise.transform import Transform
 
 
 class Dataset:
@@ -53,6 +43,16 @@ class Dataset:
     davis, packed; or a structured dtype with t, x, y, p), or "events". ``geometry`` crops, scales
     down and flips events, frames and boxes alike. ``relative``: times from the recording's first
     event on.
+
+    ``noise``, a transform of `evstore.noise`, an injector or a filter, is done to the events as the
+    sensor gave them, before all that: in the window's times, or from the recording's first event to
+    its last one. It depends on its seed, the epoch, the recording's id and the window's bounds
+    alone: not on shards, workers, ranks or the order. `Loader` says the epoch, `set_epoch` where
+    another one reads. Frames by time are divided as without it; frames by number of events count
+    those that there are with it. Numbers of events (``n_events``, windows by count) are without
+    it. Which event is what, `functools.partial(noise, labels=True)` tells as ``transform``.
+    ``hot_pixels="drop"`` first leaves out the events of the pixels in each recording's own mask, as
+    `evstore.open` does; reading a recording that has none raises ArgumentError.
 
     ``target``: "label" of the recording (or class of the interval that a window by labels is of),
     "boxes" (`Boxes` of the window), "intervals" (`Intervals` that meet it), "none"; "auto" is the
@@ -81,6 +81,8 @@ class Dataset:
         geometry: Geometry | None = None,
         relative: bool = False,
         target: str = "auto",
+        noise: Transform | None = None,
+        hot_pixels: str = "keep",
     ) -> None:
         if windows is not None and not isinstance(windows, Windows):
             raise ArgumentError(f"windows must be Windows(...), got {windows!r}")
@@ -94,9 +96,10 @@ class Dataset:
         self.windows = windows
         self._how = Delivery(
             output or ("structured" if frames is None else "frames"),
-            dtype, frames, geometry or Geometry(), relative,
+            dtype, frames, geometry or Geometry(), relative, Changes(hot_pixels, noise),
         )  # fmt: skip
         self._target = target
+        self.epoch = 0
         self._begin(of_split(self._catalogue, split))
 
     def _begin(
@@ -141,17 +144,28 @@ class Dataset:
         found[self._of_samples] = True
         return np.flatnonzero(found)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Whose noise samples have where no `Loader` says it: at first that of epoch 0.
+
+        For torch's own DataLoader: call it before each epoch. Workers that stay from epoch to epoch
+        (``persistent_workers``) do not hear of it.
+        """
+        if not isinstance(epoch, (int, np.integer)) or epoch < 0:
+            raise ArgumentError(f"epoch must be an integer of at least 0, got {epoch!r}")
+        self.epoch = int(epoch)
+
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         recording, window = self._place(index)
-        with self._shards.naming(recording):
-            data = deliver(self._shards, recording, window, self._how)
-            target = self._find_target(index, recording, window)
-        if self.transform is not None:
-            data = self.transform(data)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        if self.transforms is not None:
-            data, target = self.transforms(data, target)
+        with reading_epoch_unless_said(self.epoch):
+            with self._shards.naming(recording):
+                data = deliver(self._shards, recording, window, self._how)
+                target = self._find_target(index, recording, window)
+            if self.transform is not None:
+                data = self.transform(data)
+            if self.target_transform is not None:
+                target = self.target_transform(target)
+            if self.transforms is not None:
+                data, target = self.transforms(data, target)
         return data, target
 
     def __getitems__(self, indices: Iterable[int]) -> list[tuple[Any, Any]]:
@@ -174,7 +188,8 @@ class Dataset:
         if self._how.frames is None or self.transform is not None or self.transforms is not None:
             return None
         places = [[self._place(index) for index in indices] for indices in batches]
-        made = frames_of(self._shards, places, self._how, make, team)
+        with reading_epoch_unless_said(self.epoch):
+            made = frames_of(self._shards, places, self._how, make, team, epoch_now())
         if made is None:
             return None
         return [
@@ -194,7 +209,7 @@ class Dataset:
     def sample(self, index: int) -> Sample:
         """A sample with all that is known of it; no transform is called."""
         recording, window = self._place(index)
-        with self._shards.naming(recording):
+        with self._shards.naming(recording), reading_epoch_unless_said(self.epoch):
             data = deliver(self._shards, recording, window, self._how)
             boxes, intervals = self._boxes(recording, window), self._intervals(recording, window)
             span = times_of(self._shards, recording, window)
@@ -293,7 +308,7 @@ class Dataset:
 
     @property
     def n_events(self) -> NDArray[np.int64]:
-        """How many events each sample has; of windows by time at most so many."""
+        """How many events each sample has in its shard; of windows by time at most so many."""
         whole: NDArray[np.int64] = self._catalogue.events[self._of_samples]
         if self._plan is None or self._plan.by_time:
             return whole
@@ -364,9 +379,10 @@ class Dataset:
     def groups(self) -> Groups:
         """The recordings by group, sensors on one clock: ``groups()[0].between(t0, t1)``.
 
-        Each is opened when it is asked for, and closed by its ``with`` or `close`.
+        Each is opened when it is asked for, and closed by its ``with`` or `close`. They are read
+        without noise.
         """
-        return Groups(self._shards, self._chosen)
+        return Groups(self._shards, self._chosen, self._how.changes.hot_pixels == "drop")
 
     def _at(self, which: NDArray[np.int64]) -> Dataset:
         """The samples of these numbers; the open shards are shared."""

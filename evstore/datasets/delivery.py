@@ -13,6 +13,14 @@ from evstore.datasets.access import Shards
 from evstore.datasets.dtypes import event_dtype
 from evstore.datasets.geometry import Geometry
 from evstore.datasets.relative import count_from
+from evstore.datasets.sample_events import (
+    Changes,
+    Window,
+    changed,
+    read,
+    resolution_of,
+    span_of_events,
+)
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.frames import Filler, Frames, to_frames
@@ -23,21 +31,12 @@ OUTPUTS = ("structured", "events", "frames")
 
 
 @dataclass(frozen=True)
-class Window:
-    """A part of a recording: times [start, stop), or numbers of events."""
-
-    start: int
-    stop: int
-    by_time: bool
-
-
-@dataclass(frozen=True)
 class Delivery:
     """What becomes of the events of a sample; the same for all samples of a dataset.
 
     ``frames`` says which frames are made; without it samples are structured arrays of ``dtype``,
     or Events. ``relative``: times count from the recording's first event. ``geometry`` is done to
-    events, frames and boxes alike.
+    events, frames and boxes alike, after ``changes``.
     """
 
     output: str = "structured"
@@ -45,6 +44,7 @@ class Delivery:
     frames: Frames | None = None
     geometry: Geometry = field(default_factory=Geometry)
     relative: bool = False
+    changes: Changes = field(default_factory=Changes)
 
     def __post_init__(self) -> None:
         if self.frames is not None and not isinstance(self.frames, Frames):
@@ -77,47 +77,28 @@ def deliver(
     window: Window | None,
     how: Delivery,
     out: NDArray[Any] | None = None,
+    epoch: int | None = None,
 ) -> Any:
-    """A sample: all of a recording, or a window of it; frames into ``out`` where it is given."""
-    if how.frames is not None:
+    """A sample: all of a recording, or a window of it; frames into ``out`` where it is given.
+
+    ``epoch``: whose noise it has; unless given, that which is being read.
+    """
+    if how.frames is not None and not how.changes:
         return _frames(shards, recording, window, how.frames, out)
-    events = how.geometry.events(read(shards, recording, window))
+    events = read(shards, recording, window)
+    if how.frames is not None:
+        return _changed_frames(shards, recording, window, events, how, out, epoch)
+    if how.changes:
+        events = changed(shards, recording, window, events, how.changes, epoch)
+    events = how.geometry.events(events)
     if how.relative:
         count_from(int(shards.catalogue.t_first[recording]), events.t, out=events.t)
     return events if how.output == "events" else events.to_structured(how.dtype)
 
 
-def read(shards: Shards, recording: int, window: Window | None) -> Events:
-    """The events of a recording or of a window of it, in file order."""
-    catalogue = shards.catalogue
-    found = []
-    for row in catalogue.rows(recording):
-        reader = shards.reader(row)
-        if window is not None and window.by_time:
-            found.append(reader.between(window.start, window.stop))
-            continue
-        low, high = 0, reader.info.n_events
-        if window is not None:
-            first = reader.info.first_event
-            low, high = max(0, window.start - first), min(high, window.stop - first)
-        if low < high:
-            columns = reader.read(low, high)
-            found.append(Events.of(**columns, resolution=reader.info.resolution))
-    if len(found) == 1:
-        return found[0]
-    made = Events.concatenate(found)
-    made.resolution = _resolution(shards, recording)
-    return made
-
-
-def _resolution(shards: Shards, recording: int) -> tuple[int, int] | None:
-    width, height = shards.catalogue.resolution[recording].tolist()
-    return (width, height) if width and height else None
-
-
 def sensor(shards: Shards, recording: int) -> tuple[int, int]:
     """A recording's resolution; raises ArgumentError where it has none: it has no frames then."""
-    resolution = _resolution(shards, recording)
+    resolution = resolution_of(shards, recording)
     if resolution is None:
         raise ArgumentError(
             f"recording {shards.catalogue.ids[recording]!r} has no resolution, and frames need one"
@@ -162,6 +143,30 @@ def _frames(
             first, n_events = reader.info.first_event, reader.info.n_events
             low, high = max(0, window.start - first), min(n_events, window.stop - first)
             add_numbers(filler, reader, low, max(low, high), window.start)
+    return filler.result()
+
+
+def _changed_frames(
+    shards: Shards,
+    recording: int,
+    window: Window | None,
+    events: Events,
+    how: Delivery,
+    out: NDArray[Any] | None,
+    epoch: int | None,
+) -> NDArray[Any]:
+    """Frames of the events that are left, or come in; their times are those of the stored ones."""
+    spec, resolution = how.frames, sensor(shards, recording)
+    assert spec is not None
+    span, within = (0, 0), None
+    if spec.by_time and (window is None or window.by_time):
+        span = span_of(shards, recording, window, spec)[:2]
+        within = None if window is None else (window.start, window.stop)
+    elif spec.by_time:
+        span = span_of_events(shards, recording, window, events) or span
+    events = changed(shards, recording, window, events, how.changes, epoch)
+    filler = Filler(spec, resolution, *span, len(events), out, within)
+    filler.add(events.t, events.x, events.y, events.p)
     return filler.result()
 
 

@@ -12,6 +12,7 @@ from evstore.datasets.access import Shards
 from evstore.datasets.groups import Group
 from evstore.errors import ArgumentError, UnsupportedError
 from evstore.recording.in_shard import ShardRecording
+from evstore.recording.masked import MaskedRecording
 from evstore.shard.shard import Shard
 
 
@@ -23,8 +24,11 @@ class Groups(Sequence[Group]):
     a group of its own, under its id; ArgumentError where a group is called so, too.
     """
 
-    def __init__(self, shards: Shards, recordings: NDArray[np.int64]) -> None:
+    def __init__(
+        self, shards: Shards, recordings: NDArray[np.int64], drops_hot_pixels: bool = False
+    ) -> None:
         self._shards = shards
+        self._kind = MaskedRecording if drops_hot_pixels else ShardRecording
         names = shards.catalogue.of_recordings("group")
         ids = shards.catalogue.ids
         groups = {name for name in names if name is not None}
@@ -90,7 +94,7 @@ class Groups(Sequence[Group]):
             )
         shard = Shard(self._shards.path(int(catalogue.row_shards[rows[0]])))
         try:
-            return ShardRecording(shard, self._shards.info(shard, rows[0]))
+            return self._kind(shard, self._shards.info(shard, rows[0]))
         except BaseException:
             shard.close()
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from evstore.datasets.access import Shards
-from evstore.datasets.delivery import Window
 from evstore.datasets.labels import (
     Boxes,
     Intervals,
@@ -14,6 +13,7 @@ from evstore.datasets.labels import (
     within,
 )
 from evstore.datasets.relative import count_from
+from evstore.datasets.sample_events import Window
 
 TARGETS = ("auto", "label", "boxes", "intervals", "none")
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.datasets.access import Shards
-from evstore.datasets.delivery import Delivery, Window, deliver, divisions_of, sensors_of
+from evstore.datasets.delivery import Delivery, deliver, divisions_of, sensors_of
+from evstore.datasets.sample_events import Window
 from evstore.errors import EvstoreError
 from evstore.frames.faults import check_out
 from evstore.frames.short import SHORT, Part, fill_short, read_short
@@ -57,13 +58,14 @@ def frames_of(
     how: Delivery,
     make: Callable[[tuple[int, ...], np.dtype[Any]], Any],
     team: Team = ALONE,
+    epoch: int | None = None,
 ) -> list[tuple[Any, list[int]]] | None:
     """The frames of each batch's samples in one array (B, T, P, H, W), and how many each has.
 
     ``make(shape, dtype)`` gives the array; zeros follow the frames of shorter samples. None where
     there are none, or their shapes are not known before they are read, differ, or come of numbers
     that no int64 holds. Raises as `deliver` does, and says of which recording an error is.
-    ``team``: the threads that read and count.
+    ``team``: the threads that read and count. ``epoch``: whose noise is in them.
     """
     spec = how.frames
     places = list(chain.from_iterable(batches))
@@ -71,6 +73,7 @@ def frames_of(
         spec is None
         or not places
         or any(w is not None and w.by_time != spec.by_time for _, w in places)
+        or (how.changes and spec.count is not None)  # of as many events as are left, or come in
     ):
         return None
     sensors = sensors_of(shards, [recording for recording, _ in places])
@@ -82,8 +85,9 @@ def frames_of(
     except OverflowError:
         return None
     made = list(_empty(batches, divisions[:, -1].tolist(), spec, resolution, make))
-    if sensors or not _short(shards, made, divisions, spec, resolution, team):
-        _one_by_one(shards, made, how, team)
+    differ = bool(sensors or how.changes)
+    if differ or not _short(shards, made, divisions, spec, resolution, team):
+        _one_by_one(shards, made, how, team, epoch)
     return [(one.out, one.lengths) for one in made]
 
 
@@ -106,11 +110,13 @@ def _empty(
         first += len(places)
 
 
-def _one_by_one(shards: Shards, made: Sequence[_Made], how: Delivery, team: Team) -> None:
+def _one_by_one(
+    shards: Shards, made: Sequence[_Made], how: Delivery, team: Team, epoch: int | None
+) -> None:
     def one(sample: tuple[NDArray[Any], Place, int]) -> None:
         row, place, length = sample
         with shards.naming(place[0]):
-            deliver(shards, *place, how, row[:length])
+            deliver(shards, *place, how, row[:length], epoch)
         row[length:] = 0
 
     samples = (zip(some.out, some.places, some.lengths, strict=True) for some in made)

@@ -10,32 +10,76 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evstore.noise.changes.bandwidth_limit import BandwidthLimit
+    from evstore.noise.changes.event_drop import EventDrop
+    from evstore.noise.changes.missing_rows import MissingRows
+    from evstore.noise.changes.pixel_drop import PixelDrop
+    from evstore.noise.changes.polarity_flip import PolarityFlip
+    from evstore.noise.changes.spatial_jitter import SpatialJitter
+    from evstore.noise.changes.time_jitter import TimeJitter
+    from evstore.noise.changes.timestamp_quantise import TimestampQuantise
     from evstore.noise.compose import Compose
     from evstore.noise.filters.flicker import AntiFlicker
     from evstore.noise.labels import LABELS
+    from evstore.noise.masks import mask_from_metadata, mask_to_metadata
     from evstore.noise.measuring.hot import find_hot_pixels
     from evstore.noise.measuring.measure import measure
     from evstore.noise.measuring.measurement import Measurement
+    from evstore.noise.recorded import RecordedNoise
+    from evstore.noise.sources.background import BackgroundActivity
+    from evstore.noise.sources.flicker import Flicker
+    from evstore.noise.sources.hot_pixels import HotPixels
+    from evstore.noise.sources.leak import Leak
     from evstore.noise.transform import Transform
 
 #: Where each public name lives; importing evstore.noise imports none of them.
 _HOMES = {
     "AntiFlicker": "evstore.noise.filters.flicker",
+    "BackgroundActivity": "evstore.noise.sources.background",
+    "BandwidthLimit": "evstore.noise.changes.bandwidth_limit",
     "Compose": "evstore.noise.compose",
+    "EventDrop": "evstore.noise.changes.event_drop",
+    "Flicker": "evstore.noise.sources.flicker",
+    "HotPixels": "evstore.noise.sources.hot_pixels",
     "LABELS": "evstore.noise.labels",
+    "Leak": "evstore.noise.sources.leak",
     "Measurement": "evstore.noise.measuring.measurement",
+    "MissingRows": "evstore.noise.changes.missing_rows",
+    "PixelDrop": "evstore.noise.changes.pixel_drop",
+    "PolarityFlip": "evstore.noise.changes.polarity_flip",
+    "RecordedNoise": "evstore.noise.recorded",
+    "SpatialJitter": "evstore.noise.changes.spatial_jitter",
+    "TimeJitter": "evstore.noise.changes.time_jitter",
+    "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
     "find_hot_pixels": "evstore.noise.measuring.hot",
+    "mask_from_metadata": "evstore.noise.masks",
+    "mask_to_metadata": "evstore.noise.masks",
     "measure": "evstore.noise.measuring.measure",
 }
 
 __all__ = [
     "LABELS",
     "AntiFlicker",
+    "BackgroundActivity",
+    "BandwidthLimit",
     "Compose",
+    "EventDrop",
+    "Flicker",
+    "HotPixels",
+    "Leak",
     "Measurement",
+    "MissingRows",
+    "PixelDrop",
+    "PolarityFlip",
+    "RecordedNoise",
+    "SpatialJitter",
+    "TimeJitter",
+    "TimestampQuantise",
     "Transform",
     "find_hot_pixels",
+    "mask_from_metadata",
+    "mask_to_metadata",
     "measure",
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import Events
+from evstore.events import COLUMNS, Events, empty_column
 from evstore.noise import merge_kernels as kernels
 from evstore.noise.labels import SIGNAL
 
@@ -62,19 +62,19 @@ class Stage(Protocol):
 
 def batch_of(events: Events) -> Batch:
     """Events as a batch of signal; columns that are contiguous are not copied."""
-    label = np.full(len(events), SIGNAL, np.uint8)
-    contiguous = np.ascontiguousarray
     return Batch(
-        contiguous(events.t), contiguous(events.x), contiguous(events.y), contiguous(events.p), label
-    )  # fmt: skip
+        np.ascontiguousarray(events.t),
+        np.ascontiguousarray(events.x),
+        np.ascontiguousarray(events.y),
+        np.ascontiguousarray(events.p),
+        np.full(len(events), SIGNAL, np.uint8),
+    )
 
 
 def empty_batch(length: int = 0) -> Batch:
     """``length`` events whose values are not set."""
-    return Batch(
-        np.empty(length, np.int64), np.empty(length, np.uint16), np.empty(length, np.uint16),
-        np.empty(length, np.uint8), np.empty(length, np.uint8),
-    )  # fmt: skip
+    t, x, y, p = (empty_column(name, length) for name in COLUMNS)
+    return Batch(t, x, y, p, empty_column("p", length))
 
 
 def merged(first: Batch, second: Batch) -> Batch:
@@ -94,7 +94,10 @@ def joined(parts: list[Batch]) -> Batch:
         return parts[0]
     if not parts:
         return empty_batch()
-    return Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    out = empty_batch(sum(part.size for part in parts))
+    for name in Batch._fields:
+        np.concatenate([getattr(part, name) for part in parts], out=getattr(out, name))
+    return out
 
 
 def in_order(batch: Batch) -> Batch:

@@ -48,6 +48,10 @@ class Compose(Transform):
         """Whether any of them does."""
         return any(transform.makes_events for transform in self.transforms)
 
+    def expected_hz(self, sensor: Sensor) -> float:
+        """Events a second that all of them make."""
+        return sum(transform.expected_hz(sensor) for transform in self.transforms)
+
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """All of them at work, each on what the one before gives."""
         stages = []

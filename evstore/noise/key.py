@@ -6,9 +6,6 @@ batches: the numbers are counted, not drawn from a generator that is passed arou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +13,7 @@ import xxhash
 
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch
-
-_epoch: ContextVar[int] = ContextVar("evstore_noise_epoch", default=0)
+from evstore.noise.epoch import epoch_now
 
 
 class Key(NamedTuple):
@@ -68,18 +64,3 @@ def _digest(batch: Batch) -> bytes:
     for column in (batch.t, batch.x, batch.y, batch.p):
         digest.update(column.view(np.uint8).data)
     return digest.digest()
-
-
-def epoch_now() -> int:
-    """The epoch that is being read in this thread, as far as a loader says so; else 0."""
-    return _epoch.get()
-
-
-@contextmanager
-def reading_epoch(epoch: int) -> Iterator[None]:
-    """A block that reads samples of this epoch."""
-    before = _epoch.set(epoch)
-    try:
-        yield
-    finally:
-        _epoch.reset(before)

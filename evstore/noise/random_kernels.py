@@ -24,6 +24,10 @@ _TO_UNIT = 2.0**-53
 _HALF_UNIT = 2.0**-54
 _TO_SQRT2 = np.uint64((1 << 52) - 0x6A09E667F3BCD)  # a mantissa from there on gets a carry
 _LN2 = 0.6931471805599453
+# The first is exact in 32 bits, so that what an exponent up to 2**20 takes away of it is exact.
+_LN2_HIGH, _LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
+_ONE_BY_LN2 = 1.4426950408889634
+_ONE_BY = (0.0, *(1.0 / n for n in range(1, 14)))
 # The sum of four 16-bit numbers has this mean, and the deviation 65536 / sqrt(3) but for one part
 # in 2**33.
 _BELL_MEAN = 131070.0
@@ -175,3 +179,31 @@ def normals(seed: int, first: int, values: Any, as_bits: Any, out: Any) -> None:
         r = np.sqrt(-out[i])
         value = ratio(r - 1.6, _C, _D) if r <= 5.0 else ratio(r - 5.0, _E, _F)
         out[i] = value if q > 0 else -value
+
+
+@kernel
+def powers(exponents: Any, scale: Any, as_bits: Any, out: Any) -> None:
+    """e to the power of ``exponents``, each within -700 .. 700, to about one part in 10**15.
+
+    ``scale`` float64 and ``as_bits`` int64 are the same memory, of the size of ``exponents``. Of
+    e**x = 2**k e**r with r within ln(2) / 2 of 0, by its series.
+    """
+    for i in range(exponents.size):
+        k = np.floor(exponents[i] * _ONE_BY_LN2 + 0.5)
+        r = (exponents[i] - k * _LN2_HIGH) - k * _LN2_LOW
+        series = 1.0
+        for n in range(13, 0, -1):
+            series = 1.0 + series * r * _ONE_BY[n]
+        out[i] = series
+        as_bits[i] = (np.int64(k) + 1023) << 52
+    for i in range(exponents.size):
+        out[i] = out[i] * scale[i]
+
+
+@kernel
+def add_up(values: Any) -> Any:
+    """The sum, in order. (numpy's order depends on the machine, and so the last bits.)"""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total

@@ -39,6 +39,7 @@ class Stream:
         self._key = key
         self._slack = slack_us
         self._held = empty_batch()  # in order, of the time settled or after it
+        self._start = start
         self._settled = start
         self._newest = start
         self._stage = None if start is None else transform.begin(sensor, key, start)
@@ -55,6 +56,11 @@ class Stream:
             self._settled = self._newest = int(batch.t[0])
             self._stage = self._transform.begin(self._sensor, self._key, self._settled)
         assert self._newest is not None
+        if self._start is not None and batch.t[0] < self._start:
+            raise ArgumentError(
+                f"an event at {batch.t[0]} us lies before the start that was given, "
+                f"{self._start} us"
+            )
         if batch.t[0] < self._settled:
             raise ArgumentError(
                 f"time steps back to {batch.t[0]} us, and what is before {self._settled} us has "

@@ -51,6 +51,10 @@ class Transform:
         """What does it to one stream of this sensor, whose time begins at ``start``."""
         raise NotImplementedError
 
+    def expected_hz(self, sensor: Sensor) -> float:
+        """Events a second that it makes, about; 0 where it makes none."""
+        return 0.0
+
     def __call__(
         self,
         events: Either,

@@ -10,9 +10,11 @@ from typing import Any
 from evstore.errors import ArgumentError, FormatError
 from evstore.formats.reading import BATCH_EVENTS, ReadOptions
 from evstore.formats.registry import SHARD_MAGIC
+from evstore.noise.masks import drops
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
+from evstore.recording.masked import MaskedRecording
 from evstore.recording.stream import is_pipe, stream_names
 from evstore.shard.shard import Shard
 
@@ -32,6 +34,7 @@ def open(
     drop_outside: bool = False,
     untrusted: bool = False,
     batch_events: int = BATCH_EVENTS,
+    hot_pixels: str = "keep",
 ) -> Recording:
     """Open one recording: a shard's (``shard.evs#id`` or ``recording=``), or a foreign file's.
 
@@ -41,7 +44,9 @@ def open(
     ``resolution`` and ``sensor`` say what a file cannot. ``-`` reads standard input.
     ``untrusted``: where a library in C parses the format (HDF5, Parquet ...), it does so in a
     process of its own, with bounded memory. ``batch_events``: how many events of a foreign file
-    are decoded at once, at most.
+    are decoded at once, at most. ``hot_pixels="drop"`` leaves out, on every read, the events of
+    the pixels in the mask that stands in a shard's metadata (`evstore.noise.mask_to_metadata`);
+    ArgumentError where there is none. Events keep their numbers, so that slices have fewer.
 
     Raises FormatError (damaged, cut, of an unknown kind), ArgumentError, OSError.
 
@@ -50,15 +55,20 @@ def open(
     """
     name, within = split_address(os.fspath(path))
     recording = recording if recording is not None else within
+    kind = MaskedRecording if drops(hot_pixels) else ShardRecording
     if input_format in (None, "evs") and is_shard(name, input_format == "evs"):
         if resolution is not None:
             raise ArgumentError(f"{name}: a shard states its resolution; give none")
         shard = Shard(name)
         try:
-            return ShardRecording(shard, shard.find(recording))
+            return kind(shard, shard.find(recording))
         except BaseException:
             shard.close()
             raise
+    if kind is MaskedRecording:
+        raise ArgumentError(
+            f"{name}: hot_pixels='drop' is for shards, which hold a mask: convert it first"
+        )
     options = ReadOptions(resolution, columns, time_unit, sensor, recording or None, batch_events)
     return ForeignRecording(name, options, input_format, grow, drop_outside, untrusted)
 
@@ -70,12 +80,11 @@ def open_all(path: str | os.PathLike[str], **said: object) -> list[Recording]:
     if wanted is None and said.get("input_format") in (None, "evs") and is_shard(name):
         if said.get("resolution") is not None:
             raise ArgumentError(f"{name}: a shard states its resolution; give none")
+        kind = MaskedRecording if drops(str(said.get("hot_pixels", "keep"))) else ShardRecording
         shard = Shard(name)
         try:
             users = {info.number for info in shard.recordings}
-            found: list[Recording] = [
-                ShardRecording(shard, info, users) for info in shard.recordings
-            ]
+            found: list[Recording] = [kind(shard, info, users) for info in shard.recordings]
         except BaseException:
             shard.close()
             raise

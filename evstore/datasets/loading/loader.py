@@ -67,7 +67,8 @@ class Loader:
     DataLoader, and do nothing where there are no workers, but for ``pin_memory``. The memory of a
     batch is used again once nothing holds any part of it. Workers start with random generators (of
     Python, numpy and torch) seeded by the seed, the place in the epoch and the rank; those of this
-    process are left alone.
+    process are left alone. Transforms of `evstore.noise`, a dataset's ``noise`` or wherever else it
+    calls them, make the noise of the epoch that is read.
 
     ``on_error="raise"``: an error names the sample. ``"skip"``: where one cannot be read
     (FormatError, OSError), another is, drawn by the seed, epoch and position alone; `skipped`

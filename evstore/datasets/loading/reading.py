@@ -12,6 +12,7 @@ from evstore.datasets.loading.collate import Batch, Room, empty, pad_collate, pa
 from evstore.datasets.loading.order import replacement
 from evstore.datasets.together import ALONE, Team
 from evstore.errors import FormatError
+from evstore.noise.epoch import reading_epoch
 
 ATTEMPTS = 16  # others tried where a sample cannot be read
 #: Errors of the data, not of the program: only these are skipped.
@@ -51,9 +52,10 @@ class Reading:
 
     def __getitem__(self, ticket: Ticket) -> Delivered:
         lender = self._own_lender()
-        if lender is None:
-            return self._read(ticket, empty)
-        delivered = self._read(ticket, lender.room)
+        with reading_epoch(ticket.epoch):
+            if lender is None:
+                return self._read(ticket, empty)
+            delivered = self._read(ticket, lender.room)
         return delivered._replace(batch=lender.sent(delivered.batch))
 
     def _own_lender(self) -> Lender | None:
@@ -88,7 +90,8 @@ class Reading:
     def several(self, tickets: list[Ticket], team: Team) -> Iterator[Delivered]:
         """The batches of these tickets; made at once, by a team, where the dataset does so."""
         batches = [ticket.numbers.tolist() for ticket in tickets]
-        made = self._in_one(batches, empty, team)
+        with reading_epoch(tickets[0].epoch):  # of which all are
+            made = self._in_one(batches, empty, team)
         if made is None:
             yield from map(self.__getitem__, tickets)
             return

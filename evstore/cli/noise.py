@@ -1,0 +1,190 @@
+"""evstore noise"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evstore.cli import failures, printing
+from evstore.cli.converting import carry_out
+from evstore.cli.input_flags import input_flags
+from evstore.cli.selection_flags import parsed, selection_flags, with_flags
+from evstore.codec.presets import DEFAULT_PRESET, PRESETS
+from evstore.errors import ArgumentError
+from evstore.selection import Selection, parse_time
+
+if TYPE_CHECKING:
+    from evstore.noise import Transform
+
+
+@click.group("noise")
+def command() -> None:
+    """Add a sensor's noise, filter it, or measure it.
+
+    A step is NAME or NAME:PARAMETER=VALUE,...; `evstore noise steps` lists them. Steps are done
+    in the order given.
+
+    \b
+        evstore noise add clean.evs noisy.evs hot-pixels:count=20 background:rate_hz=5
+        evstore noise filter noisy.evs quiet.evs refractory:period_us=500 activity:window_us=5000
+        evstore noise measure noisy.evs --json > noise.json
+        evstore noise add clean.evs like-it.evs --params noise.json
+    """
+
+
+def parse_span(text: str) -> tuple[int, int]:
+    """Start and stop of ``0s,10s``, in microseconds.
+
+    >>> parse_span("0,1.5s")
+    (0, 1500000)
+    """
+    times = [parse_time(part) for part in text.split(",")]
+    if len(times) != 2 or times[1] < times[0]:
+        raise ArgumentError(f"times are START,STOP, as in 0s,10s, got {text!r}")
+    return times[0], times[1]
+
+
+WRITING = (
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+                 help="Another seed gives other noise."),
+    click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET,
+                 show_default=True, help="Small, or larger and faster to read."),
+    click.option("--output-format", metavar="NAME",
+                 help="Write this format (see `evstore formats`); else by OUT's suffix."),
+    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
+                 help="Processes."),
+    click.option("--overwrite", is_flag=True, help="Replace targets that exist."),
+    click.option("--resume", is_flag=True, help="Leave finished targets as they are."),
+    click.option("--verify", is_flag=True, help="Decode what was written and compare."),
+    click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON."),
+)  # fmt: skip
+
+
+def _writing(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that say how to write."""
+    return with_flags(WRITING, verb)
+
+
+@command.command("add")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.argument("steps", metavar="STEP...", nargs=-1)
+@click.option(
+    "--params",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Steps of a JSON file, as `measure --json` prints it; before those given.",
+)
+@click.option(
+    "--times",
+    "span",
+    metavar="START,STOP",
+    callback=parsed(parse_span),
+    help="Noise comes in these times; unless given, from first event to last.",
+)
+@_writing
+@selection_flags
+@input_flags
+def add(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int:
+    """Add noise to IN, a recording or a folder of them, and write OUT.
+
+    Labels, metadata and side streams are kept; what was done is kept beside them. Hot pixels are
+    the same ones in all recordings of one seed, everything else depends on each one's id.
+    """
+    from evstore.noise.steps import ADDED
+
+    return _write(source, target, steps, "noise", ADDED, **options)
+
+
+@command.command("filter")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.argument("steps", metavar="STEP...", nargs=-1, required=True)
+@_writing
+@selection_flags
+@input_flags
+def filter_(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int:
+    """Take noise out of IN, a recording or a folder of them, and write OUT."""
+    from evstore.noise.steps import FILTERS
+
+    return _write(source, target, steps, "filter", FILTERS, **options)
+
+
+def _write(
+    source: str,
+    target: str,
+    texts: tuple[str, ...],
+    kind: str,
+    names: dict[str, str],
+    *,
+    selection: Selection,
+    said: dict[str, Any],
+    seed: int,
+    jobs: int,
+    as_json: bool,
+    params: str | None = None,
+    span: tuple[int, int] | None = None,
+    **options: Any,
+) -> int:
+    from evstore.conversion import Options, plan
+
+    transform = _transform(texts, params, seed, kind, names)
+    chosen = Options(selection=selection, transform=transform, noise_span=span, **said, **options)
+    return carry_out(plan([source], target, chosen, []), chosen, jobs=jobs, as_json=as_json)
+
+
+def _transform(
+    texts: tuple[str, ...], params: str | None, seed: int, kind: str, names: dict[str, str]
+) -> Transform:
+    from evstore.noise import Compose
+    from evstore.noise.steps import composed, parse_step
+
+    for text in texts:
+        name = text.partition(":")[0].strip()
+        if name not in names:
+            parse_step(name)  # which says what there is, unless it is of the other kind
+            raise ArgumentError(f"{name!r} is no {kind} step; there are {', '.join(names)}")
+    made = [parse_step(text) for text in texts]
+    if params is not None:
+        made = [*composed(_read_steps(params)).transforms, *made]
+    if not made:
+        raise ArgumentError("no step is given: name some, or give --params")
+    return Compose(*made, seed=seed)
+
+
+def _read_steps(path: str) -> list[Any]:
+    import json
+
+    with click.open_file(path) as file:
+        try:
+            found = json.load(file)
+        except (ValueError, RecursionError) as error:
+            raise ArgumentError(f"{path}: is no JSON: {error}") from None
+    steps = found.get("steps") if isinstance(found, dict) else found
+    if not isinstance(steps, list):
+        raise ArgumentError(f'{path}: has no list of "steps", as `evstore noise measure` prints it')
+    return steps
+
+
+@command.command("steps")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def steps(as_json: bool) -> int:
+    """List the steps, their parameters, and what these are unless given."""
+    from evstore.noise.steps import ADDED, FILTERS, described, transform_class
+
+    kinds = {"add": ADDED, "filter": FILTERS}
+    if as_json:
+        printing.echo_json(
+            {kind: {name: dict(described(name)) for name in names} for kind, names in kinds.items()}
+        )
+        return failures.DONE
+    for kind, names in kinds.items():
+        printing.echo(f"evstore noise {kind}")
+        for name in names:
+            what = (transform_class(name).__doc__ or "").strip().splitlines()[0]
+            printing.echo(f"  {name}: {what}")
+            for parameter, usual in described(name):
+                printing.echo(f"      {parameter}={usual}")
+    return failures.DONE

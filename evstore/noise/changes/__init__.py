@@ -1,0 +1,1 @@
+"""What a sensor and its readout do to events: they are lost, moved, stamped late, or misread."""

@@ -1,0 +1,48 @@
+"""Events moved in time or in place, by whole steps near to normally distributed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evstore.jit import kernel
+from evstore.noise.random_kernels import bell, bits
+
+_MOST, _LEAST = (1 << 63) - 1, -(1 << 63)
+# Added before a number is cut off to an integer, which it then never is below 0: so it is rounded
+# down. Both are more than any distance: see the limits in time_jitter.py and spatial_jitter.py.
+_FAR_US = 1 << 33
+_FAR_PX = 1 << 20
+_ROUND_US = _FAR_US + 0.5
+_ROUND_PX = _FAR_PX + 0.5
+
+
+@kernel
+def move_times(t: Any, seed: int, first: int, scale: float, start: int, out: Any) -> None:
+    """Each time by a random distance, not before ``start``; ``first``: the first one's number."""
+    out = out[: t.size]
+    for i in range(t.size):
+        away = np.int64(bell(bits(seed, first + i)) * scale + _ROUND_US) - _FAR_US
+        moved = t[i] + away  # around, where it is no int64
+        moved = _MOST if (away > 0) & (moved < t[i]) else moved
+        moved = _LEAST if (away < 0) & (moved > t[i]) else moved
+        out[i] = max(moved, start)
+
+
+@kernel
+def move_places(
+    x: Any, y: Any, seed: int, first: int, scale: float, width: int, height: int,
+    to_x: Any, to_y: Any, inside: Any,
+) -> None:  # fmt: skip
+    """Each place by two random distances; to the nearest pixel where that is outside."""
+    y, to_x, to_y, inside = y[: x.size], to_x[: x.size], to_y[: x.size], inside[: x.size]
+    for i in range(x.size):
+        number = 2 * (first + i)
+        right = np.int64(bell(bits(seed, number)) * scale + _ROUND_PX) - _FAR_PX + x[i]
+        down = np.int64(bell(bits(seed, number + 1)) * scale + _ROUND_PX) - _FAR_PX + y[i]
+        near_right = min(max(right, 0), width - 1)
+        near_down = min(max(down, 0), height - 1)
+        to_x[i] = near_right
+        to_y[i] = near_down
+        inside[i] = (near_right == right) & (near_down == down)

@@ -1,0 +1,72 @@
+"""What a readout does to times, and which events it has no room for. All of it in integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evstore.jit import kernel
+
+# Places in the state of a queue.
+TIME = 0  # of the event that came last
+WORK = 1  # that was left to do then
+STATE_SIZE = 2
+
+_MOST = (1 << 63) - 1
+_LEAST = -(1 << 63)
+
+
+@kernel
+def queue(
+    t: Any, a_us: int, an_event: int, room: int, longest: int, state: Any, work: Any, keep: Any
+) -> None:
+    """Let events queue: of each, whether it finds a place, and the work that is then to be done.
+
+    ``a_us`` units of work are done in a microsecond, ``an_event`` units are an event's. An event
+    finds a place where ``room`` units or fewer are left to do; ``longest`` microseconds are
+    enough for any work.
+    """
+    work, keep = work[: t.size], keep[: t.size]
+    before, left = state[TIME], state[WORK]
+    for i in range(t.size):
+        # Unsigned: from the least int64 to the greatest is no int64.
+        passed = np.uint64(t[i]) - np.uint64(before)
+        done = np.int64(min(passed, np.uint64(longest))) * a_us
+        left = max(left - done, 0)
+        fits = np.int64(left <= room)
+        left += fits * an_event
+        work[i] = left
+        keep[i] = fits
+        before = t[i]
+    state[TIME], state[WORK] = before, left
+
+
+@kernel
+def stamp_when_read(t: Any, work: Any, keep: Any, a_us: int, out: Any) -> None:
+    """The time at which each event that is kept has been read; in order of all that are."""
+    work, keep = work[: t.size], keep[: t.size]
+    at = np.uint64(0)
+    for i in range(t.size):
+        read = t[i] + np.int64(np.uint64(work[i]) // np.uint64(a_us))
+        out[at] = _MOST if read < t[i] else read
+        at += np.uint64(keep[i])
+
+
+@kernel
+def quantise(t: Any, step: int, offset: int, out: Any) -> None:
+    """The last of the times ``offset + k * step`` that is not after each; 0 <= offset < step.
+
+    Where that is no int64, the least there is.
+    """
+    out = out[: t.size]
+    cell = _LEAST  # none yet ...
+    length = np.uint64(0)
+    for i in range(t.size):
+        since = np.uint64(t[i]) - np.uint64(cell)
+        if since >= length:
+            over = t[i] % step - offset
+            over += step if over < 0 else 0
+            cell = _LEAST if t[i] < _LEAST + over else t[i] - over
+            length = np.uint64(t[i]) - np.uint64(cell) - np.uint64(over) + np.uint64(step)
+        out[i] = cell

@@ -1,0 +1,89 @@
+"""A source of flicker: bursts of ON and OFF in each cycle of the light."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evstore.noise.batch import Batch, empty_batch, joined, merged
+from evstore.noise.random import total
+from evstore.noise.random_kernels import BELL_LIMIT
+from evstore.noise.sources import flicker_kernels as kernels
+from evstore.noise.sources.sorting import Keys
+
+AT_ONCE = 1 << 18  # events, about, that are made and sorted at a time
+
+
+class Flickering:
+    """Events of pixels: ``amounts`` of ON a cycle, and of OFF; each pixel ``lags_us`` late.
+
+    ``rises`` and ``falls``: when ON and OFF events come, as `flicker_kernels.flicker` wants them,
+    within ``reach`` (least and greatest part of a cycle).
+    """
+
+    def __init__(
+        self,
+        amounts: NDArray[np.float64],
+        lags_us: NDArray[np.float64],
+        places: NDArray[np.uint32],
+        waveform: tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]],
+        *,
+        period_us: float,
+        phase: float,
+        jitter_us: float,
+        seeds: tuple[int, int],
+        start: int,
+        label: int,
+    ) -> None:
+        self._amounts, self._lags, self._places = amounts, lags_us, places
+        self._rises, self._falls, reach = waveform
+        self._period, self._phase, self._jitter = period_us, phase, jitter_us
+        self._seeds, self._start, self._label = seeds, start, label
+        wander = jitter_us * BELL_LIMIT
+        lags = (float(lags_us.min()), float(lags_us.max())) if lags_us.size else (0.0, 0.0)
+        self._earliest = reach[0] * period_us + lags[0] - wander
+        self._latest = reach[1] * period_us + lags[1] + wander
+        # The first cycle that may have events from the start on.
+        self._cycle = int(-self._latest // period_us) - 1 - int(phase)
+        self._room = int(2 * np.add.reduce(np.floor(amounts) + 1))
+        mean = 2 * total(amounts)
+        self._at_once = max(1, min(int(AT_ONCE / max(mean, 1)), int(1e8 / period_us)))
+        self._held = empty_batch()
+        self._keys = Keys(0)
+
+    def _begin(self, cycle: int) -> float:
+        return (cycle + self._phase) * self._period
+
+    def until(self, stop: int) -> Batch:
+        """Those before ``stop`` that were not given yet."""
+        parts = []
+        if not self._amounts.size:
+            return empty_batch()
+        # What later cycles make comes after the earliest event of the next one.
+        while self._start + self._begin(self._cycle) + self._earliest - 1 < stop:
+            settled = self._start + int(self._begin(self._cycle) + self._earliest) - 1
+            parts.append(self._take(min(settled, stop)))
+            self._held = merged(self._held, self._some())
+        parts.append(self._take(stop))
+        return joined(parts)
+
+    def _take(self, stop: int) -> Batch:
+        cut = int(np.searchsorted(self._held.t, stop))
+        taken, self._held = self._held.at(slice(0, cut)), self._held.at(slice(cut, None))
+        return taken
+
+    def _some(self) -> Batch:
+        """The events of some cycles, those from the start on."""
+        self._keys.reserve(self._room * self._at_once)
+        base = float(int(self._begin(self._cycle) + self._earliest) - 1)
+        count = 0
+        for cycle in range(self._cycle, self._cycle + self._at_once):
+            count = kernels.flicker(
+                cycle, self._begin(cycle), self._period, self._seeds, base, self._jitter,
+                self._amounts, self._lags, self._places, self._rises, self._falls, count,
+                self._keys.keys,
+            )  # fmt: skip
+        self._cycle += self._at_once
+        most = int(self._begin(self._cycle - 1) + self._latest - base) + 1
+        made = self._keys.batch(count, self._start + int(base), most, self._label)
+        return made.at(slice(int(np.searchsorted(made.t, self._start)), None))

@@ -1,0 +1,140 @@
+"""Transforms by name, as a command line or a file of parameters says them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from evstore import noise
+from evstore.errors import ArgumentError
+from evstore.noise.compose import Compose
+from evstore.noise.transform import Transform
+
+#: Names of what adds noise, and of what a sensor or its readout does to events.
+ADDED = {
+    "hot-pixels": "HotPixels",
+    "background": "BackgroundActivity",
+    "leak": "Leak",
+    "flicker": "Flicker",
+}
+#: Names of filters.
+FILTERS: dict[str, str] = {}
+STEPS = ADDED | FILTERS
+COMMON = ("resolution",)  # what the stream says itself
+
+
+def transform_class(name: str) -> type[Transform]:
+    """The transform of that name; raises ArgumentError where there is none."""
+    if name not in STEPS:
+        import difflib
+
+        near = difflib.get_close_matches(name, STEPS, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STEPS)}"
+        raise ArgumentError(f"no step is called {name!r}; {hint}")
+    found: type[Transform] = getattr(noise, STEPS[name])
+    return found
+
+
+def parse_step(text: str) -> Transform:
+    """The transform of ``name:parameter=value,...``.
+
+    >>> step = parse_step("background:rate_hz=2.5,on_fraction=0.4")
+    >>> step.rate_hz, step.on_fraction, parse_step("leak").rate_hz
+    (2.5, 0.4, 0.1)
+    """
+    name, _, said = text.partition(":")
+    given: dict[str, Any] = {}
+    for part in _parts(said):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise ArgumentError(f"a step is NAME:PARAMETER=VALUE,..., got {part!r} in {text!r}")
+        given[key.strip().replace("-", "_")] = _value(value.strip())
+    return make_step(name.strip(), given)
+
+
+def make_step(name: str, given: Mapping[str, Any]) -> Transform:
+    """The transform of a name and parameters; raises ArgumentError for those it does not have."""
+    kind = transform_class(name)
+    known = [field.name for field in fields(kind) if field.init and field.name not in COMMON]
+    for key in given:
+        if key not in known:
+            raise ArgumentError(f"{name} has no parameter {key!r}; it has {', '.join(known)}")
+    try:
+        return kind(**given)
+    except TypeError as error:  # one without a default is missing, or is of another type
+        raise ArgumentError(f"{name}: {error}") from None
+
+
+def composed(steps: Iterable[Mapping[str, Any]], seed: int = 0) -> Compose:
+    """One transform of several that are said as ``{"step": name, parameter: value, ...}``."""
+    made = []
+    for step in steps:
+        if not isinstance(step, Mapping) or not isinstance(step.get("step"), str):
+            raise ArgumentError(f'a step is an object with "step", its name, got {step!r}')
+        made.append(make_step(step["step"], {k: v for k, v in step.items() if k != "step"}))
+    return Compose(*made, seed=seed)
+
+
+def said(transform: Transform) -> Any:
+    """What a transform is, as JSON values: all that is not as it is unless said."""
+    if isinstance(transform, Compose):
+        return {"seed": transform.seed, "steps": [said(one) for one in transform.transforms]}
+    kind = type(transform)
+    name = next((name for name, home in STEPS.items() if home == kind.__name__), kind.__name__)
+    found: dict[str, Any] = {"step": name}
+    for field in fields(transform):
+        value = getattr(transform, field.name)
+        if field.init and field.name not in COMMON and not _is_usual(value, field.default):
+            found[field.name] = _plain(value)
+    return found
+
+
+def described(name: str) -> list[tuple[str, str]]:
+    """The parameters of a step, and what each is unless said."""
+    found = []
+    for field in fields(transform_class(name)):
+        if field.init and field.name not in COMMON:
+            has = "default" if type(field.default).__name__ == "_MISSING_TYPE" else ""
+            found.append((field.name, "required" if has else repr(field.default)))
+    return found
+
+
+def _is_usual(value: Any, default: Any) -> bool:
+    return not isinstance(value, np.ndarray) and bool(value == default)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _parts(text: str) -> list[str]:
+    """Cut at commas that stand in no bracket."""
+    parts, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            parts.append(text[start:place])
+            start = place + 1
+    parts.append(text[start:])
+    return [part for part in parts if part.strip()]
+
+
+def _value(text: str) -> Any:
+    """A number, a truth, a tuple (``1/2/3``, which a shell leaves alone); else the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if "/" in text and all(part.strip().lstrip("-").isdigit() for part in text.split("/")):
+        return tuple(int(part) for part in text.split("/"))
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
