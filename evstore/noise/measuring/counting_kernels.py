@@ -122,12 +122,12 @@ def add_series(
 
 @kernel
 def stands_out(
-    totals: Any, width: int, height: int, radius: int, room: Any, need: Any, out: Any, around: Any
+    totals: Any, width: int, height: int, radius: int, room: Any, need: Any, out: Any
 ) -> None:
     """Which pixels have more events than those around them, by ``need`` events and by chance.
 
     ``need`` of each pixel. Of what is around, within ``radius``, a quarter may have as many: a
-    cluster. ``room`` holds ``(2 * radius + 1) ** 2`` values; ``around``: the median of each found.
+    cluster. ``room`` holds ``(2 * radius + 1) ** 2`` values.
     """
     for y in range(height):
         for x in range(width):
@@ -161,4 +161,3 @@ def stands_out(
             chance = 5.0 * np.sqrt(np.float64(max(upper, 1))) + 0.1 * upper
             found = own - upper >= chance and own - middle >= need[y * width + x]
             out[y * width + x] = found
-            around[y * width + x] = middle

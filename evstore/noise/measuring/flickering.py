@@ -38,6 +38,7 @@ def flickering(
     area = near & (rates - beside >= PART * (upper - beside))
     if not (area & inside).any():
         area = inside
+    area = near & _filled(area.reshape(sensor.height, sensor.width)).ravel()
     strength = max(float(np.median(rates[area & inside])) - beside, 0.0)
     coherent = lines.coherent * lines.frequency_hz / int(area.sum())
     strength = max(strength, coherent)
@@ -45,7 +46,17 @@ def flickering(
     of_flicker = strength * int(area.sum()) * length_s * on.shape[0]
     return Flickering(
         frequency_hz=lines.frequency_hz,
-        events_per_cycle=strength / lines.frequency_hz,
+        events_per_cycle=strength / lines.frequency_hz / 2,
         share=min(of_flicker / events, 1.0) if events else 0.0,
         area=area.reshape(sensor.height, sensor.width),
     ), near
+
+
+def _filled(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """With the pixels of which half of the 24 around are of the area: a straight edge stays."""
+    padded = np.pad(area, 2).astype(np.int64)
+    around = sum(
+        padded[v : v + area.shape[0], u : u + area.shape[1]] for v in range(5) for u in range(5)
+    )
+    found: NDArray[np.bool_] = area | (around >= 12)
+    return found

@@ -119,11 +119,12 @@ class Counted:
         self.finish()
         duration_us = max(self.end, 1)
         hot = hot_pixels(self.slices, duration_us, min_rate_hz)
-        is_hot = np.zeros(self.sensor.pixels, np.bool_)
-        is_hot[hot["y"].astype(np.int64) * self.sensor.width + hot["x"]] = True
+        is_hot = self._mask(hot)
         found = lines(self.series, self._hot_hz(hot))
         flicker, near = flickering(found, self.series, self.slices, duration_us, is_hot)
-        left_out = is_hot | near
+        if flicker is not None:  # the hot pixels beside it can be told now
+            hot = hot_pixels(self.slices, duration_us, min_rate_hz, flicker.area.ravel())
+        left_out = self._mask(hot) | near
         state = self.cells.state
         return Measurement(
             resolution=(self.sensor.width, self.sensor.height),
@@ -137,6 +138,11 @@ class Counted:
             intervals=Intervals(edges_us(), state.intervals, state.still),
             spectrum=(np.arange(found.ratio.size, dtype=np.float64) * STEP_HZ, found.ratio),
         )
+
+    def _mask(self, hot: NDArray[np.void]) -> NDArray[np.bool_]:
+        mask = np.zeros(self.sensor.pixels, np.bool_)
+        mask[hot["y"].astype(np.int64) * self.sensor.width + hot["x"]] = True
+        return mask
 
     def _hot_hz(self, hot: NDArray[np.void]) -> NDArray[np.float64]:
         shift = self.series.shift

@@ -17,7 +17,8 @@ WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 class Flickering:
     """``frequency_hz`` of the light, and the pixels that show it, ``area`` (height, width).
 
-    ``events_per_cycle``: of a pixel of the area; ``share``: of all events, estimated.
+    ``events_per_cycle``: ON events of a pixel of the area, and as many OFF, as `Flicker` has it;
+    ``share``: of all events, estimated.
     """
 
     frequency_hz: float
@@ -192,6 +193,6 @@ def _text_of_flicker(found: Flickering | None) -> str:
     if found is None:
         return "none"
     return (
-        f"{found.frequency_hz:.2f} Hz, {found.events_per_cycle:.2g} events a cycle of a pixel, "
+        f"{found.frequency_hz:.2f} Hz, {found.events_per_cycle:.2g} ON and OFF events a cycle, "
         f"{found.area.mean():.0%} of the pixels, {found.share:.0%} of the events"
     )
