@@ -35,8 +35,8 @@ def flickering(
     # Most of a block that shows it may lie beside it: those that flicker are the upper ones.
     upper = float(np.quantile(rates[inside], 0.9))
     beside = float(np.median(rates[outside])) if outside.any() else 0.0
-    area = near & (rates - beside >= PART * (upper - beside))
-    if not (area & inside).any():
+    area = inside & (rates - beside >= PART * (upper - beside))
+    if not area.any():
         area = inside
     area = near & _filled(area.reshape(sensor.height, sensor.width)).ravel()
     strength = max(float(np.median(rates[area & inside])) - beside, 0.0)
@@ -53,7 +53,10 @@ def flickering(
 
 
 def _filled(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """With the pixels of which half of the 24 around are of the area: a straight edge stays."""
+    """With the pixels of which half of the 24 around are of the area: a straight edge stays.
+
+    Hot pixels among them: those that lie elsewhere only seem to flicker, as often as they fire.
+    """
     padded = np.pad(area, 2).astype(np.int64)
     around = sum(
         padded[v : v + area.shape[0], u : u + area.shape[1]] for v in range(5) for u in range(5)

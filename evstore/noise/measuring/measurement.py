@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evstore.noise.measuring.background import Background
 
+LEAST_HZ = 1.0  # of a hot pixel: one beside others may seem to have less than these
 WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 
 
@@ -85,8 +86,8 @@ class Measurement:
             on = self.hot_pixels["on_fraction"]
             found["HotPixels"] = {
                 "count": int(self.hot_pixels.size),
-                "low_hz": float(rates.min()),
-                "high_hz": float(rates.max()),
+                "low_hz": max(float(rates.min()), LEAST_HZ),
+                "high_hz": max(float(rates.max()), LEAST_HZ),
                 "bias": float(np.maximum(on, 1 - on).mean()),
                 "on_fraction": float((on >= 0.5).mean()),
             }
@@ -112,7 +113,7 @@ class Measurement:
     def _flicker(self, flicker: Flickering, boxes: bool) -> dict[str, Any]:
         about: dict[str, Any] = {
             "frequency_hz": flicker.frequency_hz,
-            "events_per_cycle": flicker.events_per_cycle / 2,  # ON, and as many OFF
+            "events_per_cycle": flicker.events_per_cycle,
         }
         left, top, right, bottom = flicker.region
         if not boxes and flicker.area.sum() < WHOLE * (right - left) * (bottom - top):
