@@ -41,6 +41,11 @@ class Filter(Transform):
 
     only_chooses = True
 
+    @property
+    def tells_polarities_apart(self) -> bool:
+        """Whether it looks at p."""
+        return False
+
     def judge(self, sensor: Sensor, start: int) -> Judge:
         """What judges one stream of this sensor, whose time begins at ``start``."""
         raise NotImplementedError
@@ -70,13 +75,16 @@ class Filter(Transform):
         if start is not None or stop is not None:
             own = events if isinstance(events, Events) else Events.from_structured(events)
             span(batch_of(own), start, stop)
-        source = Columns.of(events) if isinstance(events, Events) else Records(events)
+        source = Columns.of(events) if isinstance(events, Events) else self._records(events)
         sensor = self._sensor_of(source)
         if not self._chosen(source, sensor):
             source = source.in_order()
             self._chosen(source, sensor)
         found: Any = source.kept(self._said())
         return (found, np.full(len(found), SIGNAL, np.uint8)) if labels else found
+
+    def _records(self, array: Any) -> Records:
+        return Records(array, self.tells_polarities_apart)
 
     def _sensor_of(self, source: Columns | Records) -> Sensor:
         size = source.resolution or self._said()

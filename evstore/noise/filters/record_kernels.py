@@ -25,6 +25,19 @@ def load(t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: 
 
 
 @kernel
+def load_places(t: Any, x: Any, y: Any, to_t: Any, to_x: Any, to_y: Any) -> Any:
+    """The same of what filters look at that take both polarities alike."""
+    places = np.int64(0)
+    for i in range(to_t.size):
+        column, row = np.int64(x[i]), np.int64(y[i])
+        places |= column | row
+        to_t[i] = t[i]
+        to_x[i] = column
+        to_y[i] = row
+    return places >> 16 == 0
+
+
+@kernel
 def sides(x: Any, y: Any) -> Any:
     """The width and height that have room for all of them, 1 and 1 at least."""
     width = height = np.int64(1)

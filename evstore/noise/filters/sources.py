@@ -90,11 +90,14 @@ class Columns:
 
 
 class Records:
-    """A structured array, whatever fields it has beside t, x, y, p."""
+    """A structured array, whatever fields it has beside t, x, y, p.
+
+    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say; pieces have none that is set.
+    """
 
     resolution: tuple[int, int] | None = None
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, polarity: bool = True) -> None:
         if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.hasobject:
             raise ArgumentError(
                 "a filter takes Events or a structured array of one dimension, "
@@ -105,6 +108,7 @@ class Records:
         self.count = 0
         self._out = room(array.nbytes).view(array.dtype)
         Events.from_structured(array[:0])  # raises where a field is missing
+        self._polarity = polarity
         self._fields = _plain_fields(self.array)
         self._room = _room(0)
 
@@ -122,12 +126,17 @@ class Records:
             if self._room.t.size < stop - first:
                 self._room = _room(stop - first)
             columns = self._room.at(slice(0, stop - first))
-            fields = [self._fields[name][first:stop] for name in COLUMNS]
-            if records.load(fields[0], fields[1], fields[2], fields[3], *columns):
+            if self._load([self._fields[name][first:stop] for name in COLUMNS], columns):
                 return columns
         events = Events.from_structured(self.array[first:stop])
         t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
         return Piece(t, x, y, p)
+
+    def _load(self, fields: list[NDArray[Any]], columns: Piece) -> bool:
+        t, x, y, p = fields
+        if self._polarity:
+            return bool(records.load(t, x, y, p, *columns))
+        return bool(records.load_places(t, x, y, columns.t, columns.x, columns.y))
 
     def move(self, keep: NDArray[np.uint8], first: int) -> None:
         """Take those that are kept, of the records from ``first`` on."""
@@ -137,7 +146,7 @@ class Records:
 
     def in_order(self) -> Records:
         """The same sorted by time, stable for equal times."""
-        return Records(self.array[np.argsort(self.array["t"], kind="stable")])
+        return Records(self.array[np.argsort(self.array["t"], kind="stable")], self._polarity)
 
     def kept(self, resolution: tuple[int, int] | None) -> NDArray[Any]:
         """Those that were taken."""

@@ -54,6 +54,11 @@ class Stcf(Filter):
         check_integer("support", self.support, 1, self.neighbours)
         check_choice("start", self.start, STARTS)
 
+    @property
+    def tells_polarities_apart(self) -> bool:
+        """Whether only events of the same polarity support each other."""
+        return self.same_polarity
+
     def judge(self, sensor: Sensor, start: int) -> Judge:
         """What judges one stream."""
         return _Supported(self, sensor, start)
