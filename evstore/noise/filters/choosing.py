@@ -17,7 +17,8 @@ from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
 from evstore.noise.transform import Transform, span
 
-PIECE = 65_536  # events that are judged, then moved, while they are in the second cache
+PIECE = 32_768  # events that are judged, then moved, while they are in the second cache
+EACH = 16  # of so many events one is looked at to guess the sensor
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
 
@@ -76,35 +77,37 @@ class Filter(Transform):
             own = events if isinstance(events, Events) else Events.from_structured(events)
             span(batch_of(own), start, stop)
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
-        sensor = self._sensor_of(source)
-        if not self._chosen(source, sensor):
+        size = source.resolution or self._said()
+        # Nobody says it: some of the events tell, nearly always.
+        sensor = Sensor(*size) if size else self._least(source.extent(EACH))
+        fault = self._choose(source, sensor)
+        if fault & OUTSIDE and size is None:
+            sensor = self._least(source.extent(1))
+            fault = self._choose(source, sensor)
+        if fault & STEPS_BACK and not fault & OUTSIDE:
             source = source.in_order()
-            self._chosen(source, sensor)
+            fault = self._choose(source, sensor)
+        if fault & OUTSIDE:
+            raise ArgumentError(
+                f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
+                "resolution that the events have"
+            )
         found: Any = source.kept(self._said())
         return (found, np.full(len(found), SIGNAL, np.uint8)) if labels else found
 
     def _records(self, array: Any) -> Records:
         return Records(array, self.tells_polarities_apart)
 
-    def _sensor_of(self, source: Columns | Records) -> Sensor:
-        size = source.resolution or self._said()
-        if size is not None:
-            return Sensor(*size)
-        found, least = source.extent(), self.least_sensor()
+    def _least(self, found: Sensor) -> Sensor:
+        least = self.least_sensor()
         return Sensor(max(found.width, least.width), max(found.height, least.height))
 
-    def _chosen(self, source: Columns | Records, sensor: Sensor) -> bool:
-        """Whether its events were in order of time: then those that are kept are moved."""
+    def _choose(self, source: Columns | Records, sensor: Sensor) -> int:
+        """Take the events that are kept, from the start on; 0, or why they cannot be judged."""
+        source.count = 0
         if not source.size:
-            return True
-        judge = self.judge(sensor, int(source.piece(0, 1).t[0]))
-        fault = go_through(judge, source)
-        if fault & OUTSIDE:
-            raise ArgumentError(
-                f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
-                "resolution that the events have"
-            )
-        return not fault & STEPS_BACK
+            return 0
+        return go_through(self.judge(sensor, int(source.piece(0, 1).t[0])), source)
 
 
 def go_through(judge: Judge, source: Columns | Records) -> int:

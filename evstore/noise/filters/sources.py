@@ -56,9 +56,9 @@ class Columns:
         t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
         return cls(t, x, y, p, resolution=events.resolution)
 
-    def extent(self) -> Sensor:
-        """The least sensor that has all of them."""
-        return _extent(self.columns)
+    def extent(self, each: int) -> Sensor:
+        """The least sensor that has all of them, or of ``each`` so many one."""
+        return _extent(self.columns.at(slice(None, None, each)))
 
     def piece(self, first: int, stop: int) -> Piece:
         """The events from ``first`` on, before ``stop``."""
@@ -112,11 +112,11 @@ class Records:
         self._fields = _plain_fields(self.array)
         self._room = _room(0)
 
-    def extent(self) -> Sensor:
-        """The least sensor that has all of them, as far as there is one."""
+    def extent(self, each: int) -> Sensor:
+        """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
         if self._fields is None:
             return _extent(self.piece(0, self.size))
-        width, height = records.sides(self._fields["x"], self._fields["y"])
+        width, height = records.sides(self._fields["x"][::each], self._fields["y"][::each])
         return Sensor(min(width, MOST), min(height, MOST))
 
     def piece(self, first: int, stop: int) -> Piece:
