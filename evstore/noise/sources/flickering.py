@@ -11,7 +11,7 @@ from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
 from evstore.noise.sources.sorting import Keys
 
-AT_ONCE = 1 << 18  # events, about, that are made and sorted at a time
+AT_ONCE = 1 << 14  # events, about, that are made and sorted at a time: in the first caches
 
 
 class Flickering:
