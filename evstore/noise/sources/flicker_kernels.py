@@ -8,7 +8,7 @@ import numpy as np
 
 from evstore.jit import kernel
 from evstore.noise.random_kernels import bell, bits
-from evstore.noise.sources.sort_kernels import packed
+from evstore.noise.sources.packing_kernels import packed
 
 MOST_A_CYCLE = 64  # events of a pixel and polarity
 FIRST_CYCLE = 1 << 20  # that is numbered 0: those before the start have numbers too
@@ -20,14 +20,14 @@ _LOW16, _S32 = np.uint64(0xFFFF), np.uint64(32)
 @kernel
 def flicker(
     cycle: int, begin: float, period: float, seeds: tuple[int, int], base: float, jitter: float,
-    amounts: Any, lags: Any, places: Any, rises: Any, falls: Any, count: int, keys: Any,
+    amounts: Any, lags: Any, places: Any, rises: Any, falls: Any, count: Any, keys: Any,
 ) -> Any:  # fmt: skip
     """Pack the events of one cycle that begins at ``begin``, after ``count`` keys.
 
     ``amounts`` float64: ON events of each pixel, as many OFF: the whole part always, one more with
     the probability of the rest. ``lags``: what each is late, in microseconds. ``rises``, ``falls``:
     for n events, from n * MOST_A_CYCLE on, when each comes, as a part of the cycle. Gives the new
-    count; there is room for ``2 * (amount + 1)`` keys a pixel. Times are at least ``base``.
+    count; there is room for ``2 * (whole part + 1)`` keys a pixel. Times are at least ``base``.
     """
     amount_seed, jitter_seed = seeds
     for i in range(amounts.size):
@@ -40,11 +40,11 @@ def flicker(
             draw = np.int64((word >> (_S48 if polarity else _S32)) & _LOW16)
             n = whole + np.int64(draw < rest)
             when = rises if polarity else falls
-            for k in range(n):
+            for k in range(whole + 1):  # one too many, perhaps: that it is cannot be guessed
                 time = late + when[n * MOST_A_CYCLE + k] * period
                 if jitter > 0.0:
                     own = (number * np.uint64(2) + np.uint64(polarity)) * np.uint64(MOST_A_CYCLE)
                     time += jitter * bell(bits(jitter_seed, own + np.uint64(k)))
                 keys[count] = packed(np.int64(time), places[i], polarity)
-                count += 1
+                count += np.int64(k < n)
     return count

@@ -9,7 +9,7 @@ from evstore.noise.batch import Batch, empty_batch, joined, merged
 from evstore.noise.random import total
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
-from evstore.noise.sources.sorting import Keys
+from evstore.noise.sources.packing import Keys
 
 AT_ONCE = 1 << 14  # events, about, that are made and sorted at a time: in the first caches
 
@@ -48,7 +48,7 @@ class Flickering:
         self._room = int(2 * np.add.reduce(np.floor(amounts) + 1))
         mean = 2 * total(amounts)
         self._at_once = max(1, min(int(AT_ONCE / max(mean, 1)), int(1e8 / period_us)))
-        self._held = empty_batch()
+        self._held: list[Batch] = []  # made but not due: they follow each other
         self._keys = Keys(0)
 
     def _begin(self, cycle: int) -> float:
@@ -62,15 +62,28 @@ class Flickering:
         # What later cycles make comes after the earliest event of the next one.
         while self._start + self._begin(self._cycle) + self._earliest - 1 < stop:
             settled = self._start + int(self._begin(self._cycle) + self._earliest) - 1
-            parts.append(self._take(min(settled, stop)))
-            self._held = merged(self._held, self._some())
-        parts.append(self._take(stop))
-        return joined(parts)
+            parts += self._take(min(settled, stop))
+            self._hold(self._some())
+        return joined(parts + self._take(stop))
 
-    def _take(self, stop: int) -> Batch:
-        cut = int(np.searchsorted(self._held.t, stop))
-        taken, self._held = self._held.at(slice(0, cut)), self._held.at(slice(cut, None))
+    def _take(self, stop: int) -> list[Batch]:
+        """What is held of the time before ``stop``."""
+        taken, held = [], []
+        for batch in self._held:
+            cut = int(np.searchsorted(batch.t, stop))
+            taken.append(batch.at(slice(0, cut)))
+            held.append(batch.at(slice(cut, None)))
+        self._held = [batch for batch in held if batch.size]
         return taken
+
+    def _hold(self, made: Batch) -> None:
+        """Add what was made; only its first times are among those that are held."""
+        held = joined(self._held)
+        if not held.size:
+            self._held = [made]
+            return
+        cut = int(np.searchsorted(made.t, held.t[-1], "right"))
+        self._held = [merged(held, made.at(slice(0, cut))), made.at(slice(cut, None))]
 
     def _some(self) -> Batch:
         """The events of some cycles, those from the start on."""
@@ -84,6 +97,5 @@ class Flickering:
                 self._keys.keys,
             )  # fmt: skip
         self._cycle += self._at_once
-        most = int(self._begin(self._cycle - 1) + self._latest - base) + 1
-        made = self._keys.batch(count, self._start + int(base), most, self._label)
+        made = self._keys.batch(count, self._start + int(base), self._label)
         return made.at(slice(int(np.searchsorted(made.t, self._start)), None))

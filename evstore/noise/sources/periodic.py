@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Batch, empty_batch, joined
 from evstore.noise.random import total
 from evstore.noise.sources import periodic_kernels as kernels
-from evstore.noise.sources.sort_kernels import MOST_TIME
-from evstore.noise.sources.sorting import Keys
+from evstore.noise.sources.packing import Keys
+from evstore.noise.sources.packing_kernels import MOST_TIME
 
 AT_ONCE = 1 << 18  # events, about, that are made and sorted at a time
 #: The most that an interval may vary, as a part of the period: it stays above a tenth of it.
@@ -67,7 +67,5 @@ class Periodic:
             count += found
             found = more
         base = self._start + int(self._done)
-        most = int(stop - self._done)
         self._done = stop
-        # What has equal times was made in an order that depends on where the stream is cut.
-        return self._keys.batch(count, base, most, self._label, ties=True)
+        return self._keys.batch(count, base, self._label)

@@ -8,7 +8,7 @@ import numpy as np
 
 from evstore.jit import kernel
 from evstore.noise.random_kernels import BELL_LIMIT, bell, bits, unit
-from evstore.noise.sources.sort_kernels import packed
+from evstore.noise.sources.packing_kernels import packed
 
 TRIES = 64  # at an interval; each succeeds more often than not
 
