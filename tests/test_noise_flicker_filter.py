@@ -120,6 +120,7 @@ def test_plain_python_keeps_the_same() -> None:
             np.zeros(sides * kernels.PHASES, np.uint8),
             np.ones(sides, np.int64),
             np.full(2 * SIZE[0] * SIZE[1], kernels.NEVER, np.int64),
+            np.full(sides, 64, np.int64),
             np.zeros(1, np.int64),
         )
         run(events.t, events.x, events.y, events.p, 0, 1e-4, SIZE[0], 8, across, sides, comb, keep)

@@ -93,7 +93,8 @@ def add(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int
     """Add noise to IN, a recording or a folder of them, and write OUT.
 
     Labels, metadata and side streams are kept; what was done is kept beside them. Hot pixels are
-    the same ones in all recordings of one seed, everything else depends on each one's id.
+    the same ones in all recordings of one seed; all else depends on each one's id or, where it has
+    none, on its file's name.
     """
     from evstore.noise.steps import ADDED
 
@@ -133,7 +134,14 @@ def _write(
     from evstore.conversion import Options, plan
 
     transform = _transform(texts, params, seed, kind, names)
-    chosen = Options(selection=selection, transform=transform, noise_span=span, **said, **options)
+    chosen = Options(
+        selection=selection,
+        transform=transform,
+        noise_span=span,
+        folder=source if os.path.isdir(source) else None,
+        **said,
+        **options,
+    )
     return carry_out(plan([source], target, chosen, []), chosen, jobs=jobs, as_json=as_json)
 
 

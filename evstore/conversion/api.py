@@ -32,6 +32,8 @@ def convert(
     several = not isinstance(source, (str, os.PathLike))
     given = [source] if isinstance(source, (str, os.PathLike)) else source
     sources = [os.fspath(path) for path in given]
+    if len(sources) == 1 and os.path.isdir(sources[0]):
+        options.setdefault("folder", sources[0])
     chosen = Options(**options)
     todo = plan(sources, os.fspath(target), chosen)
     if not several and len(todo) == 1 and todo[0].source == sources[0]:

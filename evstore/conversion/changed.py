@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 
 from evstore.conversion.job import Options
@@ -11,6 +12,17 @@ from evstore.formats.sides import Sides
 from evstore.recording.base import Recording
 
 SLACK_US = 100_000  # that times may step back in a recording that is changed
+
+
+def sample_name(recording: Recording, folder: str | None) -> str:
+    """What names a recording wherever it lies: its id, else its file's name, in ``folder``."""
+    if recording.id:
+        return recording.id
+    if folder is not None:
+        place = os.path.relpath(recording.path, folder)
+        if not place.startswith(os.pardir):
+            return place.replace(os.sep, "/")
+    return os.path.basename(recording.path)
 
 
 def changed(
@@ -25,7 +37,11 @@ def changed(
     if resolution is None:
         raise ArgumentError(f"{recording.path}: has no events that tell its sensor: --resolution")
     start = options.noise_span[0] if options.noise_span else None
-    stream = transform.stream(resolution, sample=recording.id, start=start, slack_us=SLACK_US)
+    name = sample_name(recording, options.folder)
+    stream = transform.stream(resolution, sample=name, start=start, slack_us=SLACK_US)
     for events, sides in batches:
-        yield stream.push(events), sides
-    yield stream.end(options.noise_span[1] if options.noise_span else None), {}
+        yield Events.empty(resolution), sides
+        for piece in stream.pieces(events):
+            yield piece, {}
+    for piece in stream.last_pieces(options.noise_span[1] if options.noise_span else None):
+        yield piece, {}

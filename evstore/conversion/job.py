@@ -44,6 +44,8 @@ class Options:
     #: What is done to the events, and the times of the file's own clock that noise comes in.
     transform: Transform | None = None
     noise_span: tuple[int, int] | None = None
+    #: The folder whose files are converted, if it is one: noise tells them apart by their place.
+    folder: str | None = None
     #: What is said of each recording beside what its source says.
     metadata: dict[str, Any] = field(default_factory=dict)
 

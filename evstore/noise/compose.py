@@ -48,6 +48,12 @@ class Compose(Transform):
         """Whether any of them does."""
         return any(transform.makes_events for transform in self.transforms)
 
+    def least_sensor(self) -> Sensor:
+        """The least that holds what each of them needs."""
+        sizes = [transform.least_sensor() for transform in self.transforms]
+        width = max((size.width for size in sizes), default=1)
+        return Sensor(width, max((size.height for size in sizes), default=1))
+
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that all of them make."""
         return sum(transform.expected_hz(sensor) for transform in self.transforms)

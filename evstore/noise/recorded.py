@@ -17,10 +17,11 @@ from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.share import UNIT, share_of
 from evstore.noise.key import Key
 from evstore.noise.labels import RECORDED
+from evstore.noise.limits import check_choice, check_number
 from evstore.noise.random_kernels import random_words
 from evstore.noise.recorded_loop import SHORTEST_US, Loop, period
 from evstore.noise.recorded_shards import NoiseRecording, NoiseShards
-from evstore.noise.transform import Transform, check_choice, check_number
+from evstore.noise.transform import Transform
 from evstore.shard.reader import RecordingReader
 
 NONE, RANDOM, CENTRE = "none", "random", "centre"
@@ -97,6 +98,10 @@ class RecordedNoise(Transform):
             seed = key.number(self.seed, f"RecordedNoise {k}")
             stages.append(_Copy(loop, view, seed, min(UNIT, share_of(self.rate - k))))
         return _Overlay(stages)
+
+    def expected_hz(self, sensor: Sensor) -> float:
+        """Events a second that it adds, about: as many as the busiest of some recordings has."""
+        return self.rate * self._shards.greatest_hz()
 
     def _check_fits(self, recording: NoiseRecording, sensor: Sensor) -> None:
         size = recording.resolution
@@ -220,6 +225,8 @@ def _paths(path: object) -> tuple[str, ...]:
         if not isinstance(one, (str, os.PathLike)):
             raise ArgumentError(f"path must be a shard, a folder or several, got {one!r} in it")
         found.append(os.fsdecode(one))
+        if "\0" in found[-1]:
+            raise ArgumentError(f"path must name a file or folder, got {found[-1]!r}")
         os.stat(found[-1])
     if not found:
         raise ArgumentError("path must name at least one shard or folder of shards, got none")

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evstore.errors import ArgumentError, CorruptError
+from evstore.noise.recorded_loop import period
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
 
 MOST_OPEN = 32  # recordings
+ASKED = 32  # recordings, how many events a second they have
 FEWEST_EVENTS = 2  # of one, nobody knows how often it comes
 
 
@@ -49,6 +51,7 @@ class NoiseShards:
         self._listing: list[NoiseRecording] | None = None
         #: Sensors that all recordings are known to fit: there may be thousands, for every sample.
         self.fitting: set[tuple[int, int]] = set()
+        self._greatest_hz: float | None = None
         self._readers: OrderedDict[NoiseRecording, RecordingReader] = OrderedDict()
         self._shards: weakref.WeakValueDictionary[str, Shard] = weakref.WeakValueDictionary()
         self._memory = ThreadMemory()
@@ -84,6 +87,19 @@ class NoiseShards:
                 "how much noise there is cannot be told of fewer"
             )
         return found
+
+    def greatest_hz(self) -> float:
+        """The most events a second that one of the first recordings has on the mean."""
+        with self._lock:
+            if self._greatest_hz is None:
+                rates = [0.0]
+                for recording in self.recordings()[:ASKED]:
+                    reader = self.reader(recording)
+                    found = period(reader)
+                    if found is not None:
+                        rates.append(reader.info.n_events / found[1] * 1e6)
+                self._greatest_hz = max(rates)
+            return self._greatest_hz
 
     def _files(self) -> list[str]:
         files: list[str] = []

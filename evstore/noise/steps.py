@@ -84,7 +84,10 @@ def make_step(name: str, given: Mapping[str, Any]) -> Transform:
             raise ArgumentError(f"{name} has no parameter {key!r}; it has {', '.join(known)}")
     try:
         return kind(**given)
-    except TypeError as error:  # one without a default is missing, or is of another type
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        # One without a default is missing, or is of another type.
         raise ArgumentError(f"{name}: {error}") from None
 
 
@@ -137,9 +140,17 @@ def as_text(step: Mapping[str, Any]) -> str:
     for key, value in step.items():
         if key == "step":
             continue
-        text = "/".join(map(str, value)) if isinstance(value, list) else f"{value:g}"
-        given.append(f"{key}={text if not isinstance(value, (str, bool)) else value}")
+        given.append(f"{key}={_text(value)}")
     return ":".join([step["step"], *filter(None, [",".join(given)])])
+
+
+def _text(value: Any) -> str:
+    """A value as `parse_step` reads it; numbers to ten digits."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, list) and all(isinstance(one, int) for one in value):
+        return "/".join(map(str, value))
+    return repr(value).replace(" ", "") if isinstance(value, list) else str(value)
 
 
 def _is_usual(value: Any, default: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,15 @@ from evstore.noise.batch import (
     merged,
 )
 from evstore.noise.key import Key
+from evstore.noise.limits import LONGEST_US, TIMES, check_integer
 
 if TYPE_CHECKING:
     from evstore.noise.transform import Transform
 
 LEAST_STEP_US = 1_000_000  # of time that is gone through at once, in which so many events
 STEP_EVENTS = 1 << 20  # or fewer are made
+MOST_AT_ONCE = 1 << 28  # events that are made by one push
+MOST_IN_PIECES = 1 << 36  # and in pieces: for hours of silence of a large sensor
 
 
 class Stream:
@@ -33,78 +37,121 @@ class Stream:
     def __init__(
         self, transform: Transform, sensor: Sensor, key: Key, start: int | None, slack_us: int
     ) -> None:
-        if slack_us < 0:
-            raise ArgumentError(f"slack_us must be at least 0, got {slack_us}")
+        check_integer("slack_us", slack_us, 0, LONGEST_US)
+        if start is not None:
+            check_integer("start", start, *TIMES)
         self._transform = transform
         self._sensor = sensor
         self._key = key
         self._slack = slack_us
-        expected_hz = max(transform.expected_hz(sensor), 1e-9)
-        self._step = max(LEAST_STEP_US, int(STEP_EVENTS / expected_hz * 1e6))
+        self._expected_hz = max(transform.expected_hz(sensor), 1e-9)
+        self._step = max(LEAST_STEP_US, int(STEP_EVENTS / self._expected_hz * 1e6))
         self._held = empty_batch()  # in order, of the time settled or after it
         self._start = start
         self._settled = start
         self._newest = start
         self._stage = None if start is None else transform.begin(sensor, key, start)
+        self._ended = False
         #: The labels of what was given last.
         self.labels = np.empty(0, np.uint8)
 
     def push(self, events: Events) -> Events:
         """The events that are settled now, in order of time."""
+        return self._given(list(self._pushed(events, MOST_AT_ONCE)))
+
+    def end(self, stop: int | None = None) -> Events:
+        """The rest. The stream ends at ``stop``, unless given with its last event."""
+        return self._given(list(self._last(stop, MOST_AT_ONCE)))
+
+    def pieces(self, events: Events) -> Iterator[Events]:
+        """The same as `push`, some events at a time: before them there may be hours of noise."""
+        for batch in self._pushed(events, MOST_IN_PIECES):
+            yield self._given([batch])
+
+    def last_pieces(self, stop: int | None = None) -> Iterator[Events]:
+        """The same as `end`, some events at a time."""
+        for batch in self._last(stop, MOST_IN_PIECES):
+            yield self._given([batch])
+
+    def _pushed(self, events: Events, most: int) -> Iterator[Batch]:
+        self._check_open()
         batch = in_order(batch_of(events))
         check_inside(batch, self._sensor)
         if not batch.size:
-            return self._given([])
+            return
         if self._settled is None:
             self._settled = self._newest = int(batch.t[0])
             self._stage = self._transform.begin(self._sensor, self._key, self._settled)
         assert self._newest is not None
-        if self._start is not None and batch.t[0] < self._start:
-            raise ArgumentError(
-                f"an event at {batch.t[0]} us lies before the start that was given, "
-                f"{self._start} us"
-            )
-        if batch.t[0] < self._settled:
-            raise ArgumentError(
-                f"time steps back to {batch.t[0]} us, and what is before {self._settled} us has "
-                f"been given: sort the events, or allow steps back: "
-                f"slack_us={self._newest - int(batch.t[0])} or more"
-            )
+        self._check_first(int(batch.t[0]), self._settled, self._newest)
         self._newest = max(self._newest, int(batch.t[-1]))
         if self._transform.only_chooses and not self._slack:
             self._settled = self._newest
             assert self._stage is not None
-            return self._given([self._stage.push(batch, self._newest, False)[0]])
-        held = merged(self._held, batch)
+            yield self._stage.push(batch, self._newest, False)[0]
+            return
         until = max(self._settled, self._newest - self._slack)
+        self._check_span(until, most)
+        held = merged(self._held, batch)
         cut = int(np.searchsorted(held.t, until))
         self._held = held.at(slice(cut, None))
-        return self._given(self._through(held.at(slice(0, cut)), until, False))
+        yield from self._through(held.at(slice(0, cut)), until, False)
 
-    def end(self, stop: int | None = None) -> Events:
-        """The rest. The stream ends at ``stop``, unless given with its last event."""
+    def _last(self, stop: int | None, most: int) -> Iterator[Batch]:
+        self._check_open()
         if self._settled is None or self._newest is None:
-            return self._given([])
+            self._ended = True
+            return
         last = int(self._held.t[-1]) + 1 if self._held.size else self._newest
-        stop = last if stop is None else stop
-        if stop < last:
+        stop = min(last, TIMES[1]) if stop is None else stop
+        check_integer("stop", stop, *TIMES)
+        if stop < min(last, TIMES[1]):
             raise ArgumentError(f"the stream cannot stop at {stop} us, before its end at {last} us")
+        self._check_span(stop, most)
+        self._ended = True
         held, self._held = self._held, empty_batch()
-        return self._given(self._through(held, stop, True))
+        yield from self._through(held, stop, True)
 
-    def _through(self, batch: Batch, until: int, last: bool) -> list[Batch]:
+    def _check_open(self) -> None:
+        if self._ended:
+            raise ArgumentError("this stream has ended: begin another")
+
+    def _check_first(self, first: int, settled: int, newest: int) -> None:
+        """Raises ArgumentError where an event comes too late."""
+        if self._start is not None and first < self._start:
+            raise ArgumentError(
+                f"an event at {first} us lies before the start that was given, {self._start} us"
+            )
+        if first < settled:
+            raise ArgumentError(
+                f"time steps back to {first} us, and what is before {settled} us has been given: "
+                f"sort the events, or allow steps back: slack_us={newest - first} or more"
+            )
+
+    def _check_span(self, until: int, most: int) -> None:
+        assert self._settled is not None
+        length = until - self._settled
+        if self._expected_hz * length / 1e6 > most:
+            raise ArgumentError(
+                f"{length:,} us pass without an event, in which about "
+                f"{self._expected_hz * length / 1e6:,.0f} events of noise would be made, "
+                f"{most:,} at most: is a time wrong?"
+            )
+
+    def _through(self, batch: Batch, until: int, last: bool) -> Iterator[Batch]:
         """Push what is before ``until``; a long time in steps, each with what is made in it."""
         assert self._stage is not None
         assert self._settled is not None
-        out, done = [], 0
+        done = 0
         while self._settled + self._step < until:
             step = self._settled + self._step
             cut = int(np.searchsorted(batch.t, step))
-            out.append(self._stage.push(batch.at(slice(done, cut)), step, False)[0])
+            made, _ = self._stage.push(batch.at(slice(done, cut)), step, False)
             self._settled, done = step, cut
-        out.append(self._stage.push(batch.at(slice(done, None)), until, last)[0])
+            yield made
+        made, _ = self._stage.push(batch.at(slice(done, None)), until, last)
         self._settled = until
-        return out
+        yield made
 
     def _given(self, parts: list[Batch]) -> Events:
         batch = joined(parts)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
 from evstore.noise.batch import Batch, Sensor, Stage, batch_of, check_inside, in_order
 from evstore.noise.key import Key, sample_key
+from evstore.noise.limits import TIMES, check_integer
 
 if TYPE_CHECKING:
     from evstore.noise.stream import Stream
@@ -41,9 +41,13 @@ class Transform:
     only_chooses = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):  # numpy's integers would count in their own few bits
+            value = getattr(self, field.name, None)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
         check_integer("seed", self.seed, 0, (1 << 64) - 1)
         if self.resolution is not None:
-            _size(self.resolution)
+            size_of(self.resolution)
         self.check()
 
     def check(self) -> None:
@@ -56,6 +60,10 @@ class Transform:
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that it makes, about; 0 where it makes none."""
         return 0.0
+
+    def least_sensor(self) -> Sensor:
+        """What a sensor has at least whose resolution nobody says."""
+        return Sensor(1, 1)
 
     def __call__(
         self,
@@ -105,7 +113,7 @@ class Transform:
         from evstore.noise.stream import Stream
 
         key = sample_key(epoch, sample, batch_of(Events.empty()))
-        return Stream(self, Sensor(*_size(resolution)), key, start, slack_us)
+        return Stream(self, Sensor(*size_of(resolution)), key, start, slack_us)
 
     def batches(self, batches: Iterable[Events], **how: Any) -> Iterator[Events]:
         """What becomes of batches that follow each other; ``how`` is that of `stream`.
@@ -119,12 +127,12 @@ class Transform:
                 if said is None:
                     raise ArgumentError("these events have no resolution: give resolution=")
                 stream = self.stream(said, **how)
-            yield from _some(stream.push(batch))
+            yield from filter(len, stream.pieces(batch))
         if stream is not None:
-            yield from _some(stream.end())
+            yield from filter(len, stream.last_pieces())
 
     def _said(self) -> tuple[int, int] | None:
-        return None if self.resolution is None else _size(self.resolution)
+        return None if self.resolution is None else size_of(self.resolution)
 
     def _sensor(self, events: Events, batch: Batch) -> Sensor:
         size = events.resolution or self._said()
@@ -133,17 +141,13 @@ class Transform:
                 raise ArgumentError(
                     f"{type(self).__name__} has to know the sensor: give resolution=(width, height)"
                 )
+            least = self.least_sensor()
             width = int(batch.x.max()) + 1 if batch.size else 1
             height = int(batch.y.max()) + 1 if batch.size else 1
-            return Sensor(width, height)
+            return Sensor(max(width, least.width), max(height, least.height))
         sensor = Sensor(*size)
         check_inside(batch, sensor)
         return sensor
-
-
-def _some(events: Events) -> Iterator[Events]:
-    if len(events):
-        yield events
 
 
 def from_structured(array: Any) -> Events:
@@ -160,7 +164,10 @@ def from_structured(array: Any) -> Events:
 
 def span(batch: Batch, start: int | None, stop: int | None) -> tuple[int, int]:
     """The times of a sample as given, or those of its events; none of no events."""
-    first, end = (int(batch.t[0]), int(batch.t[-1]) + 1) if batch.size else (None, None)
+    first, end = _ends(batch)
+    for name, time in (("start", start), ("stop", stop)):
+        if time is not None:
+            check_integer(name, time, *TIMES)
     low = _first_known(start, first, stop)
     high = _first_known(stop, end, start)
     if high < low:
@@ -173,11 +180,19 @@ def span(batch: Batch, start: int | None, stop: int | None) -> tuple[int, int]:
     return low, high
 
 
+def _ends(batch: Batch) -> tuple[int | None, int | None]:
+    """The first time, and the one after the last; of the greatest there is, that itself."""
+    if not batch.size:
+        return None, None
+    return int(batch.t[0]), min(int(batch.t[-1]) + 1, TIMES[1])
+
+
 def _first_known(*values: int | None) -> int:
     return next((int(value) for value in values if value is not None), 0)
 
 
-def _size(resolution: tuple[int, ...]) -> tuple[int, int]:
+def size_of(resolution: tuple[int, ...]) -> tuple[int, int]:
+    """(width, height) of what is said as a resolution; raises ArgumentError for what is none."""
     try:
         width, height = (int(side) for side in resolution[:2])
         more = len(resolution)
@@ -188,30 +203,3 @@ def _size(resolution: tuple[int, ...]) -> tuple[int, int]:
             f"resolution must be (width, height), each in 1..65536, got {resolution!r}"
         )
     return width, height
-
-
-def check_number(name: str, value: float, low: float, high: float) -> None:
-    """Raises ArgumentError unless ``value`` is a number in low..high."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float, np.integer, np.floating))
-        or not math.isfinite(value)
-        or not low <= value <= high
-    ):
-        raise ArgumentError(f"{name} must be a number in {low:g}..{high:g}, got {value!r}")
-
-
-def check_integer(name: str, value: int, low: int, high: int) -> None:
-    """Raises ArgumentError unless ``value`` is an integer in low..high."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or not low <= value <= high
-    ):
-        raise ArgumentError(f"{name} must be an integer in {low}..{high}, got {value!r}")
-
-
-def check_choice(name: str, value: object, known: tuple[object, ...]) -> None:
-    """Raises ArgumentError unless ``value`` is one of those known."""
-    if value not in known:
-        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")

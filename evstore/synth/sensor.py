@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from evstore.errors import ArgumentError
-from evstore.noise.transform import check_choice, check_integer
+from evstore.noise.limits import check_choice, check_integer
 
 if TYPE_CHECKING:
     from evstore.noise import Transform

@@ -14,7 +14,8 @@ from evstore.noise.changes import keep_kernels
 from evstore.noise.changes import readout_kernels as kernels
 from evstore.noise.changes.keep import copied, flags, kept, put
 from evstore.noise.key import Key
-from evstore.noise.transform import Transform, check_integer, check_number
+from evstore.noise.limits import check_integer, check_number
+from evstore.noise.transform import Transform
 
 SLOWEST, FASTEST = 0.001, 1e9  # events a second
 MOST_IN_BUFFER = 1 << 30

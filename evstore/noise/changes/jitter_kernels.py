@@ -9,7 +9,8 @@ import numpy as np
 from evstore.jit import kernel
 from evstore.noise.random_kernels import bell, bits
 
-_MOST, _LEAST = (1 << 63) - 1, -(1 << 63)
+_MOST, _LEAST = np.int64((1 << 63) - 1), np.int64(-(1 << 63))
+_ZERO = np.int64(0)
 # Added before a number is cut off to an integer, which it then never is below 0: so it is rounded
 # down. Both are more than any distance: see the limits in time_jitter.py and spatial_jitter.py.
 _FAR_US = 1 << 33
@@ -24,10 +25,8 @@ def move_times(t: Any, seed: int, first: int, scale: float, start: int, out: Any
     out = out[: t.size]
     for i in range(t.size):
         away = np.int64(bell(bits(seed, first + i)) * scale + _ROUND_US) - _FAR_US
-        moved = t[i] + away  # around, where it is no int64
-        moved = _MOST if (away > 0) & (moved < t[i]) else moved
-        moved = _LEAST if (away < 0) & (moved > t[i]) else moved
-        out[i] = max(moved, start)
+        room = np.int64(min(max(t[i], _LEAST - min(away, _ZERO)), _MOST - max(away, _ZERO)))
+        out[i] = max(room + away, start)
 
 
 @kernel

@@ -9,7 +9,8 @@ from evstore.noise.changes import drop_kernels as kernels
 from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.share import share_of
 from evstore.noise.key import Key
-from evstore.noise.transform import Transform, check_choice, check_integer, check_number
+from evstore.noise.limits import check_choice, check_integer, check_number
+from evstore.noise.transform import Transform
 
 LONGEST_US = 10**15
 

@@ -10,7 +10,8 @@ from evstore.noise.batch import Batch, Sensor, Stage
 from evstore.noise.changes import drop_kernels as kernels
 from evstore.noise.changes.share import share_of
 from evstore.noise.key import Key
-from evstore.noise.transform import Transform, check_number
+from evstore.noise.limits import check_number
+from evstore.noise.transform import Transform
 
 
 @dataclass(frozen=True)

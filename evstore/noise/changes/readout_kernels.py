@@ -48,8 +48,8 @@ def stamp_when_read(t: Any, work: Any, keep: Any, a_us: int, out: Any) -> None:
     work, keep = work[: t.size], keep[: t.size]
     at = np.uint64(0)
     for i in range(t.size):
-        read = t[i] + np.int64(np.uint64(work[i]) // np.uint64(a_us))
-        out[at] = _MOST if read < t[i] else read
+        wait = np.int64(np.uint64(work[i]) // np.uint64(a_us))
+        out[at] = min(t[i], _MOST - wait) + wait  # compared first: a sum may not be what it was
         at += np.uint64(keep[i])
 
 

@@ -11,7 +11,8 @@ from evstore.noise.changes import jitter_kernels as kernels
 from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.whole_steps import scale_for
 from evstore.noise.key import Key
-from evstore.noise.transform import Transform, check_choice, check_number
+from evstore.noise.limits import check_choice, check_number
+from evstore.noise.transform import Transform
 
 DROP, CLIP = "drop", "clip"
 LARGEST_PX = 65_535

@@ -12,8 +12,9 @@ from evstore.noise.changes import jitter_kernels as kernels
 from evstore.noise.changes.reorder import Reorder
 from evstore.noise.changes.whole_steps import scale_for
 from evstore.noise.key import Key
+from evstore.noise.limits import check_number
 from evstore.noise.random_kernels import BELL_LIMIT
-from evstore.noise.transform import Transform, check_number
+from evstore.noise.transform import Transform
 
 LARGEST_US = 10**9
 PIECE = 32_768  # events at once: what they are sorted with stays in the cache

@@ -10,7 +10,8 @@ from evstore.noise.batch import Batch, Sensor, Stage, joined
 from evstore.noise.changes import readout_kernels as kernels
 from evstore.noise.changes.keep import copied
 from evstore.noise.key import Key
-from evstore.noise.transform import Transform, check_integer
+from evstore.noise.limits import check_integer
+from evstore.noise.transform import Transform
 
 LONGEST_US = 10**15
 

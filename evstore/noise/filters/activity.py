@@ -12,7 +12,7 @@ from evstore.noise.filters import neighbour_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
 from evstore.noise.filters.sources import Piece
-from evstore.noise.transform import check_choice, check_integer
+from evstore.noise.limits import check_choice, check_integer
 
 WAYS = (8, 4)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.noise.batch import Batch, Sensor, Stage, batch_of
+from evstore.noise.batch import Batch, Sensor, Stage, batch_of, in_order
 from evstore.noise.filters.choosing_kernels import OUTSIDE, STEPS_BACK
 from evstore.noise.filters.sources import Columns, Piece, Records
 from evstore.noise.key import Key
@@ -51,10 +51,6 @@ class Filter(Transform):
         """What judges one stream of this sensor, whose time begins at ``start``."""
         raise NotImplementedError
 
-    def least_sensor(self) -> Sensor:
-        """What a sensor has at least whose resolution nobody says."""
-        return Sensor(1, 1)
-
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """The judge as a stage."""
         return _Filtering(self.judge(sensor, start))
@@ -75,18 +71,18 @@ class Filter(Transform):
         """
         if start is not None or stop is not None:
             own = events if isinstance(events, Events) else Events.from_structured(events)
-            span(batch_of(own), start, stop)
+            start, _ = span(in_order(batch_of(own)), start, stop)
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
         size = source.resolution or self._said()
         # Nobody says it: some of the events tell, nearly always.
         sensor = Sensor(*size) if size else self._least(source.extent(EACH))
-        fault = self._choose(source, sensor)
+        fault = self._choose(source, sensor, start)
         if fault & OUTSIDE and size is None:
             sensor = self._least(source.extent(1))
-            fault = self._choose(source, sensor)
+            fault = self._choose(source, sensor, start)
         if fault & STEPS_BACK and not fault & OUTSIDE:
             source = source.in_order()
-            fault = self._choose(source, sensor)
+            fault = self._choose(source, sensor, start)
         if fault & OUTSIDE:
             raise ArgumentError(
                 f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
@@ -102,12 +98,13 @@ class Filter(Transform):
         least = self.least_sensor()
         return Sensor(max(found.width, least.width), max(found.height, least.height))
 
-    def _choose(self, source: Columns | Records, sensor: Sensor) -> int:
+    def _choose(self, source: Columns | Records, sensor: Sensor, start: int | None) -> int:
         """Take the events that are kept, from the start on; 0, or why they cannot be judged."""
         source.count = 0
         if not source.size:
             return 0
-        return go_through(self.judge(sensor, int(source.piece(0, 1).t[0])), source)
+        begin = int(source.piece(0, 1).t[0]) if start is None else start
+        return go_through(self.judge(sensor, begin), source)
 
 
 def go_through(judge: Judge, source: Columns | Records) -> int:

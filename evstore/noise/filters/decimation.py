@@ -11,9 +11,8 @@ from evstore.noise.batch import Sensor
 from evstore.noise.filters import decimation_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.pixel_times import check_pixels
 from evstore.noise.filters.sources import Piece
-from evstore.noise.transform import check_choice, check_integer
+from evstore.noise.limits import check_choice, check_integer, check_pixels
 
 WAYS = ("pixel", "stream")
 

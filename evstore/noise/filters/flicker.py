@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, Sensor, Stage, empty_batch, joined
 from evstore.noise.filters import flicker_kernels as kernels
 from evstore.noise.key import Key
+from evstore.noise.limits import check_integer, check_number, check_pixels
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.spectrum import lines
-from evstore.noise.transform import Transform, check_integer, check_number
+from evstore.noise.transform import Transform
 
 LOWEST_HZ, HIGHEST_HZ = 10.0, 2000.0
 STEPS_A_HZ = 20  # a frequency that was found is rounded to this, so that every machine has the same
@@ -54,6 +56,7 @@ class AntiFlicker(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """The filter at work."""
+        check_pixels(sensor)
         if self.frequency_hz is not None:
             return _Comb(sensor, float(self.frequency_hz), self.block, start)
         return _Learning(sensor, self.block, start, self.learn_us)
@@ -71,6 +74,7 @@ class _Comb:
             locked=np.zeros(size, np.uint8),
             step=np.ones(self.sides, np.int64),
             due=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
+            pixels=np.repeat(_pixels(sensor, block), 2),
             window=np.zeros(1, np.int64),
         )
 
@@ -81,6 +85,15 @@ class _Comb:
             self.block, self.across, self.sides, self.comb, keep,
         )  # fmt: skip
         return batch.at(keep.view(np.bool_)), until
+
+
+def _pixels(sensor: Sensor, block: int) -> NDArray[np.int64]:
+    """How many pixels each block has, row by row."""
+    sides = (
+        np.minimum(block, length - np.arange(0, length, block, dtype=np.int64))
+        for length in (sensor.height, sensor.width)
+    )
+    return np.multiply.outer(*sides).reshape(-1)
 
 
 class _Learning:

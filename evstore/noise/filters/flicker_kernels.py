@@ -21,11 +21,12 @@ class Comb(NamedTuple):
     locked: Any  # uint8, PHASES a side: events there come back
     step: Any  # int64 us, of each side: how far apart the events of a pixel that flickers are
     due: Any  # int64 us, of each pixel and polarity: when the next one that flickers is expected
+    pixels: Any  # int64: how many the block of each side has: less at the sensor's edges
     window: Any  # int64: the number of the window that is being counted, one value
 
 
 @inlined
-def settle(comb: Comb, sides: Any, period_us: Any, pixels: Any) -> None:
+def settle(comb: Comb, sides: Any, period_us: Any) -> None:
     """A window is over: what came back in all of them, and go on."""
     size = sides * PHASES
     for side in range(sides):
@@ -53,7 +54,7 @@ def settle(comb: Comb, sides: Any, period_us: Any, pixels: Any) -> None:
             if back:
                 found += total - second
         # Events a cycle and pixel, and the root of that: a pixel may have so many.
-        mean = np.divide(np.float64(found), np.float64(pixels * CYCLES * WINDOWS))
+        mean = np.divide(np.float64(found), np.float64(comb.pixels[side] * CYCLES * WINDOWS))
         share = np.floor(mean + np.sqrt(mean)) + 1.0
         comb.step[side] = np.int64(np.divide(np.float64(period_us), share))
     for i in range(size):
@@ -81,7 +82,7 @@ def pass_comb(
         window = phases // (PHASES * CYCLES)
         turns = min(window - comb.window[0], WINDOWS + 1)
         for _ in range(turns):
-            settle(comb, sides, period_us, block * block)
+            settle(comb, sides, period_us)
         comb.window[0] = window
         row, column = np.int64(y[i]), np.int64(x[i])
         on = np.int64(p[i])

@@ -13,8 +13,8 @@ from evstore.noise.batch import Sensor
 from evstore.noise.filters import mask_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.pixel_times import check_pixels
 from evstore.noise.filters.sources import Piece
+from evstore.noise.limits import check_pixels
 
 
 @dataclass(frozen=True)

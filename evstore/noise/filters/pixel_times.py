@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import ArgumentError
 from evstore.memory import room
 from evstore.noise.batch import Sensor
 from evstore.noise.filters.choosing_kernels import STEP
+from evstore.noise.limits import check_pixels
 
 STARTS = ("quiet", "active")
 #: Times since the base are below it, and what was never active was active so long before it.
 SHORT, LONG = 1 << 30, 1 << 62
 LONGEST_US = SHORT - 1  # of a window
-MAX_PIXELS = 1 << 28
 
 
 class PixelTimes:
@@ -71,12 +70,3 @@ class PixelTimes:
         self.base = base
         self.map = found.astype(np.int32) if limit == SHORT else found
         self._make_room()
-
-
-def check_pixels(sensor: Sensor) -> None:
-    """Raises ArgumentError for a sensor of more pixels than are held in memory."""
-    if sensor.pixels > MAX_PIXELS:
-        raise ArgumentError(
-            f"a filter holds something of every pixel, of sensors of up to {MAX_PIXELS:,} pixels; "
-            f"{sensor.width}x{sensor.height} has {sensor.pixels:,}"
-        )

@@ -12,7 +12,7 @@ from evstore.noise.filters import rate_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.choosing_kernels import STEP
 from evstore.noise.filters.sources import Piece
-from evstore.noise.transform import check_integer
+from evstore.noise.limits import check_integer
 
 MOST_PER_S = 1_000_000_000
 

@@ -12,7 +12,7 @@ from evstore.noise.filters import refractory_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, PixelTimes
 from evstore.noise.filters.sources import Piece
-from evstore.noise.transform import check_choice, check_integer
+from evstore.noise.limits import check_choice, check_integer
 
 RESTARTS = ("kept", "all")
 

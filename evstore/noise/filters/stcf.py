@@ -13,9 +13,9 @@ from evstore.noise.batch import Sensor, batch_of, check_inside, in_order
 from evstore.noise.filters import neighbour_kernels as kernels
 from evstore.noise.filters.activity import WAYS
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes, check_pixels
+from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
 from evstore.noise.filters.sources import Piece
-from evstore.noise.transform import check_choice, check_integer
+from evstore.noise.limits import check_choice, check_integer, check_pixels
 
 #: The age of an event that is not supported at all.
 NEVER_US = np.iinfo(np.int64).max

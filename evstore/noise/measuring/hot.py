@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from evstore.events import Events
 from evstore.noise.batch import Sensor
+from evstore.noise.limits import check_number
 from evstore.noise.measuring import counting_kernels as kernels
 from evstore.noise.measuring.incoming import incoming
 from evstore.noise.measuring.slices import Slices
-from evstore.noise.transform import check_number
 
 #: A hot pixel as `Measurement.hot_pixels` has it.
 HOT_DTYPE = np.dtype([("x", "<u2"), ("y", "<u2"), ("rate_hz", "<f8"), ("on_fraction", "<f8")])

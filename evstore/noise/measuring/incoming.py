@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, batch_of, check_inside, in_order
-from evstore.noise.transform import _size
+from evstore.noise.transform import size_of
 
 LONGEST_US = 1 << 60
 
@@ -20,7 +20,7 @@ def incoming(
     Raises ArgumentError where nothing says the resolution, where coordinates lie outside of it,
     and where a batch begins before the last one ended; a single Events is sorted where it must be.
     """
-    sensor = None if resolution is None else Sensor(*_size(resolution))
+    sensor = None if resolution is None else Sensor(*size_of(resolution))
     start = newest = None
     for part in [events] if isinstance(events, Events) else events:
         if not isinstance(part, Events):
@@ -30,7 +30,7 @@ def incoming(
         if sensor is None:
             if part.resolution is None:
                 raise ArgumentError("these events have no resolution: give resolution=")
-            sensor = Sensor(*_size(part.resolution))
+            sensor = Sensor(*size_of(part.resolution))
         batch = in_order(batch_of(part))
         check_inside(batch, sensor)
         first, last = int(batch.t[0]), int(batch.t[-1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, empty_batch, joined
+from evstore.noise.limits import check_number, check_pixels
 from evstore.noise.measuring.background import background
 from evstore.noise.measuring.cells import CELL_US, Cells
 from evstore.noise.measuring.flickering import flickering
@@ -21,7 +22,7 @@ from evstore.noise.measuring.refractory import edges_us, refractory_us
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.slices import Slices
 from evstore.noise.measuring.spectrum import STEP_HZ, lines
-from evstore.noise.transform import check_number
+from evstore.noise.transform import size_of
 
 
 def measure(
@@ -70,7 +71,7 @@ def _counted(events: Events | Iterable[Events], resolution: tuple[int, int] | No
     if counted is None:
         if resolution is None:
             raise ArgumentError("no events, and no resolution: give resolution=(width, height)")
-        counted = Counted(Sensor(*resolution))
+        counted = Counted(Sensor(*size_of(resolution)))
     return counted
 
 
@@ -78,6 +79,7 @@ class Counted:
     """All that is counted of a recording; times are those since its first event."""
 
     def __init__(self, sensor: Sensor) -> None:
+        check_pixels(sensor)
         self.sensor = sensor
         self.slices = Slices(sensor)
         self.cells = Cells(sensor)

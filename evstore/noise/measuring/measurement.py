@@ -14,6 +14,21 @@ LEAST_HZ = 1.0  # of a hot pixel: one beside others may seem to have less than t
 WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 
 
+#: The greatest values that the classes of `evstore.noise` take: of few events, any may be found.
+MOST = {
+    ("HotPixels", "low_hz"): 1e6, ("HotPixels", "high_hz"): 1e6,
+    ("BackgroundActivity", "rate_hz"): 1e6, ("BackgroundActivity", "spread_decades"): 2.0,
+    ("Leak", "rate_hz"): 1e5, ("Flicker", "events_per_cycle"): 62.0,
+    ("Refractory", "period_us"): (1 << 30) - 1,
+}  # fmt: skip
+
+
+def within_range(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a class, none greater than it takes."""
+    return {key: min(value, MOST.get((name, key), value)) if np.ndim(value) == 0 else value
+            for key, value in given.items()}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Flickering:
     """``frequency_hz`` of the light, and the pixels that show it, ``area`` (height, width).
@@ -108,7 +123,7 @@ class Measurement:
             found["Flicker"] = self._flicker(self.flicker, boxes)
         if self.refractory_us is not None:
             found["Refractory"] = {"period_us": round(self.refractory_us)}
-        return found
+        return {name: within_range(name, given) for name, given in found.items()}
 
     def _flicker(self, flicker: Flickering, boxes: bool) -> dict[str, Any]:
         about: dict[str, Any] = {

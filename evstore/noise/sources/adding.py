@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from evstore.errors import ArgumentError
-from evstore.noise.batch import Batch, Stage, merged
+from evstore.noise.batch import Batch, merged
 
 MOST_EVENTS = 1 << 31  # that are made at once
 
@@ -32,14 +32,8 @@ class Adding:
         if expected > MOST_EVENTS:
             raise ArgumentError(
                 f"{self._name} would add {expected:,.0f} events to {until - self._settled:,} us, "
-                f"{MOST_EVENTS:,} at most: is a time wrong? Else lower its rate, or go through "
-                "the recording as a stream"
+                f"{MOST_EVENTS:,} at most: is a time wrong? Else lower its rate"
             )
         made = self._source.until(until)
         self._settled = max(until, self._settled)
         return merged(batch, made), until
-
-
-def adding(source: Source, start: int, expected_hz: float, name: str) -> Stage:
-    """The stage that adds what ``source`` makes from ``start`` on."""
-    return Adding(source, start, expected_hz, name)

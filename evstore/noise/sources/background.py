@@ -13,11 +13,13 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import BACKGROUND
+from evstore.noise.limits import check_number, check_pixels
 from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
+from evstore.noise.sources.images import as_image
 from evstore.noise.sources.places import all_places
-from evstore.noise.transform import Transform, check_number
+from evstore.noise.transform import Transform
 
 #: What of the noise of the dark is left in full light, as v2e has it.
 LEFT_IN_LIGHT = 0.25
@@ -59,6 +61,7 @@ class BackgroundActivity(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds the noise of this sensor from ``start`` on."""
+        check_pixels(sensor)
         slots = self._slots(sensor, key)
         seeds = (key.number(self.seed, "gaps"), key.number(self.seed, "places"))
         source = Arrivals(slots, self.on_fraction, seeds, start, BACKGROUND)
@@ -80,7 +83,7 @@ class BackgroundActivity(Transform):
 
 
 def _checked(light: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
-    image = np.ascontiguousarray(light, np.float32)
+    image = as_image("light", light)
     if image.ndim != 2 or not image.size or not ((image >= 0) & (image <= 1)).all():
         raise ArgumentError(
             "light must be an image (height, width) of numbers in 0 (dark) .. 1, got shape "

@@ -13,12 +13,14 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import FLICKER
+from evstore.noise.limits import check_choice, check_number, check_pixels
 from evstore.noise.random import total, units, words
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.flicker_kernels import MOST_A_CYCLE
 from evstore.noise.sources.flickering import Flickering
+from evstore.noise.sources.images import as_image
 from evstore.noise.sources.places import places_of
-from evstore.noise.transform import Transform, check_choice, check_number
+from evstore.noise.transform import Transform
 
 Waveform = tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]
 Region = tuple[int, int, int, int]
@@ -76,6 +78,7 @@ class Flicker(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds the flicker that this sensor sees from ``start`` on."""
+        check_pixels(sensor)
         amounts, pixels = self._amounts(sensor)
         period = 1e6 / self.frequency_hz
         phase = self.phase
@@ -117,11 +120,17 @@ class Flicker(Transform):
 def _regions(region: Any) -> tuple[Region, ...] | None:
     if region is None:
         return None
-    several = [region] if len(region) and np.ndim(region[0]) == 0 else list(region)
+    if not isinstance(region, (tuple, list)):
+        raise ArgumentError(f"a region is (x0, y0, x1, y1), or several in a list, got {region!r}")
+    several = [region] if region and not isinstance(region[0], (tuple, list)) else list(region)
     for one in several:
-        if len(one) != 4 or not (0 <= one[0] < one[2] and 0 <= one[1] < one[3]):
+        whole = isinstance(one, (tuple, list)) and all(
+            isinstance(side, (int, np.integer)) for side in one
+        )
+        if not whole or len(one) != 4 or not (0 <= one[0] < one[2] and 0 <= one[1] < one[3]):
             raise ArgumentError(
-                f"a region is (x0, y0, x1, y1) with 0 <= x0 < x1 and 0 <= y0 < y1, got {one}"
+                "a region is (x0, y0, x1, y1), integers with 0 <= x0 < x1 and 0 <= y0 < y1, "
+                f"got {one!r}"
             )
     if not several:
         raise ArgumentError("region names no region: leave it out, and the whole field flickers")
@@ -129,7 +138,7 @@ def _regions(region: Any) -> tuple[Region, ...] | None:
 
 
 def _checked(mask: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
-    image = np.ascontiguousarray(mask, np.float32)
+    image = as_image("mask", mask)
     if image.ndim != 2 or not ((image >= 0) & (image <= 1)).all() or not image.any():
         raise ArgumentError(
             "mask must be an image (height, width) of numbers in 0..1 that are not all 0, "

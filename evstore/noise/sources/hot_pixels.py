@@ -13,13 +13,14 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import HOT_PIXEL
+from evstore.noise.limits import check_choice, check_integer, check_number, check_pixels
 from evstore.noise.random import log_uniforms, logarithm, total, units, words
 from evstore.noise.sources import hot_pixels_kernels as kernels
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.arrivals import Arrivals, slots_of
 from evstore.noise.sources.periodic import MOST_JITTER, Periodic
 from evstore.noise.sources.places import places_of
-from evstore.noise.transform import Transform, check_choice, check_integer, check_number
+from evstore.noise.transform import Transform
 
 DEFAULT_FRACTION = 0.001
 
@@ -96,6 +97,7 @@ class HotPixels(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds what the hot pixels of this sensor fire from ``start`` on."""
+        check_pixels(sensor)
         hot = self._hot(sensor, key)
         places = (hot.y.astype(np.uint32) << np.uint32(16)) | hot.x.astype(np.uint32)
         uses = ("gaps", "places", "phases", "first intervals")

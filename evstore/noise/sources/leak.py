@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import LEAK
+from evstore.noise.limits import check_number, check_pixels
 from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.periodic import MOST_JITTER, Periodic
 from evstore.noise.sources.places import all_places
-from evstore.noise.transform import Transform, check_number
+from evstore.noise.transform import Transform
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Leak(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds the leak of this sensor from ``start`` on."""
+        check_pixels(sensor)
         number = key.sensor_number(self.seed, "leak rates")
         rates = _rates(number, sensor, self.rate_hz, self.spread_decades)
         places = all_places(sensor)[: rates.size]

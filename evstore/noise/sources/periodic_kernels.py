@@ -53,8 +53,8 @@ def fire(
     """Pack one event of each of the first ``found`` pixels in ``which``; those due again remain.
 
     ``due`` float64: when each fires next; ``fired`` int64: how often it did; ``which`` has room
-    for one more. A pixel's random numbers are those of its own number: 2**40 events each. Gives
-    how many fire once more before ``stop``.
+    for one more. A pixel's random numbers are those of its own number: 2**40 events each, of
+    up to 2**24 pixels. Gives how many fire once more before ``stop``.
     """
     interval_seed, flip_seed = seeds
     again = np.int64(0)
