@@ -131,7 +131,7 @@ class Counted:
             duration_us=self.end,
             events=self.events,
             hot_pixels=hot,
-            background=background(self.cells, left_out),
+            background=background(self.cells, self.slices, duration_us, left_out),
             flicker=flicker,
             leak_rate_hz=leak_rate_hz(self.cells, self.slices, duration_us, left_out),
             refractory_us=refractory_us(state.intervals),
