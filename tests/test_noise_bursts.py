@@ -113,6 +113,13 @@ def test_a_longer_sample_goes_on_as_a_shorter_one() -> None:
     assert long.t[len(short)] >= 50_000
 
 
+def test_delays_of_any_length_are_sorted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = BackgroundActivity(rate_hz=100, bursts=0.7, burst_delay_us=30, seed=3)
+    events = made(noise, 200_000, sample=1)
+    monkeypatch.setattr("evstore.noise.sources.bursts.MOST_TIME", -1)
+    assert made(noise, 200_000, sample=1) == events
+
+
 def test_polarity_of_one_kind_stays() -> None:
     for on in (0, 1):
         events = made(BackgroundActivity(on_fraction=on, bursts=0.9, burst_flip=1), 1_000_000)

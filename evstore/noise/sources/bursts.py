@@ -13,6 +13,8 @@ from evstore.noise.batch import Batch, empty_batch, in_order, merged
 from evstore.noise.random_kernels import powers
 from evstore.noise.sources import bursts_kernels as kernels
 from evstore.noise.sources.arrivals import Arrivals
+from evstore.noise.sources.sort_kernels import MOST_TIME
+from evstore.noise.sources.sorting import Keys
 
 MOST_HELD = 1 << 27  # events, that are known before they are due
 
@@ -68,6 +70,7 @@ class Bursts:
         self._start = start
         self._number = 0
         self._held = empty_batch()  # followers that are not due
+        self._keys = Keys(0)
 
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""
@@ -76,7 +79,7 @@ class Bursts:
             counts = np.empty(first.size, np.int64)
             followers = self._followers(first, counts)
             # What was known before comes first at equal times: so cuts make no difference.
-            self._held = merged(self._held, in_order(followers))
+            self._held = merged(self._held, self._sorted(followers))
             self._number += first.size
             first = first.at(counts >= 0)
         cut = int(np.searchsorted(self._held.t, stop))
@@ -100,6 +103,17 @@ class Bursts:
         if total:
             out.label.fill(first.label[0])
         return out
+
+    def _sorted(self, batch: Batch) -> Batch:
+        if not batch.size:
+            return batch
+        base = int(batch.t.min())
+        most = int(batch.t.max()) - base
+        if most > MOST_TIME:
+            return in_order(batch)
+        self._keys.reserve(batch.size)
+        kernels.pack(batch.t, batch.x, batch.y, batch.p, base, self._keys.keys)
+        return self._keys.batch(batch.size, base, most, int(batch.label[0]))
 
     def _delays(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
         scale, out = np.empty_like(deviations), np.empty_like(deviations)

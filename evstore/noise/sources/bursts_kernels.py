@@ -8,10 +8,11 @@ import numpy as np
 
 from evstore.jit import inlined, kernel
 from evstore.noise.random_kernels import bell, bits, within
+from evstore.noise.sources.sort_kernels import packed
 
 MOST = 4096  # that follow one event; of a share of 0.95 one chain in 10**91 would be longer
 LN10 = 2.302585092994046
-_LOW32, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+_LOW32, _S16, _S32 = np.uint64(0xFFFFFFFF), np.uint64(16), np.uint64(32)
 
 
 @inlined
@@ -79,3 +80,10 @@ def follow(
             polarity ^= np.int64(coin < np.uint64(flips[1] if polarity else flips[0]))
             out_t[done], out_x[done], out_y[done], out_p[done] = time, x[i], y[i], polarity
             done += 1
+
+
+@kernel
+def pack(t: Any, x: Any, y: Any, p: Any, base: int, keys: Any) -> None:
+    """Events as `sort_kernels` sorts them; times since ``base``."""
+    for i in range(t.size):
+        keys[i] = packed(t[i] - base, np.uint64(y[i]) << _S16 | np.uint64(x[i]), p[i])
