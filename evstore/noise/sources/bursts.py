@@ -81,7 +81,8 @@ class Bursts:
             # What was known before comes first at equal times: so cuts make no difference.
             self._held = merged(self._held, self._sorted(followers))
             self._number += first.size
-            first = first.at(counts >= 0)
+            kept = kernels.keep_first(counts, first.t, first.x, first.y, first.p)
+            first = first.at(slice(0, kept))
         cut = int(np.searchsorted(self._held.t, stop))
         due, self._held = self._held.at(slice(0, cut)), self._held.at(slice(cut, None))
         return merged(due, first)

@@ -87,3 +87,13 @@ def pack(t: Any, x: Any, y: Any, p: Any, base: int, keys: Any) -> None:
     """Events as `sort_kernels` sorts them; times since ``base``."""
     for i in range(t.size):
         keys[i] = packed(t[i] - base, np.uint64(y[i]) << _S16 | np.uint64(x[i]), p[i])
+
+
+@kernel
+def keep_first(counts: Any, t: Any, x: Any, y: Any, p: Any) -> Any:
+    """Move events that follow none, as `count_followers` says, to the front; how many."""
+    kept = 0
+    for i in range(counts.size):
+        t[kept], x[kept], y[kept], p[kept] = t[i], x[i], y[i], p[i]
+        kept += counts[i] >= 0
+    return kept
