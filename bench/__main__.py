@@ -1,7 +1,6 @@
 """Measure evstore against its bars: `python -m bench [NAME ...] [--json FILE] [--quick]`.
 
-`python -m bench codecs` compares it with every other way to keep events, with options of its own;
-`python -m bench noise_reality [FILE ...]` holds models of noise against real recordings.
+`python -m bench codecs` compares it with every other way to keep events, with options of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench import codecs, noise_reality
+from bench import codecs
 from bench.bars import Bar, Settings, number, table
 from bench.codecs_results import rounded
 from bench.machine import machine, versions
@@ -25,6 +24,7 @@ from bench.recordings import data_folder
 SHORT = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "many", "balanced", "frames", "datasets", "noise", "noise_filters", "realism",
+    "noise_reality",
 )  # fmt: skip
 LONG = ("memory", "memory_formats", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
@@ -82,8 +82,6 @@ def keep(path: Path, name: str, result: dict[str, Any]) -> None:
 def main() -> int:
     if sys.argv[1:2] == ["codecs"]:
         return codecs.main(sys.argv[2:])
-    if sys.argv[1:2] == ["noise_reality"]:
-        return noise_reality.main(sys.argv[2:])
     said = arguments()
     events, rounds = QUICK if said.quick else FULL
     settings = Settings(events, rounds, said.quick, scratch())

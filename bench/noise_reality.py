@@ -1,8 +1,10 @@
-"""Models of noise against real recordings: `python -m bench noise_reality [FILE ...]`.
+"""Measured noise made again, against real recordings: `python -m bench noise_reality`, or, as a
+table and of any files, `python -m bench.noise_reality [FILE ...]`.
 
-Measured is the first half, compared with the second: of pixels that nothing moved around in either
-half, the rates and the times between events, by the statistic of Kolmogorov and Smirnov (the
-largest distance of two distributions: 0 equal, 1 apart). Beside it what chance alone would give.
+The first half of a recording is measured, what `Measurement.parameters` says is added to nothing
+(as `evstore noise measure` and `evstore noise add` do), and that is compared with the second half:
+of pixels that nothing moved around, the rates and the times between events, by the statistic of
+Kolmogorov and Smirnov (the largest distance of two distributions: 0 equal, 1 apart).
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import evstore
+from bench.bars import Bar, Settings, number
+from bench.realism_stats import distance
 from bench.recordings import data_folder
-from evstore import Events
+from bench.timing import Spread, exact
+from evstore import Events, noise
 from evstore.errors import EvstoreError
+from evstore.noise import LABELS, BackgroundActivity, Compose
 from evstore.noise.measuring.measure import measured_still
 
 FILES = (
@@ -25,166 +31,139 @@ FILES = (
     "inivation/dvxplorer_lz4.aedat4", "inivation/davis346_lz4.aedat4",
     "inivation/davis240_boxes.aedat2.aedat", "mat/dvs128_stripes.mat", "mat/atis_td_em.mat",
 )  # fmt: skip
-STILL = 0.97  # of the time in which noise alone would leave it quiet
+QUICK = ("inivation/dvxplorer_lz4.aedat4",)
+#: A pixel is still if it was quiet around it for that part of the time in which it would be with
+#: noise alone, in both halves, and it is not hot in the first. Nothing of that looks at what the
+#: pixel itself does in the second half.
+STILL = 0.97
 LEAST_PIXELS, LEAST_INTERVALS = 500, 300  # in each half, for a comparison to say something
-V2E_DECADES = 0.1  # its noise_rate_cov_decades
-SHORT = 0.05  # of the mean interval: what comes sooner is a burst
-SEED = 1
+SEEDS = (1, 2, 3)
+#: v2e's noise has a spread of 0.1 decades (its noise_rate_cov_decades), as `BackgroundActivity`.
+FIRST, EVSTORE, V2E, POISSON = "the first half itself", "evstore", "v2e's model", "Poisson"
+WHO = (FIRST, EVSTORE, V2E, POISSON)
+RATES, FIRED, BETWEEN = "rates", "of pixels that fired", "times between"
+WHAT = (RATES, FIRED, BETWEEN)
+PIXELS, BEFORE, AFTER, TIMES = "still pixels", "Hz before", "Hz after", "intervals"
+NAMES = "noise made again against real, distance: "
 
-Floats = NDArray[np.float64]
-
-
-class Half(NamedTuple):
-    """What the still pixels did in half a recording: counts, and intervals in seconds."""
-
-    seconds: float
-    counts: NDArray[np.int64]
-    intervals: Floats
-    alone: NDArray[np.int64]  # counts of events that begin a burst or are none
-
-    @property
-    def rate_hz(self) -> float:
-        """The mean a pixel."""
-        return float(self.counts.mean() / self.seconds)
+Integers = NDArray[np.int64]
 
 
-class Burst(NamedTuple):
-    """An event is followed by another with this chance, after one of these delays in seconds."""
+class Seen(NamedTuple):
+    """What still pixels did: how often each fired, and the times between, in microseconds."""
 
-    share: float
-    delays: Floats
-
-
-def halves(events: Events, resolution: tuple[int, int]) -> tuple[Half, Half] | None:
-    """Both halves of a recording, of the pixels that were still in both."""
-    middle = (int(events.t[0]) + int(events.t[-1])) // 2
-    cut = int(np.searchsorted(events.t, middle))
-    parts = (events[:cut], events[cut:])
-    still = np.logical_and(*(measured_still(part, resolution, STILL) for part in parts))
-    if np.count_nonzero(still) < LEAST_PIXELS:
-        return None
-    first, second = (half(part, resolution, still) for part in parts)
-    return first, second
+    counts: Integers
+    intervals: Integers
 
 
-def half(events: Events, resolution: tuple[int, int], still: NDArray[np.bool_]) -> Half:
-    pixel = events.y.astype(np.int64) * resolution[0] + events.x
+def seen(events: Events, width: int, still: NDArray[np.bool_]) -> Seen:
+    pixel = events.y.astype(np.int64) * width + events.x
     own = still[pixel]
-    seconds = (int(events.t[-1]) - int(events.t[0]) + 1) / 1e6
-    place = np.cumsum(still) - 1
-    return half_of(place[pixel[own]], events.t[own] / 1e6, seconds, int(still.sum()))
+    place = (np.cumsum(still) - 1)[pixel[own]]
+    order = np.argsort(place, kind="stable")
+    gaps = np.diff(events.t[own][order])[np.diff(place[order]) == 0]
+    return Seen(np.bincount(place, minlength=int(still.sum())), gaps)
 
 
-def half_of(pixel: NDArray[np.int64], t: Floats, seconds: float, pixels: int) -> Half:
-    order = np.lexsort((t, pixel))
-    pixel, t = pixel[order], t[order]
-    counts = np.bincount(pixel, minlength=pixels)
-    limit = SHORT * seconds * pixels / max(t.size, 1)
-    alone = np.bincount(pixel[first_events(pixel, t, limit)], minlength=pixels)
-    return Half(seconds, counts, np.diff(t)[np.diff(pixel) == 0], alone)
-
-
-def simulated(
-    rng: np.random.Generator, rates: Floats, seconds: float, burst: Burst | None = None
-) -> Half:
-    """Poisson noise of these rates of pixels; with bursts of as many events all the same."""
-    share = 0.0 if burst is None else burst.share
-    first = rng.poisson(rates * (1 - share) * seconds)
-    pixel = np.repeat(np.arange(rates.size), first)
-    t = rng.random(pixel.size) * seconds
-    parts = [(pixel, t)]
-    while burst is not None and burst.delays.size:
-        on = rng.random(pixel.size) < share
-        pixel, t = pixel[on], t[on] + rng.choice(burst.delays, int(on.sum()))
-        if not pixel.size:
-            break
-        parts.append((pixel, t))
-    pixel, t = (np.concatenate(column) for column in zip(*parts, strict=True))
-    pixel, t = pixel[t < seconds], t[t < seconds]
-    return half_of(pixel, t, seconds, rates.size)
-
-
-def spread_decades(counts: NDArray[np.int64]) -> float:
-    """Of log-normal rates, without what counting adds; see `evstore.noise.measuring.background`."""
-    ratio = (counts * (counts - 1.0)).mean() / counts.mean() ** 2
-    return float(np.sqrt(np.log(max(ratio, 1.0))) / np.log(10))
-
-
-def log_normal(rng: np.random.Generator, mean: float, decades: float, size: int) -> Floats:
-    """Rates with this mean."""
-    width = decades * np.log(10)
-    return np.asarray(mean * np.exp(width * rng.standard_normal(size) - width**2 / 2))
-
-
-def bursts(found: Half) -> Burst:
-    """What comes sooner than a Poisson process of that rate would have it come."""
-    soon = found.intervals[found.intervals < SHORT / found.rate_hz]
-    return Burst(min(soon.size / max(found.counts.sum(), 1), 0.95), soon)
-
-
-def first_events(pixel: NDArray[np.int64], t: Floats, limit: float) -> NDArray[np.bool_]:
-    """Which events, by pixel and time, begin a burst or stand alone."""
-    found = np.ones(t.size, bool)
-    found[1:] = (np.diff(pixel) != 0) | (np.diff(t) >= limit)
-    return found
-
-
-def models(first: Half, seconds: float) -> dict[str, Half]:
-    """The second half as each model has it."""
-    rng = np.random.default_rng(SEED)
-    size, mean = first.counts.size, first.rate_hz
-    burst = bursts(first)
-    spread = spread_decades(first.counts)
-    of_bursts = log_normal(rng, mean, spread_decades(first.alone), size)
+def made_again(first: Events, resolution: tuple[int, int], rate_hz: float) -> dict[str, Any]:
+    """Transforms by model: of what the first half is measured as, and of its still pixels' rate."""
+    parameters = noise.measure(first, resolution).parameters()
     return {
-        "Poisson": simulated(rng, np.full(size, mean), seconds),
-        "v2e": simulated(rng, log_normal(rng, mean, V2E_DECADES, size), seconds),
-        "spread": simulated(rng, log_normal(rng, mean, spread, size), seconds),
-        "rates": simulated(rng, first.counts / first.seconds, seconds),
-        "spread, bursts": simulated(rng, of_bursts, seconds, burst),
-        "rates, bursts": simulated(
-            rng, first.alone / first.seconds / (1 - burst.share), seconds, burst
-        ),
+        EVSTORE: [getattr(noise, name)(**given) for name, given in parameters.items()],
+        V2E: [BackgroundActivity(rate_hz=rate_hz)],
+        POISSON: [BackgroundActivity(rate_hz=rate_hz, spread_decades=0)],
     }
 
 
-def distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Kolmogorov and Smirnov's, of two samples."""
-    if not one.size or not other.size:
-        return float("nan")
-    at = np.concatenate([one, other])
-    shares = [np.searchsorted(np.sort(some), at, side="right") / some.size for some in (one, other)]
-    return float(np.abs(shares[0] - shares[1]).max())
-
-
-def compared(name: str, events: Events, resolution: tuple[int, int]) -> list[str]:
-    """Rows of the table; or why there are none."""
-    found = halves(events, resolution)
-    if found is None:
-        return [f"| {name} | too few still pixels | | | | |"]
-    first, second = found
-    least = min(first.intervals.size, second.intervals.size)
-    if least < LEAST_INTERVALS:
-        return [
-            f"| {name} | {least} times between events of {first.counts.size:,} still pixels: "
-            "too few | | | | |"
-        ]
-    rows = []
-    burst = bursts(first)
-    about = (
-        f"{first.counts.size:,} pixels, {first.rate_hz:.3g} and {second.rate_hz:.3g} Hz, "
-        f"spread {spread_decades(first.counts):.2f} decades, {burst.share:.0%} in bursts"
+def added(transforms: Any, seed: int, resolution: tuple[int, int], span: tuple[int, int]) -> Events:
+    """Noise alone, without that of hot pixels: none of the pixels that are looked at is one."""
+    made, labels = Compose(*transforms, seed=seed)(
+        Events.empty(resolution), start=span[0], stop=span[1], sample="again", labels=True
     )
-    made = {"first half": first, **models(first, second.seconds)}
-    for model, half_made in made.items():
-        rates = distance(half_made.counts, second.counts)
-        some = [part.counts[part.counts > 0] for part in (half_made, second)]
-        gaps = distance(half_made.intervals, second.intervals)
-        rows.append(
-            f"| {name} | {about} | {model} | {rates:.3f} | {distance(*some):.3f} | {gaps:.3f} |"
+    found: Events = made[labels != LABELS["hot_pixel"]]
+    return found
+
+
+def compared(name: str, events: Events, resolution: tuple[int, int]) -> Bar:
+    """The distances; where the recording does not allow it, how little of it there is."""
+    middle = (int(events.t[0]) + int(events.t[-1])) // 2
+    cut = int(np.searchsorted(events.t, middle))
+    halves = events[:cut], events[cut:]
+    still = measured_still(halves[0], resolution, STILL)
+    still &= measured_still(halves[1], resolution, STILL, hot=True)
+    first, second = (seen(half, resolution[0], still) for half in halves)
+    seconds = [(int(half.t[-1]) - int(half.t[0]) + 1) / 1e6 for half in halves]
+    least = min(first.intervals.size, second.intervals.size)
+    parts = {PIXELS: exact(float(still.sum())), TIMES: exact(float(least))}
+    if still.sum() < LEAST_PIXELS or least < LEAST_INTERVALS:
+        return Bar(NAMES + name, "", "less", None, None, exact(1.0), parts, "too little of it")
+    parts[BEFORE] = exact(first.counts.sum() / still.sum() / seconds[0])
+    parts[AFTER] = exact(second.counts.sum() / still.sum() / seconds[1])
+    span = middle, int(events.t[-1]) + 1
+    found: dict[str, list[Seen]] = {FIRST: [first]}
+    for who, transforms in made_again(halves[0], resolution, parts[BEFORE].median).items():
+        found[who] = [
+            seen(added(transforms, seed, resolution, span), resolution[0], still) for seed in SEEDS
+        ]
+    for who, several in found.items():
+        for what in WHAT:
+            far = [_distance(what, one, second) for one in several]
+            parts[f"{who}|{what}"] = Spread.of(far)
+    over = Spread.of(parts[f"{EVSTORE}|{what}"].median for what in WHAT)
+    return Bar(NAMES + name, "", "less", None, None, over, parts)
+
+
+def _distance(what: str, one: Seen, other: Seen) -> float:
+    if what == BETWEEN:
+        far = distance(one.intervals, other.intervals)
+    elif what == FIRED:
+        far = distance(one.counts[one.counts > 0], other.counts[other.counts > 0])
+    else:
+        far = distance(one.counts, other.counts)
+    return 1.0 if far is None else far  # too few to compare: nothing like the real one
+
+
+def measure(settings: Settings) -> list[Bar]:
+    folder = data_folder()
+    if folder is None:
+        return []
+    return [of_file(folder / name) for name in (QUICK if settings.quick else FILES)]
+
+
+def of_file(path: Path) -> Bar:
+    with evstore.open(path) as recording:
+        events = Events.concatenate(recording.batches())
+        resolution = recording.resolution
+    assert resolution is not None
+    return compared(path.name.split(".")[0], events, resolution)
+
+
+def distances_table(bars: list[Bar]) -> str:
+    """A row a recording and model; recordings that do not allow it last, and why."""
+    lines = [f"| recording | | {' | '.join(WHAT)} |", "|---|---|" + "---|" * len(WHAT)]
+    for bar in bars:
+        name = bar.name.removeprefix(NAMES)
+        if bar.note:
+            continue
+        about = (
+            f"{name}: {number(bar.parts[PIXELS].median)} still pixels, "
+            f"{_hz(bar.parts[BEFORE].median)} Hz, then {_hz(bar.parts[AFTER].median)} Hz"
         )
-        name = about = ""
-    return rows
+        for who in WHO:
+            far = " | ".join(f"{bar.parts[f'{who}|{what}'].median:.3f}" for what in WHAT)
+            lines.append(f"| {about if who == FIRST else ''} | {who} | {far} |")
+    for bar in bars:
+        if bar.note:
+            few = (
+                f"{number(bar.parts[PIXELS].median)} still pixels, "
+                f"{number(bar.parts[TIMES].median)} times between"
+            )
+            lines.append(f"| {bar.name.removeprefix(NAMES)}: {few} | too few | | | |")
+    return "\n".join(lines)
+
+
+def _hz(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def main(argv: list[str]) -> int:
@@ -195,18 +174,13 @@ def main(argv: list[str]) -> int:
     if not paths:
         print("no real recordings (EVSTORE_TEST_DATA), and none given")
         return 1
-    print("| recording | still pixels | model | rates | of those that fired | times between |")
-    print("|---|---|---|---|---|---|")
+    bars = []
     for path in paths:
         try:
-            with evstore.open(path) as recording:
-                events = Events.concatenate(recording.batches())
-                resolution = recording.resolution
-            assert resolution is not None
-            rows = compared(path.name, events, resolution)
+            bars.append(of_file(path))
         except EvstoreError as error:
-            rows = [f"| {path.name} | {error} | | | | |"]
-        print("\n".join(rows), flush=True)
+            print(f"{path.name}: {error}", file=sys.stderr)
+    print(distances_table(bars))
     return 0
 
 

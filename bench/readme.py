@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import codecs_report, realism
+from bench import codecs_report, noise_reality, realism
 from bench.bars import Bar, number, table
 from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
@@ -88,12 +88,18 @@ def simulated_numbers(results: Results) -> str:
     return realism.numbers_table(bars_of(results, "realism"))
 
 
+def noise_again(results: Results) -> str:
+    """How far noise that is measured and made again is from that of real recordings."""
+    return noise_reality.distances_table(bars_of(results, "noise_reality"))
+
+
 PARTS: dict[str, Callable[[Results], str]] = {
     "bars": bars,
     "recordings": recordings,
     "machine": machine,
     "realism": simulated,
     "realism-numbers": simulated_numbers,
+    "noise-reality": noise_again,
 }
 
 

@@ -249,7 +249,8 @@ def one_pixel() -> kernels.Quiet:
         exposed=np.zeros(1, np.int32), last=np.full(1, -1, np.int64), block=np.zeros(1, np.int32),
         limit=np.zeros(1, np.int32), levels=np.zeros(kernels.LEVELS, np.uint32),
         quiet=np.zeros(1, np.int64), intervals=np.zeros(kernels.INTERVAL_BINS, np.int64),
-        still=np.zeros(kernels.INTERVAL_BINS, np.int64),
+        still=np.zeros(kernels.INTERVAL_BINS, np.int64), every=0,
+        gaps=np.zeros(2 * kernels.OCTAVES, np.uint16),
     )  # fmt: skip
 
 

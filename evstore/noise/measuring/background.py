@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring.bursts import FoundBursts, bursts, still_pixels
 from evstore.noise.measuring.cells import Cells
+from evstore.noise.measuring.slices import Slices
 
 LEAST_US = 100_000  # for a pixel's rate to be told
 MANY = 16  # pixels without which nothing is said of all
@@ -19,6 +21,7 @@ class Background:
     """``rate_hz``: the mean a pixel; ``spread_decades``: the deviation of the rates' logarithm.
 
     ``rate_map`` is (height, width), NaN where it was never quiet, and of hot and flickering pixels;
+    ``bursts``: None where events do not follow each other, or it cannot be told.
     ``pixels``: of how many it could be told, ``exposure_s``: how long they were seen, all together.
     """
 
@@ -28,9 +31,12 @@ class Background:
     rate_map: NDArray[np.float32]
     pixels: int
     exposure_s: float
+    bursts: FoundBursts | None = None
 
 
-def background(cells: Cells, left_out: NDArray[np.bool_]) -> Background | None:
+def background(
+    cells: Cells, slices: Slices, duration_us: int, left_out: NDArray[np.bool_]
+) -> Background | None:
     """Of the pixels that are not ``left_out``; None where there are too few that were quiet."""
     on, off = cells.state.on.astype(np.int64), cells.state.off.astype(np.int64)
     exposure_s = cells.exposure_us() / 1e6
@@ -41,13 +47,19 @@ def background(cells: Cells, left_out: NDArray[np.bool_]) -> Background | None:
     rates = np.full(told.size, np.nan, np.float32)
     rates[told] = counts / seen_s
     events = int(counts.sum())
+    still = still_pixels(cells, slices, duration_us, left_out)
+    found = bursts(cells, still)
+    spread = _spread(counts, seen_s)
+    if found is not None:
+        spread = _spread_between(slices.counts(duration_us), still)
     return Background(
         rate_hz=float(counts.sum() / seen_s.sum()),
         on_fraction=float(on[told].sum() / events) if events else 0.5,
-        spread_decades=_spread(counts, seen_s),
+        spread_decades=spread,
         rate_map=rates.reshape(cells.sensor.height, cells.sensor.width),
         pixels=int(np.count_nonzero(told)),
         exposure_s=float(seen_s.sum()),
+        bursts=found,
     )
 
 
@@ -62,4 +74,25 @@ def _spread(counts: NDArray[np.int64], seen_s: NDArray[np.float64]) -> float:
     if not mean > 0:
         return 0.0
     squares = (counts * (counts - 1)).sum() / (seen_s**2).sum()
-    return math.sqrt(math.log(max(squares / mean**2, 1.0))) / math.log(10)
+    return _decades(squares / mean**2)
+
+
+def _spread_between(
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]], still: NDArray[np.bool_]
+) -> float:
+    """The same of counts by slices of time, where bursts are: by slices that do not touch.
+
+    What a pixel has in two of them has only its rate in common, unless bursts are as long.
+    """
+    seen = (counts[0] + counts[1])[:, still].astype(np.float64)
+    slices = seen.shape[0]
+    apart = (slices - 1) * (slices - 2)
+    if not apart or not seen.any():
+        return 0.0
+    total = seen.sum(0)
+    near = (seen**2).sum(0) + 2 * (seen[1:] * seen[:-1]).sum(0)
+    return _decades(float((total**2 - near).mean() / apart / (total.mean() / slices) ** 2))
+
+
+def _decades(squares: float) -> float:
+    return math.sqrt(math.log(max(squares, 1.0))) / math.log(10)

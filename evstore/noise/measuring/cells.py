@@ -12,6 +12,7 @@ from evstore.noise.measuring.quiet_rate import poisson_below, quiet_rates
 CELL_US = 20_000
 SHIFT = 3  # blocks of 8 x 8 pixels
 LEARNT_FROM = 8  # cells
+MOST_GAPS = 1 << 20  # pixels whose intervals are counted for each
 
 
 class Cells:
@@ -26,6 +27,7 @@ class Cells:
         self.across = (sensor.width + 7) >> SHIFT
         self.blocks = self.across * ((sensor.height + 7) >> SHIFT)
         pixels = sensor.pixels
+        every = max((pixels - 1).bit_length() - MOST_GAPS.bit_length() + 1, 0)
         self.state = kernels.Quiet(
             cell=np.zeros(pixels, np.int32),
             on=np.zeros(pixels, np.uint32),
@@ -38,6 +40,8 @@ class Cells:
             quiet=np.zeros(self.blocks, np.int64),
             intervals=np.zeros(kernels.INTERVAL_BINS, np.int64),
             still=np.zeros(kernels.INTERVAL_BINS, np.int64),
+            every=every,
+            gaps=np.zeros(((pixels - 1 >> every) + 1) * kernels.OCTAVES * 2, np.uint16),
         )
         self.done = 0
         self._learn_at = LEARNT_FROM
@@ -67,6 +71,11 @@ class Cells:
     def levels(self) -> NDArray[np.uint32]:
         """How many cells of each block had so many events: (blocks, `LEVELS`)."""
         found: NDArray[np.uint32] = self.state.levels.reshape(self.blocks, kernels.LEVELS)
+        return found
+
+    def gaps(self) -> NDArray[np.uint16]:
+        """All intervals, (pixels, `OCTAVES`, without and with a change)."""
+        found: NDArray[np.uint16] = self.state.gaps.reshape(-1, kernels.OCTAVES, 2)
         return found
 
     def homes(self) -> NDArray[np.int64]:

@@ -13,6 +13,8 @@ LEVELS = 128
 #: Bins of intervals an octave, and of all octaves of an int64 of microseconds.
 AN_OCTAVE = 8
 INTERVAL_BINS = 64 * AN_OCTAVE
+#: Octaves that the intervals of each pixel are counted by; the first and last hold what is beyond.
+LOWEST_OCTAVE, OCTAVES = 3, 20
 FULL = np.uint16(65535)
 
 
@@ -23,13 +25,15 @@ class Quiet(NamedTuple):
     on: Any  # of each pixel, while the rest of its block was quiet
     off: Any
     exposed: Any  # cells in which it was quiet for the pixel, but not for its block, or minus that
-    last: Any  # twice the time of each pixel's last event, and one more where it was quiet
+    last: Any  # four times the time of each pixel's last event, 2 if ON, and 1 if it was quiet
     block: Any  # events of each block in this cell, 0 between calls
     limit: Any  # a block with no more events than that is quiet; -1: never
     levels: Any  # LEVELS bins a block
     quiet: Any  # cells in which the block was quiet
     intervals: Any  # of all pixels
     still: Any  # of pixels between two events in quiet surroundings
+    every: Any  # one pixel of ``1 << every`` has
+    gaps: Any  # all of its own by `OCTAVES`, for each without and with a change of polarity
 
 
 @inlined
@@ -87,12 +91,17 @@ def quiet_cell(
         still = block[home] - cell[pixel] <= limit[home]
         before = state.last[pixel]
         if before >= 0:
-            gap = t[i] - (before >> 1)
+            gap = t[i] - (before >> 2)
             found = interval_bin(gap)
             state.intervals[found] += 1
             if still and before & 1:
                 state.still[found] += 1
-        state.last[pixel] = (t[i] << 1) | still
+            if not pixel & ((1 << state.every) - 1):
+                octave = min(max(found // AN_OCTAVE - LOWEST_OCTAVE, 0), OCTAVES - 1)
+                flipped = (before >> 1 & 1) != p[i]
+                at = ((pixel >> state.every) * OCTAVES + octave) * 2 + flipped
+                state.gaps[at] += state.gaps[at] != FULL
+        state.last[pixel] = (t[i] << 2) | (np.int64(p[i]) << 1) | still
         if still:
             state.on[pixel] += p[i]
             state.off[pixel] += 1 - p[i]

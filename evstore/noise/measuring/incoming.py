@@ -9,7 +9,7 @@ from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, batch_of, check_inside, in_order
 from evstore.noise.transform import size_of
 
-LONGEST_US = 1 << 60
+LONGEST_US = 1 << 60  # times are kept four times as large
 
 
 def incoming(

@@ -48,18 +48,22 @@ def measure(
 
 
 def measured_still(
-    events: Events | Iterable[Events], resolution: tuple[int, int] | None, share: float = 0.9
+    events: Events | Iterable[Events],
+    resolution: tuple[int, int] | None,
+    share: float = 0.9,
+    *,
+    hot: bool = False,
 ) -> NDArray[np.bool_]:
     """By pixel, row by row: whether it was quiet around it.
 
     For that share of the time, or more, in which it would be with noise alone. Hot pixels are none
-    of them. Whether a pixel is still does not depend on its own events.
+    of them unless ``hot``; then whether a pixel is still does not depend on its own events.
     """
     counted = _counted(events, resolution)
     counted.finish()
     found = counted.cells.exposure_us() >= share * counted.cells.still_us()
-    hot = hot_pixels(counted.slices, max(counted.end, 1), 50.0)
-    found[hot["y"].astype(np.int64) * counted.sensor.width + hot["x"]] = False
+    if not hot:
+        found &= ~counted._mask(hot_pixels(counted.slices, max(counted.end, 1), 50.0))
     return found
 
 
@@ -133,7 +137,7 @@ class Counted:
             duration_us=self.end,
             events=self.events,
             hot_pixels=hot,
-            background=background(self.cells, left_out),
+            background=background(self.cells, self.slices, duration_us, left_out),
             flicker=flicker,
             leak_rate_hz=leak_rate_hz(self.cells, self.slices, duration_us, left_out),
             refractory_us=refractory_us(state.intervals),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,7 @@ class Measurement:
                 "rate_hz": max(rate - leak, 0.0),
                 "spread_decades": self.background.spread_decades,
                 "on_fraction": max(on_rate - leak, 0.0) / (rate - leak) if rate > leak else 0.5,
+                **_bursts(self.background),
             }
         if self.leak_rate_hz is not None:
             found["Leak"] = {"rate_hz": self.leak_rate_hz}
@@ -183,6 +184,19 @@ def _background(found: Background) -> dict[str, Any]:
         "spread_decades": found.spread_decades,
         "pixels": found.pixels,
         "exposure_s": found.exposure_s,
+        "bursts": None if found.bursts is None else asdict(found.bursts),
+    }
+
+
+def _bursts(found: Background) -> dict[str, float]:
+    """As `evstore.noise.BackgroundActivity` takes them."""
+    if found.bursts is None:
+        return {}
+    return {
+        "bursts": found.bursts.share,
+        "burst_delay_us": min(max(found.bursts.delay_us, 1.0), 1e7),
+        "burst_spread_decades": found.bursts.spread_decades,
+        "burst_flip": found.bursts.flip,
     }
 
 
@@ -199,9 +213,16 @@ def _flickering(found: Flickering) -> dict[str, Any]:
 def _text_of_background(found: Background | None) -> str:
     if found is None:
         return "cannot be told: nowhere is it quiet for long enough"
-    return (
+    text = (
         f"{found.rate_hz:.3g} Hz a pixel, {found.on_fraction:.0%} ON, spread over "
         f"{found.spread_decades:.2f} decades; of {found.pixels:,} pixels"
+    )
+    if found.bursts is None:
+        return text
+    return (
+        f"{text}\nbursts: {found.bursts.share:.0%} of it follow another event, after "
+        f"{found.bursts.delay_us:,.0f} us (median; spread over {found.bursts.spread_decades:.2f} "
+        f"decades), {found.bursts.flip:.0%} with the other polarity"
     )
 
 

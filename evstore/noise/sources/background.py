@@ -15,8 +15,9 @@ from evstore.noise.key import Key
 from evstore.noise.labels import BACKGROUND
 from evstore.noise.limits import check_number, check_pixels
 from evstore.noise.random import log_normals, scaled
-from evstore.noise.sources.adding import Adding
+from evstore.noise.sources.adding import Adding, Source
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
+from evstore.noise.sources.bursts import Burst, Bursts
 from evstore.noise.sources.images import as_image
 from evstore.noise.sources.places import all_places
 from evstore.noise.transform import Transform
@@ -34,6 +35,15 @@ class BackgroundActivity(Transform):
     ``on_fraction`` of the events are ON. ``light``: an image of the scene, (height, width) of
     0 (dark) .. 1; noise falls linearly from ``rate_hz`` in the dark to a quarter in full light.
 
+    Noise of real sensors comes in bursts: ``bursts`` is the share of events that follow another one
+    of their pixel (so that a burst has ``1 / (1 - bursts)`` events on the mean), after log-normal
+    delays of the median ``burst_delay_us`` and a deviation of ``burst_spread_decades``, those of
+    real recordings spreading over three decades (`python -m bench noise_reality`).
+    ``burst_flip`` of them have the opposite polarity, at most as many as ``on_fraction`` allows:
+    shot noise comes in pairs of ON and OFF (McReynolds, Graca, Delbruck, "Exploiting alternating
+    DVS shot noise event pair statistics to reduce background activity", IISW 2023). ``rate_hz`` is
+    that of all events all the same, from the start on.
+
     Models and typical values: v2e, Hu et al., CVPRW 2021, arXiv:2006.07722 (its preset "noisy" has
     5 Hz, its spread is 0.1 decades); about 10 Hz in the dark, DND21, Guo and Delbruck, TPAMI 2022.
 
@@ -48,6 +58,10 @@ class BackgroundActivity(Transform):
     spread_decades: float = 0.1
     on_fraction: float = 0.5
     light: NDArray[Any] | None = field(default=None, repr=False)
+    bursts: float = 0.0
+    burst_delay_us: float = 2000.0
+    burst_spread_decades: float = 0.5
+    burst_flip: float = 0.5
 
     makes_events = True
 
@@ -56,6 +70,10 @@ class BackgroundActivity(Transform):
         check_number("rate_hz", self.rate_hz, 0, 1e6)
         check_number("spread_decades", self.spread_decades, 0, 2)
         check_number("on_fraction", self.on_fraction, 0, 1)
+        check_number("bursts", self.bursts, 0, 0.95)
+        check_number("burst_delay_us", self.burst_delay_us, 1, 1e7)
+        check_number("burst_spread_decades", self.burst_spread_decades, 0, 2)
+        check_number("burst_flip", self.burst_flip, 0, 1)
         # As bytes, which never change: what is made of them is kept for the next sample.
         object.__setattr__(self, "_light", None if self.light is None else _checked(self.light))
 
@@ -64,8 +82,17 @@ class BackgroundActivity(Transform):
         check_pixels(sensor)
         slots = self._slots(sensor, key)
         seeds = (key.number(self.seed, "gaps"), key.number(self.seed, "places"))
-        source = Arrivals(slots, self.on_fraction, seeds, start, BACKGROUND)
+        arrivals = Arrivals(slots, self.on_fraction, seeds, start, BACKGROUND)
+        source: Source = arrivals
+        if self.bursts:
+            source = self._bursts(arrivals, key, start, slots.total_hz)
         return Adding(source, start, slots.total_hz, type(self).__name__)
+
+    def _bursts(self, arrivals: Arrivals, key: Key, start: int, total_hz: float) -> Source:
+        burst = Burst(self.bursts, self.burst_delay_us, self.burst_spread_decades, self.burst_flip)
+        uses = ("followers", "delays before", "bursts")
+        own, before, chains = (key.number(self.seed, use) for use in uses)
+        return Bursts(arrivals, burst, self.on_fraction, (own, before, chains), start, total_hz)
 
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that it makes, at most."""
