@@ -11,7 +11,7 @@ from evstore.noise.random_kernels import bell, bits, within
 
 MOST = 4096  # that follow one event; of a share of 0.95 one chain in 10**91 would be longer
 LN10 = 2.302585092994046
-_LOW32, _S16, _S32 = np.uint64(0xFFFFFFFF), np.uint64(16), np.uint64(32)
+_LOW32, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @inlined
