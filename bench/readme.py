@@ -93,7 +93,20 @@ def noise_again(results: Results) -> str:
     return noise_reality.distances_table(bars_of(results, "noise_reality"))
 
 
+def denoising(results: Results) -> str:
+    """How well each filter tells noise from signal, scene by scene."""
+    found = [bar for bar in bars_of(results, "noise_filters") if bar.name.startswith("STCF's AUC")]
+    names = list(found[0].parts)
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for bar in found:
+        scene = bar.name.removeprefix("STCF's AUC, ")
+        areas = " | ".join(f"{bar.parts[name].median:.3f}" for name in names)
+        lines.append(f"| {scene} | {areas} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[Results], str]] = {
+    "denoising": denoising,
     "bars": bars,
     "recordings": recordings,
     "machine": machine,
