@@ -178,8 +178,31 @@ def _of_recording(shard: Shard, info: RecordingInfo) -> dict[str, Any]:
         "dropped": _mapping(metadata.get("dropped")),
         "source": _source(metadata),
         "converter": metadata.get("converter"),
+        "noise": _noise(metadata),
+        "hot_pixels": _hot_pixels(metadata),
         "root": info.root.hex(),
     }
+
+
+def _noise(metadata: dict[str, Any]) -> list[str]:
+    """The steps of `evstore noise` that were done, in order."""
+    done = metadata.get("noise")
+    steps = [
+        step
+        for one in (done if isinstance(done, list) else [])
+        for step in _list(_mapping(one).get("steps"))
+    ]
+    return [str(_mapping(step).get("step")) for step in steps]
+
+
+def _hot_pixels(metadata: dict[str, Any]) -> int | None:
+    """How many the recording's mask has; None without one."""
+    mask = metadata.get("hot_pixels")
+    return len(_list(_mapping(mask).get("pixels"))) if mask is not None else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _source(metadata: dict[str, Any]) -> dict[str, Any]:

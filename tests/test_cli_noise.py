@@ -53,6 +53,7 @@ def test_what_was_done_adds_up(shard: Path, tmp_path: Path) -> None:
     assert run("noise", "add", shard, first, "leak:rate_hz=9").code == 0
     assert run("noise", "add", first, second, "background").code == 0
     assert run("convert", second, copy).code == 0
+    assert "noise       leak, background" in run("info", copy).out
     for path, steps in ((second, ["leak", "background"]), (copy, ["leak", "background"])):
         with evstore.open(path) as found:
             assert [one["steps"][0]["step"] for one in found.metadata["noise"]] == steps
@@ -279,6 +280,7 @@ def test_mask(noisy: Path, tmp_path: Path) -> None:
     assert len(pixels) == 6
     hot = np.zeros(RESOLUTION, np.bool_)
     hot[tuple(np.array(pixels).T)] = True
+    assert "hot pixels  6 in the mask" in run("info", target).out
     with evstore.open(target, hot_pixels="drop") as dropped:
         assert dropped[:] == events[~hot[events.x, events.y]]
     left_out = tmp_path / "left.evs"

@@ -304,7 +304,7 @@ def test_hot_pixels_dropped(masked: Path, windows: Windows | None) -> None:
             assert (frames[k][0] == wanted).all()
         assert 0 <= len(events[~hot]) - frames[k][0].sum() < 5  # those behind the last whole frame
         assert len(noise[k][0]) > len(dataset[k][0])
-    with pytest.raises(ArgumentError, match=r"recording 'r2' has no mask .* learn one"):
+    with pytest.raises(ArgumentError, match=r"recording 'r2' has no mask .* learns one"):
         dataset[len(dataset) - 1]
     batch = next(iter(Loader(frames.filter(lambda row: row["id"] != "r2"), 2, shuffle=False)))
     assert (batch.data[0].numpy() == frames[0][0]).all()

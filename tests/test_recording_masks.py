@@ -147,7 +147,7 @@ def test_many_recordings(tmp_path: Path) -> None:
 def test_without_a_mask(tmp_path: Path) -> None:
     path = tmp_path / "one.evs"
     evstore.save(path, hot_events(0, 10))
-    with pytest.raises(ArgumentError, match=r"one.evs has no mask .* learn one"):
+    with pytest.raises(ArgumentError, match=r"one.evs has no mask .* learns one"):
         evstore.open(path, hot_pixels="drop")
     with pytest.raises(ArgumentError, match="has no mask"):
         evstore.open_all(path, hot_pixels="drop")

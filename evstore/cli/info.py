@@ -218,6 +218,8 @@ def _fields(one: dict[str, Any]) -> list[tuple[str, str]]:
         ("source", _source(one.get("source") or {})),
         ("not kept", printing.dropped(one["dropped"] or {})),
         ("converter", one.get("converter") or ""),
+        ("noise", ", ".join(one.get("noise") or [])),
+        ("hot pixels", "" if (hot := one.get("hot_pixels")) is None else f"{hot:,} in the mask"),
         ("root", one.get("root", "")),
     ]
 
