@@ -132,6 +132,7 @@ def test_params_of_a_file(shard: Path, tmp_path: Path) -> None:
         (["leak:rate_hz=-2"], "rate_hz must be a number in 0.."),
         (["leak:rate_hz=many"], "rate_hz must be a number in 0.."),
         ([], "no step is given"),
+        (["timestamp-quantise"], "timestamp-quantise needs step_us: timestamp-quantise:step_us="),
         (["--params", "BAD"], "is no JSON"),
         (["--params", "NOSTEPS"], 'has no list of "steps"'),
         (["--params", "NONAME"], 'a step is an object with "step"'),

@@ -82,12 +82,15 @@ def make_step(name: str, given: Mapping[str, Any]) -> Transform:
     for key in given:
         if key not in known:
             raise ArgumentError(f"{name} has no parameter {key!r}; it has {', '.join(known)}")
+    missing = [key for key, usual in described(name) if usual == "required" and key not in given]
+    if missing:
+        raise ArgumentError(f"{name} needs {' and '.join(missing)}: {name}:{missing[0]}=...")
     try:
         return kind(**given)
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, ArgumentError):
             raise
-        # One without a default is missing, or is of another type.
+        # Of another type than is asked for.
         raise ArgumentError(f"{name}: {error}") from None
 
 
