@@ -48,6 +48,13 @@ def parse_span(text: str) -> tuple[int, int]:
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+MIN_RATE = click.option(
+    "--min-rate-hz",
+    type=click.FloatRange(1e-3, 1e6),
+    default=50.0,
+    show_default=True,
+    help="What a pixel fires at least, beyond those around it, to be hot.",
+)
 WRITING = (
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                  help="Another seed gives other noise."),
@@ -180,13 +187,7 @@ def _read_steps(path: str) -> list[Any]:
 
 @command.command("measure")
 @click.argument("source", metavar="IN")
-@click.option(
-    "--min-rate-hz",
-    type=click.FloatRange(1e-3, 1e6),
-    default=50.0,
-    show_default=True,
-    help="What a pixel fires at least, beyond those around it, to be hot.",
-)
+@MIN_RATE
 @click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it: png, svg.")
 @JSON
 @selection_flags
@@ -226,13 +227,7 @@ def measure_(
 @command.command("mask")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option(
-    "--min-rate-hz",
-    type=click.FloatRange(1e-3, 1e6),
-    default=50.0,
-    show_default=True,
-    help="What a pixel fires at least, beyond those around it, to be hot.",
-)
+@MIN_RATE
 @click.option("--of", "learned_from", metavar="FILE", help="Learn from this recording, not IN.")
 @click.option("--drop", is_flag=True, help="Leave their events out, beside naming them.")
 @_writing

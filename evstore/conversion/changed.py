@@ -36,12 +36,12 @@ def changed(
     resolution = recording.resolution or options.resolution
     if resolution is None:
         raise ArgumentError(f"{recording.path}: has no events that tell its sensor: --resolution")
-    start = options.noise_span[0] if options.noise_span else None
+    start, stop = options.noise_span or (None, None)
     name = sample_name(recording, options.folder)
     stream = transform.stream(resolution, sample=name, start=start, slack_us=SLACK_US)
     for events, sides in batches:
         yield Events.empty(resolution), sides
         for piece in stream.pieces(events):
             yield piece, {}
-    for piece in stream.last_pieces(options.noise_span[1] if options.noise_span else None):
+    for piece in stream.last_pieces(stop):
         yield piece, {}

@@ -20,6 +20,13 @@ def units(seed: int, count: int) -> NDArray[np.float64]:
     return (words(seed, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def bells(seed: int, count: int) -> NDArray[np.float64]:
+    """Near to normally distributed numbers of mean 0 and deviation 1, bounded."""
+    out = np.empty(count)
+    kernels.random_bells(seed, 0, out)
+    return out
+
+
 def normals(seed: int, count: int) -> NDArray[np.float64]:
     """Normally distributed numbers of mean 0 and deviation 1."""
     values, out = np.empty(count), np.empty(count)

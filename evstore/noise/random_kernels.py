@@ -105,6 +105,13 @@ def random_words(seed: int, first: int, out: Any) -> None:
 
 
 @kernel
+def random_bells(seed: int, first: int, out: Any) -> None:
+    """`bell` of the numbers ``first``, ``first + 1`` ..., into float64."""
+    for i in range(out.size):
+        out[i] = bell(bits(seed, first + i))
+
+
+@kernel
 def logarithms(values: Any, as_bits: Any, out: Any) -> None:
     """The natural logarithms of positive float64 ``values``, whose bits are ``as_bits``.
 

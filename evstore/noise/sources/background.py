@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import BACKGROUND
@@ -18,7 +17,7 @@ from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding, Source
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
 from evstore.noise.sources.bursts import Burst, Bursts
-from evstore.noise.sources.images import as_image
+from evstore.noise.sources.images import Image, image_of
 from evstore.noise.sources.places import all_places
 from evstore.noise.transform import Transform
 
@@ -74,8 +73,8 @@ class BackgroundActivity(Transform):
         check_number("burst_delay_us", self.burst_delay_us, 1, 1e7)
         check_number("burst_spread_decades", self.burst_spread_decades, 0, 2)
         check_number("burst_flip", self.burst_flip, 0, 1)
-        # As bytes, which never change: what is made of them is kept for the next sample.
-        object.__setattr__(self, "_light", None if self.light is None else _checked(self.light))
+        image = None if self.light is None else image_of("light", self.light)
+        object.__setattr__(self, "_light", image)
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds the noise of this sensor from ``start`` on."""
@@ -99,24 +98,10 @@ class BackgroundActivity(Transform):
         return self.rate_hz * sensor.pixels
 
     def _slots(self, sensor: Sensor, key: Key) -> Slots:
-        light: tuple[tuple[int, ...], bytes] | None = getattr(self, "_light")  # noqa: B009
-        if light is not None and light[0] != (sensor.height, sensor.width):
-            raise ArgumentError(
-                f"light must be of the sensor's shape {(sensor.height, sensor.width)}, "
-                f"got {light[0]}"
-            )
+        image: Image | None = getattr(self, "_light")  # noqa: B009
+        light = None if image is None else image.octets_for(sensor, "light")
         number = key.sensor_number(self.seed, "background rates")
-        return _slots(number, sensor, self.rate_hz, self.spread_decades, light and light[1])
-
-
-def _checked(light: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
-    image = as_image("light", light)
-    if image.ndim != 2 or not image.size or not ((image >= 0) & (image <= 1)).all():
-        raise ArgumentError(
-            "light must be an image (height, width) of numbers in 0 (dark) .. 1, got shape "
-            f"{image.shape}" + (f", {image.min():g}..{image.max():g}" if image.size else "")
-        )
-    return image.shape, image.tobytes()
+        return _slots(number, sensor, self.rate_hz, self.spread_decades, light)
 
 
 @lru_cache(maxsize=4)

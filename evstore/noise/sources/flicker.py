@@ -14,11 +14,11 @@ from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import FLICKER
 from evstore.noise.limits import check_choice, check_number, check_pixels
-from evstore.noise.random import total, units, words
+from evstore.noise.random import bells, total, units
 from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.flicker_kernels import MOST_A_CYCLE
 from evstore.noise.sources.flickering import Flickering
-from evstore.noise.sources.images import as_image
+from evstore.noise.sources.images import Image, image_of
 from evstore.noise.sources.places import places_of
 from evstore.noise.transform import Transform
 
@@ -74,7 +74,10 @@ class Flicker(Transform):
         if self.region is not None and self.mask is not None:
             raise ArgumentError("give a region or a mask of the light, not both")
         object.__setattr__(self, "_regions", _regions(self.region))
-        object.__setattr__(self, "_mask", None if self.mask is None else _checked(self.mask))
+        image = None if self.mask is None else image_of("mask", self.mask)
+        if image is not None and not np.frombuffer(image.octets, np.float32).any():
+            raise ArgumentError("mask must be an image of numbers that are not all 0")
+        object.__setattr__(self, "_mask", image)
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds the flicker that this sensor sees from ``start`` on."""
@@ -109,11 +112,8 @@ class Flicker(Transform):
 
     def _amounts(self, sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """ON events a cycle of the pixels that make any, and which these are."""
-        shape, mask = getattr(self, "_mask") or (None, None)  # noqa: B009
-        if shape is not None and shape != (sensor.height, sensor.width):
-            raise ArgumentError(
-                f"mask must be of the sensor's shape {(sensor.height, sensor.width)}, got {shape}"
-            )
+        image: Image | None = getattr(self, "_mask")  # noqa: B009
+        mask = None if image is None else image.octets_for(sensor, "mask")
         return _amounts(sensor, self.events_per_cycle, getattr(self, "_regions"), mask)  # noqa: B009
 
 
@@ -135,16 +135,6 @@ def _regions(region: Any) -> tuple[Region, ...] | None:
     if not several:
         raise ArgumentError("region names no region: leave it out, and the whole field flickers")
     return tuple((int(x0), int(y0), int(x1), int(y1)) for x0, y0, x1, y1 in several)
-
-
-def _checked(mask: NDArray[Any]) -> tuple[tuple[int, ...], bytes]:
-    image = as_image("mask", mask)
-    if image.ndim != 2 or not ((image >= 0) & (image <= 1)).all() or not image.any():
-        raise ArgumentError(
-            "mask must be an image (height, width) of numbers in 0..1 that are not all 0, "
-            f"got shape {image.shape}"
-        )
-    return image.shape, image.tobytes()
 
 
 @lru_cache(maxsize=4)
@@ -171,10 +161,7 @@ def _amounts(
 @lru_cache(maxsize=4)
 def _lags(number: int, sensor: Sensor) -> NDArray[np.float64]:
     """Numbers of mean 0 and deviation 1, bounded, one for each pixel."""
-    quarters = words(number, sensor.pixels).view(np.uint16).reshape(-1, 4)
-    total = np.add.reduce(quarters.astype(np.int64), axis=1)
-    lags: NDArray[np.float64] = (total - 131070) * (3.0**0.5 / 65536)
-    return lags
+    return bells(number, sensor.pixels)
 
 
 @lru_cache(maxsize=16)
