@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from evstore import __version__
 from evstore.interrupts import interrupts_held
@@ -47,6 +48,25 @@ def inlined(function: F) -> F:
     For what is called once for few events: its many arguments would take longer to pass.
     """
     return njit(**CALLED_BY_KERNELS, forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+def by_type(kernels: dict[type, Any]) -> Callable[..., Any]:
+    """A function for kernels to call: one of ``kernels``, as the type of its first argument says.
+
+    That is a NamedTuple. Which one is known when the caller is compiled: it costs nothing.
+    """
+
+    def chosen(first: Any, *rest: Any) -> Any:
+        return kernels[type(first)](first, *rest)
+
+    @overload(chosen, strict=False)  # type: ignore[untyped-decorator]
+    def _chosen(first: Any, *rest: Any) -> Any:
+        if not isinstance(first, types.NamedTuple):
+            return None
+        one = kernels[first.instance_class]
+        return lambda first, *rest: one(first, *rest)
+
+    return chosen
 
 
 def _compile_for_python(compiled: Any, function: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from evstore.jit import kernel
 from evstore.noise.filters import vector_kept
-from evstore.noise.filters.choosing_kernels import move_records
+from evstore.noise.filters.moving_kernels import move_records
 
 U = np.uint64
 

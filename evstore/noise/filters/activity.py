@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evstore.noise.batch import Sensor
-from evstore.noise.filters import neighbour_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
+from evstore.noise.filters.neighbour_kernels import FOUR_WAYS, AnyOfEight, AnyOfFour
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
-from evstore.noise.filters.sources import Piece
 from evstore.noise.limits import check_choice, check_integer
 
 WAYS = (8, 4)
@@ -54,19 +50,16 @@ class ActivityFilter(Filter):
 
 class _Supported:
     def __init__(self, wanted: ActivityFilter, sensor: Sensor, start: int) -> None:
-        self.window, self.neighbours = wanted.window_us, wanted.neighbours
-        self.sensor = sensor
-        values = 1 if wanted.neighbours == kernels.FOUR_WAYS else 2
+        self.window, self.stride = wanted.window_us, sensor.width + 2
+        self.kind = AnyOfFour if wanted.neighbours == FOUR_WAYS else AnyOfEight
+        values = 1 if wanted.neighbours == FOUR_WAYS else 2
         self.times = PixelTimes(sensor, start, margin=1, planes=values, woven=True)
         if wanted.start == "active":
+            never = int(self.times.map[0])
             self.times.wake()
+            if self.kind is AnyOfEight and sensor.width == 1:
+                self.times.map[::2] = never  # nothing is beside any pixel
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        times = self.times
-        times.reach(int(piece.t[0]), int(piece.t[-1]))
-        fault: int = kernels.judge_any(
-            piece.t, piece.x, piece.y, before, *self.sensor,
-            times.base, self.window, self.neighbours, times.map, times.at, times.now, times.late,
-            keep,
-        )  # fmt: skip
-        return fault
+    def rule(self, first: int, last: int) -> AnyOfFour | AnyOfEight:
+        base, times = self.times.reach(first, last)
+        return self.kind(self.stride, base, self.window, times)

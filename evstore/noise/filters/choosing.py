@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, Stage, batch_of, in_order
-from evstore.noise.filters.choosing_kernels import OUTSIDE, STEPS_BACK
-from evstore.noise.filters.sources import Columns, Piece, Records
+from evstore.noise.filters.choosing_kernels import OUTSIDE, STEP, STEPS_BACK, choose
+from evstore.noise.filters.sources import Columns, Records
 from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
 from evstore.noise.transform import Transform, span
 
-PIECE = 32_768  # events that are judged, then moved, while they are in the second cache
+PIECE = 1 << 18  # events that a kernel goes through at once
 EACH = 16  # of so many events one is looked at to guess the sensor
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
@@ -26,11 +25,8 @@ NO_TIME = -(1 << 63)  # none is before it
 class Judge(Protocol):
     """A filter at work on one stream: what it holds between pieces."""
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        """Set what is kept (not 0) of a piece that is not empty, of times from ``before`` on.
-
-        Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
-        """
+    def rule(self, first: int, last: int) -> Any:
+        """What a kernel judges events of these times by: one of those in `choices`."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Filter(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """The judge as a stage."""
-        return _Filtering(self.judge(sensor, start))
+        return _Filtering(self.judge(sensor, start), sensor)
 
     def __call__(
         self,
@@ -84,6 +80,7 @@ class Filter(Transform):
             source = source.in_order()
             fault = self._choose(source, sensor, start)
         if fault & OUTSIDE:
+            source.check()
             raise ArgumentError(
                 f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
                 "resolution that the events have"
@@ -104,12 +101,15 @@ class Filter(Transform):
         if not source.size:
             return 0
         begin = int(source.piece(0, 1).t[0]) if start is None else start
-        return go_through(self.judge(sensor, begin), source)
+        return go_through(self.judge(sensor, begin), sensor, source)
 
 
-def go_through(judge: Judge, source: Columns | Records) -> int:
-    """Judge all events, and move those that are kept; stops at what cannot be judged."""
-    keep = np.empty(min(PIECE, source.size), np.uint8)
+def go_through(judge: Judge, sensor: Sensor, source: Columns | Records) -> int:
+    """Judge all events, and move those that are kept; stops at what cannot be judged.
+
+    Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
+    """
+    keep = np.empty(min(STEP, source.size), np.uint8)
     at, before = 0, NO_TIME
     while at < source.size:
         piece = source.piece(at, min(at + PIECE, source.size))
@@ -118,25 +118,26 @@ def go_through(judge: Judge, source: Columns | Records) -> int:
             cut = max(1, int(np.searchsorted(piece.t, first + LONGEST_US)))
             piece = piece.at(slice(0, cut))
             last = int(piece.t[-1])
-        kept = keep[: piece.t.size]
-        fault = judge.judge(piece, before, kept)
+        stop = at + piece.t.size
+        rule, target = judge.rule(first, last), source.target(at, stop)
+        count, fault = choose(rule, *piece, before, *sensor, target, keep)
         if fault:
-            return fault
-        source.move(kept, at)
-        at, before = at + piece.t.size, last
+            return int(fault)
+        source.count += count
+        at, before = stop, last
     return 0
 
 
 class _Filtering:
     """A judge as a stage."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+    def __init__(self, judge: Judge, sensor: Sensor) -> None:
+        self.judge, self.sensor = judge, sensor
 
     def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
         if not batch.size:
             return batch, until
         source = Columns(*batch)
-        fault = go_through(self.judge, source)
+        fault = go_through(self.judge, self.sensor, source)
         assert not fault  # batches are in order and inside
         return source.kept_batch(), until

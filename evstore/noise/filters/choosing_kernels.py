@@ -1,6 +1,7 @@
-"""What all filters share: where and when events are, and moving those that are kept together.
+"""What all filters share: a step of events is looked at, judged and moved while the first cache
+has it.
 
-Filters go through `STEP` events at a time, so that what is found of them stays in the first cache.
+Columns may be of any integers, and lie apart as the fields of records do.
 """
 
 from __future__ import annotations
@@ -10,11 +11,33 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.vector_kept import move_16, move_kept
+from evstore.noise.filters.choices import judge, move
 
-U, U32 = np.uint64, np.uint32
 STEP = 2048  # events
 STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
+
+
+@kernel
+def choose(
+    rule: Any, t: Any, x: Any, y: Any, p: Any, before: int, width: int, height: int,
+    target: Any, keep: Any,
+) -> Any:  # fmt: skip
+    """Move those that are kept; gives how many, and why the next ones cannot be judged, or 0.
+
+    ``before``: what no time may be less than. ``keep``: uint8, as many as a step has.
+    """
+    count = 0
+    for first in range(0, t.size, STEP):
+        stop = min(first + STEP, t.size)
+        times, columns, rows = t[first:stop], x[first:stop], y[first:stop]
+        fault = steps_back(times, before) | outside(columns, width) | outside(rows, height)
+        if fault:
+            return count, fault
+        before = times[times.size - 1]
+        kept = keep[: times.size]
+        judge(rule, times, columns, rows, p[first:stop], kept)
+        count += move(target, kept, first, count)
+    return count, 0
 
 
 @kernel
@@ -28,70 +51,10 @@ def steps_back(t: Any, before: int) -> Any:
 
 
 @kernel
-def places(x: Any, y: Any, width: int, height: int, margin: int, at: Any) -> Any:
-    """Where each pixel is in a map with so wide a margin; OUTSIDE if one is not of the sensor."""
-    y, at = y[: x.size], at[: x.size]
-    stride, first = U32(width + 2 * margin), U32(margin * (width + 2 * margin) + margin)
-    w, h = U32(width), U32(height)
-    outside = np.int64(0)
-    for i in range(x.size):
-        column, row = U32(x[i]), U32(y[i])
-        outside |= np.int64(column >= w) | np.int64(row >= h)
-        at[i] = U32(row * stride) + U32(column + first)
-    return OUTSIDE if outside else 0
-
-
-@kernel
-def times(t: Any, base: int, window: int, now: Any, late: Any) -> None:
-    """Times since ``base``, and what lies ``window`` before them; both of the map's dtype."""
-    now, late = now[: t.size], late[: t.size]
-    for i in range(t.size):
-        now[i] = t[i] - base
-        late[i] = t[i] - base - window
-
-
-@kernel
-def move_columns(
-    keep: Any, t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: Any
-) -> Any:
-    """How many are kept; there is room for as many as there are events."""
-    move_kept(keep, x, to_x)
-    move_kept(keep, y, to_y)
-    move_kept(keep, p, to_p)
-    return move_kept(keep, t, to_t)
-
-
-@kernel
-def move_labels(keep: Any, label: Any, out: Any) -> Any:
-    """The same of labels."""
-    return move_kept(keep, label, out)
-
-
-@kernel
-def move_records(keep: Any, octets: Any, size: int, out: Any) -> Any:
-    """The same of records of ``size`` bytes: more than each has, 16 at a time, where it fits."""
-    wide = U(size)
-    whole = (wide + U(15)) // U(16) * U(16)
-    number, limit = U(keep.size), U(min(octets.size, out.size))
-    fitting = U(0)
-    if limit >= whole:
-        fitting = min((limit - whole) // wide + U(1), number)
-    at = to = U(0)
-    if whole == U(16):
-        for i in range(fitting):
-            move_16(octets, at, out, to)
-            at += wide
-            to += wide * U(keep[i] != 0)
-    else:
-        for i in range(fitting):
-            for k in range(U(0), whole, U(16)):
-                move_16(octets, at + k, out, to + k)
-            at += wide
-            to += wide * U(keep[i] != 0)
-    for i in range(fitting, number):
-        if keep[i]:
-            for k in range(wide):
-                out[to + k] = octets[at + k]
-            to += wide
-        at += wide
-    return np.int64(to // wide)
+def outside(place: Any, length: int) -> Any:
+    """OUTSIDE if a coordinate is none of so long a side; else 0. In their own dtype: fast."""
+    least = most = place[0]
+    for i in range(place.size):
+        least = min(least, place[i])
+        most = max(most, place[i])
+    return OUTSIDE if np.int64(least) < 0 or np.int64(most) >= length else 0

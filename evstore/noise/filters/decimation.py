@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evstore.noise.batch import Sensor
-from evstore.noise.filters import decimation_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.sources import Piece
+from evstore.noise.filters.decimation_kernels import OfPixels, OfStream
 from evstore.noise.limits import check_choice, check_integer, check_pixels
 
 WAYS = ("pixel", "stream")
@@ -42,33 +39,21 @@ class Decimation(Filter):
 
     def judge(self, sensor: Sensor, start: int) -> Judge:
         """What judges one stream."""
-        return _OfPixels(self.n, sensor) if self.by == "pixel" else _OfStream(self.n, sensor)
+        return _OfPixels(self.n, sensor) if self.by == "pixel" else _OfStream(self.n)
 
 
 class _OfPixels:
     def __init__(self, n: int, sensor: Sensor) -> None:
         check_pixels(sensor)
-        self.n, self.sensor = n, sensor
-        self.left = np.full(sensor.pixels, n - 1, np.uint32)
-        self.at = np.empty(STEP, np.uint32)
+        self.kept = OfPixels(sensor.width, n, np.full(sensor.pixels, n - 1, np.uint32))
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        fault: int = kernels.judge_pixels(
-            piece.t, piece.x, piece.y, before, *self.sensor, self.n, self.left, self.at, keep
-        )
-        return fault
+    def rule(self, first: int, last: int) -> OfPixels:
+        return self.kept
 
 
 class _OfStream:
-    def __init__(self, n: int, sensor: Sensor) -> None:
-        self.n, self.sensor = n, sensor
-        self.more = 0  # events until one is kept
-        self.at = np.empty(STEP, np.uint32)
+    def __init__(self, n: int) -> None:
+        self.kept = OfStream(n, np.zeros(1, np.int64))
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        fault: int = kernels.judge_stream(
-            piece.t, piece.x, piece.y, before, *self.sensor, self.at, keep
-        )
-        keep[self.more :: self.n] = 1
-        self.more = (self.more - keep.size) % self.n
-        return fault
+    def rule(self, first: int, last: int) -> OfStream:
+        return self.kept

@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.choosing_kernels import STEP, places, steps_back
 
 U = np.uint64
 
 
-@kernel
-def judge_pixels(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int,
-    n: int, left: Any, at: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """Of each pixel; ``left``: how many are to come until one is kept, less 1."""
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 0, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        each_of_pixels(at[: some.size], n, left, keep[first : first + STEP])
-    return 0
+class OfPixels(NamedTuple):
+    """Of each pixel."""
+
+    width: int
+    n: int
+    left: Any  # of each pixel: how many are to come until one is kept, less 1
+
+
+class OfStream(NamedTuple):
+    """Of all."""
+
+    n: int
+    more: Any  # one value: how many are to come until one is kept
 
 
 @kernel
-def each_of_pixels(at: Any, n: int, left: Any, keep: Any) -> None:
+def each_of_pixels(rule: OfPixels, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """Counts down, pixel by pixel; without a branch, which would be guessed wrong."""
-    keep = keep[: at.size]
-    for i in range(at.size):
-        pixel = U(at[i])
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    width, n, left = U(rule.width), rule.n, rule.left
+    for i in range(t.size):
+        pixel = U(y[i]) * width + U(x[i])
         more = np.int64(left[pixel]) - 1
         keep[i] = more < 0
         left[pixel] = more + (n & (more >> 63))
 
 
 @kernel
-def judge_stream(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int, at: Any, keep: Any
-) -> Any:
-    """Nothing but what cannot be judged."""
-    keep[:] = 0
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 0, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-    return 0
+def each_of_stream(rule: OfStream, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """Wherever they are."""
+    more = rule.more[0]
+    for i in range(keep.size):
+        keep[i] = 0
+    for i in range(more, keep.size, rule.n):
+        keep[i] = 1
+    rule.more[0] = (more - keep.size) % rule.n

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor
-from evstore.noise.filters import mask_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.sources import Piece
+from evstore.noise.filters.mask_kernels import Good
 from evstore.noise.limits import check_pixels
 
 
@@ -56,17 +53,13 @@ class HotPixelMask(Filter):
 class _Masking:
     def __init__(self, pixels: tuple[tuple[int, int], ...], sensor: Sensor) -> None:
         check_pixels(sensor)
-        self.sensor = sensor
-        self.good = np.ones(sensor.pixels, np.uint8)
+        good = np.ones(sensor.pixels, np.uint8)
         x, y = np.array(pixels, np.int64).T
-        self.good[y * sensor.width + x] = 0
-        self.at = np.empty(STEP, np.uint32)
+        good[y * sensor.width + x] = 0
+        self.good = Good(sensor.width, good)
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        fault: int = kernels.judge(
-            piece.t, piece.x, piece.y, before, *self.sensor, self.good, self.at, keep
-        )
-        return fault
+    def rule(self, first: int, last: int) -> Good:
+        return self.good
 
 
 def _pixels(given: Any) -> tuple[tuple[int, int], ...]:

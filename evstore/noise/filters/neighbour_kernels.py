@@ -6,113 +6,90 @@ or of several, is the latest of them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evstore.jit import inlined, kernel
-from evstore.noise.filters.choosing_kernels import STEP, places, steps_back, times
 
 U = np.uint64
-ONE, TWO, THREE = U(1), U(2), U(3)
+ONE, TWO = U(1), U(2)
 FOUR_WAYS = 4
 
 
-@kernel
-def judge_any(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int,
-    base: int, window: int, neighbours: int, last: Any, at: Any, now: Any, late: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """At least one of four or eight. Of eight, ``last`` has two values a pixel: see there."""
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 1, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        times(some, base, window, now, late)
-        kept = keep[first : first + STEP]
-        if neighbours == FOUR_WAYS:
-            any_of_four(at[: some.size], now, late, width + 2, last, kept)
-        else:
-            any_of_eight(at[: some.size], now, late, width + 2, last, kept)
-    return 0
+class AnyOfFour(NamedTuple):
+    """At least one of left, right, above and below, in the ``window`` before."""
+
+    stride: int  # of the map: the width and both margins
+    base: int  # of the times that it has
+    window: int
+    last: Any  # a time of each pixel
+
+
+class AnyOfEight(NamedTuple):
+    """At least one of all around."""
+
+    stride: int
+    base: int
+    window: int
+    last: Any  # two times of each pixel: see `any_of_eight`
+
+
+class SeveralOfFour(NamedTuple):
+    """At least ``support`` of left, right, above and below."""
+
+    stride: int
+    base: int
+    window: int
+    support: int
+    plane: int  # the map of ON events lies so far behind that of OFF; 0: one map for both
+    last: Any
+
+
+class SeveralOfEight(NamedTuple):
+    """At least ``support`` of all around."""
+
+    stride: int
+    base: int
+    window: int
+    support: int
+    plane: int
+    last: Any
 
 
 @kernel
-def any_of_four(at: Any, now: Any, late: Any, stride: int, last: Any, keep: Any) -> None:
+def any_of_four(rule: AnyOfFour, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """Left, right, above and below."""
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    row = U(stride)
-    for i in range(at.size):
-        pixel, limit = U(at[i]), late[i]
-        keep[i] = (
-            (last[pixel - row] > limit)
-            | (last[pixel - ONE] > limit)
-            | (last[pixel + ONE] > limit)
-            | (last[pixel + row] > limit)
-        )
-        last[pixel] = now[i]
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    row, base, window, last = U(rule.stride), rule.base, rule.window, rule.last
+    for i in range(t.size):
+        pixel = (U(y[i]) + ONE) * row + U(x[i]) + ONE
+        now = t[i] - base
+        above, below = last[pixel - row], last[pixel + row]
+        left, right = last[pixel - ONE], last[pixel + ONE]
+        keep[i] = max(max(above, below), max(left, right)) > now - window
+        last[pixel] = now
 
 
 @kernel
-def any_of_eight(at: Any, now: Any, late: Any, stride: int, last: Any, keep: Any) -> None:
-    """All around, in four loads: beside its own time each pixel has that of three, of those beside.
+def any_of_eight(rule: AnyOfEight, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """All around, in three loads: a pixel has the time of both beside it, and of all three.
 
-    So of the row above one value says all, and of the row below. Both lie in the same cache line.
+    The first says all of its own row, the other all of that above or below. What is stored for an
+    event lies in one row, and so mostly in one cache line.
     """
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    row = TWO * U(stride)
-    for i in range(at.size):
-        own, limit, time = TWO * U(at[i]), late[i], now[i]
-        three = own + ONE
-        keep[i] = (
-            (last[three - row] > limit)
-            | (last[own - TWO] > limit)
-            | (last[own + TWO] > limit)
-            | (last[three + row] > limit)
-        )
-        last[own] = time
-        last[three] = time
-        last[three - TWO] = time
-        last[three + TWO] = time
-
-
-@kernel
-def judge_several(
-    t: Any, x: Any, y: Any, p: Any, before: int, width: int, height: int,
-    base: int, window: int, neighbours: int, support: int, plane: int,
-    last: Any, at: Any, now: Any, late: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """At least ``support`` of them. Each polarity has a map of its own, ``plane`` after the first.
-
-    Or there is one map for both, and ``plane`` is 0.
-    """
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 1, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        times(some, base, window, now, late)
-        polarity, kept = p[first : first + STEP], keep[first : first + STEP]
-        if plane:
-            in_planes(polarity, plane, at)
-        if neighbours == FOUR_WAYS:
-            several_of_four(at[: some.size], now, late, width + 2, support, last, kept)
-        else:
-            several_of_eight(at[: some.size], now, late, width + 2, support, last, kept)
-    return 0
-
-
-@kernel
-def in_planes(p: Any, plane: int, at: Any) -> None:
-    """Where pixels are, by polarity."""
-    at = at[: p.size]
-    for i in range(p.size):
-        at[i] += np.uint32(plane) * np.uint32(p[i] != 0)
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    row, base, window, last = TWO * U(rule.stride), rule.base, rule.window, rule.last
+    for i in range(t.size):
+        beside = (U(y[i]) + ONE) * row + TWO * U(x[i]) + TWO
+        three = beside + ONE
+        now = t[i] - base
+        keep[i] = max(max(last[three - row], last[three + row]), last[beside]) > now - window
+        last[three] = now
+        last[beside - TWO] = now
+        last[three - TWO] = now
+        last[beside + TWO] = now
+        last[three + TWO] = now
 
 
 @inlined
@@ -139,31 +116,29 @@ def across(last: Any, pixel: Any, row: Any, limit: Any) -> Any:
 
 
 @kernel
-def several_of_four(
-    at: Any, now: Any, late: Any, stride: int, support: int, last: Any, keep: Any
-) -> None:
+def several_of_four(rule: SeveralOfFour, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """Left, right, above and below."""
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    row = U(stride)
-    for i in range(at.size):
-        pixel = U(at[i])
-        keep[i] = beside(last, pixel, row, late[i]) >= support
-        last[pixel] = now[i]
+    x, y, p, keep = x[: t.size], y[: t.size], p[: t.size], keep[: t.size]
+    row, base, window, last = U(rule.stride), rule.base, rule.window, rule.last
+    for i in range(t.size):
+        pixel = (U(y[i]) + ONE) * row + U(x[i]) + ONE + U(rule.plane) * U(p[i] != 0)
+        now = t[i] - base
+        keep[i] = beside(last, pixel, row, now - window) >= rule.support
+        last[pixel] = now
 
 
 @kernel
-def several_of_eight(
-    at: Any, now: Any, late: Any, stride: int, support: int, last: Any, keep: Any
-) -> None:
+def several_of_eight(rule: SeveralOfEight, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """All around."""
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    row = U(stride)
-    for i in range(at.size):
-        pixel = U(at[i])
-        limit = late[i]
+    x, y, p, keep = x[: t.size], y[: t.size], p[: t.size], keep[: t.size]
+    row, base, window, last = U(rule.stride), rule.base, rule.window, rule.last
+    for i in range(t.size):
+        pixel = (U(y[i]) + ONE) * row + U(x[i]) + ONE + U(rule.plane) * U(p[i] != 0)
+        now = t[i] - base
+        limit = now - window
         found = beside(last, pixel, row, limit) + across(last, pixel, row, limit)
-        keep[i] = found >= support
-        last[pixel] = now[i]
+        keep[i] = found >= rule.support
+        last[pixel] = now
 
 
 @kernel

@@ -13,8 +13,6 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Sensor
 from evstore.noise.filters import rate_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.sources import Piece
 from evstore.noise.limits import check_choice, check_integer, check_number, check_pixels
 
 COUNTS = ("kept", "all")
@@ -74,21 +72,14 @@ class PixelRateLimit(Filter):
 class _Leaking:
     def __init__(self, wanted: PixelRateLimit, sensor: Sensor, start: int) -> None:
         check_pixels(sensor)
-        self.wanted, self.sensor = wanted, sensor
-        self.limit, self.count_all = wanted.level(), wanted.counts == "all"
-        self.factors = _factors()
-        self.level = np.zeros(sensor.pixels, np.uint64)
-        self.part = np.zeros(sensor.pixels, np.uint64)
-        self.start = start
-        self.at = np.empty(STEP, np.uint32)
-
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        fault: int = kernels.judge_pixels(
-            piece.t, piece.x, piece.y, before, *self.sensor,
-            self.start, self.wanted.half_life_us, self.limit, self.count_all,
-            self.factors, self.level, self.part, self.at, keep,
+        level, part = (np.zeros(sensor.pixels, np.uint64) for _ in range(2))
+        self.levels = kernels.Levels(
+            sensor.width, start, wanted.half_life_us, wanted.level(), wanted.counts == "all",
+            _factors(), level, part,
         )  # fmt: skip
-        return fault
+
+    def rule(self, first: int, last: int) -> kernels.Levels:
+        return self.levels
 
 
 def _factors() -> NDArray[np.uint64]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from evstore.memory import room
 from evstore.noise.batch import Sensor
-from evstore.noise.filters.choosing_kernels import STEP
 from evstore.noise.limits import check_pixels
 
 STARTS = ("quiet", "active")
@@ -36,7 +35,6 @@ class PixelTimes:
         self.map: NDArray[Any] = room(4 * self.plane * planes).view(np.int32)
         self.map[:] = -SHORT
         self.base = self.newest = start
-        self._make_room()
 
     def wake(self) -> None:
         """Before all else: as if each pixel of the sensor had been active at time 0."""
@@ -48,18 +46,14 @@ class PixelTimes:
             self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0
         self.base = self.newest = 0
 
-    def _make_room(self) -> None:
-        """For what is found of a step of events."""
-        self.at = np.empty(STEP, np.uint32)
-        self.now, self.late = (np.empty(STEP, self.map.dtype) for _ in range(2))
-
-    def reach(self, first: int, last: int) -> None:
-        """Make it hold times from ``first`` to ``last``, less than half of LONG apart."""
+    def reach(self, first: int, last: int) -> tuple[int, NDArray[Any]]:
+        """The base and the map, for times from ``first`` to ``last``, less than LONG / 2 apart."""
         newest = max(self.newest, last)
         limit = SHORT if self.map.dtype == np.int32 else LONG
         if not (self.base <= first and newest - self.base < limit):
             self._rebase(first, SHORT if newest - first < SHORT else LONG)
         self.newest = newest
+        return self.base, self.map
 
     def _rebase(self, base: int, limit: int) -> None:
         shift = max(base - self.base, 1 - LONG)
@@ -69,4 +63,3 @@ class PixelTimes:
             found = np.maximum(self.map.astype(np.int64), shift - limit) - shift
         self.base = base
         self.map = found.astype(np.int32) if limit == SHORT else found
-        self._make_room()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.choosing_kernels import STEP, places, steps_back
 
 U = np.uint64
 ONE_EVENT = 1_000_000  # of the bucket: an event is worth so many microseconds at 1 event/s
@@ -18,79 +17,61 @@ FACTOR_BITS = 20
 MOST_HALVINGS = 44  # after them nothing is left of a level
 
 
-@kernel
-def judge_all(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int,
-    per_s: int, room: int, state: Any, at: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """``state``: what is in the bucket, and the time when it was."""
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 0, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        from_bucket(some, per_s, room, state, keep[first : first + STEP])
-    return 0
+class Bucket(NamedTuple):
+    """Of all pixels: a bucket that ``per_s`` events a second fill."""
+
+    per_s: int
+    room: int
+    state: Any  # what is in the bucket, and the time when it was
+
+
+class Levels(NamedTuple):
+    """Of each pixel: a level that each event raises, and that halves in ``half_life``."""
+
+    width: int
+    start: int
+    half_life: int
+    limit: int
+    count_all: bool
+    factors: Any
+    level: Any  # of each pixel after its last event,
+    part: Any  # which was in this part of time
 
 
 @kernel
-def from_bucket(t: Any, per_s: int, room: int, state: Any, keep: Any) -> None:
+def from_bucket(rule: Bucket, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """Each event that is kept takes out what it is worth."""
     keep = keep[: t.size]
-    held, time = state[0], state[1]
+    per_s, room = rule.per_s, rule.room
+    held, time = rule.state[0], rule.state[1]
     longest = room // per_s + 1  # it is full then
     for i in range(t.size):
         held = min(held + min(t[i] - time, longest) * per_s, room)
-        time = t[i]
+        time = np.int64(t[i])
         kept = held >= ONE_EVENT
         keep[i] = kept
         held -= ONE_EVENT if kept else 0
-    state[0], state[1] = held, time
+    rule.state[0], rule.state[1] = held, time
 
 
 @kernel
-def judge_pixels(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int,
-    start: int, half_life: int, limit: int, count_all: bool,
-    factors: Any, level: Any, part: Any, at: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """``level``: of each pixel after its last event, which was in the ``part``-th part of time."""
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 0, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        below_rate(
-            some, at, start, half_life, limit, count_all, factors, level, part,
-            keep[first : first + STEP],
-        )  # fmt: skip
-    return 0
-
-
-@kernel
-def below_rate(
-    t: Any, at: Any, start: int, half_life: int, limit: int, count_all: bool,
-    factors: Any, level: Any, part: Any, keep: Any,
-) -> None:  # fmt: skip
-    """Events that find their pixel's level, which halves in ``half_life``, below the limit.
+def below_rate(rule: Levels, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """Events that find their pixel's level below the limit.
 
     Time is in parts of a half-life since the start: what is lost of an event's adds up to nothing.
     """
-    at, keep = at[: t.size], keep[: t.size]
-    half = U(half_life)
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    width, half, limit = U(rule.width), U(rule.half_life), U(rule.limit)
+    factors, level, part = rule.factors, rule.level, rule.part
     for i in range(t.size):
-        pixel = U(at[i])
-        since = U(t[i]) - U(start)
+        pixel = U(y[i]) * width + U(x[i])
+        since = U(t[i]) - U(rule.start)
         halves = since // half
         now = (halves << U(TABLE_BITS)) + ((since - halves * half) << U(TABLE_BITS)) // half
         parts = min(now - part[pixel], U(MOST_HALVINGS << TABLE_BITS))
         factor = factors[parts & U((1 << TABLE_BITS) - 1)]
         left = ((level[pixel] * factor) >> U(FACTOR_BITS)) >> (parts >> U(TABLE_BITS))
-        kept = left < U(limit)
+        kept = left < limit
         keep[i] = kept
-        level[pixel] = min(left + U(LEVEL) * U(kept | count_all), U(MOST_LEVEL))
+        level[pixel] = min(left + U(LEVEL) * U(kept | rule.count_all), U(MOST_LEVEL))
         part[pixel] = now

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evstore.noise.batch import Sensor
-from evstore.noise.filters import rate_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.choosing_kernels import STEP
-from evstore.noise.filters.sources import Piece
+from evstore.noise.filters.rate_kernels import ONE_EVENT, Bucket
 from evstore.noise.limits import check_integer
 
 MOST_PER_S = 1_000_000_000
@@ -43,21 +40,16 @@ class RateLimit(Filter):
 
     def judge(self, sensor: Sensor, start: int) -> Judge:
         """What judges one stream."""
-        return _Bucket(self, sensor, start)
+        return _Bucket(self, start)
 
 
 class _Bucket:
-    def __init__(self, limit: RateLimit, sensor: Sensor, start: int) -> None:
-        self.sensor, self.per_s = sensor, limit.events_per_s
-        self.room = limit.burst * kernels.ONE_EVENT
-        self.state = np.array([self.room, start], np.int64)
-        self.at = np.empty(STEP, np.uint32)
+    def __init__(self, limit: RateLimit, start: int) -> None:
+        room = limit.burst * ONE_EVENT
+        self.bucket = Bucket(limit.events_per_s, room, np.array([room, start], np.int64))
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
+    def rule(self, first: int, last: int) -> Bucket:
         # Full after a long time: so the difference of two times fits.
-        self.state[1] = max(int(self.state[1]), int(piece.t[0]) - (1 << 61))
-        fault: int = kernels.judge_all(
-            piece.t, piece.x, piece.y, before, *self.sensor,
-            self.per_s, self.room, self.state, self.at, keep,
-        )  # fmt: skip
-        return fault
+        state = self.bucket.state
+        state[1] = max(int(state[1]), first - (1 << 61))
+        return self.bucket

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evstore.noise.batch import Sensor
-from evstore.noise.filters import refractory_kernels as kernels
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, PixelTimes
-from evstore.noise.filters.sources import Piece
+from evstore.noise.filters.refractory_kernels import SinceAny, SinceKept
 from evstore.noise.limits import check_choice, check_integer
 
 RESTARTS = ("kept", "all")
@@ -52,16 +48,10 @@ class Refractory(Filter):
 class _Resting:
     def __init__(self, refractory: Refractory, sensor: Sensor, start: int) -> None:
         self.period = refractory.period_us
-        self.since_any = refractory.restart == "all"
-        self.sensor = sensor
+        self.kind = SinceAny if refractory.restart == "all" else SinceKept
+        self.width = sensor.width
         self.times = PixelTimes(sensor, start)
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        times = self.times
-        times.reach(int(piece.t[0]), int(piece.t[-1]))
-        fault: int = kernels.judge(
-            piece.t, piece.x, piece.y, before, *self.sensor,
-            times.base, self.period, self.since_any, times.map, times.at, times.now, times.late,
-            keep,
-        )  # fmt: skip
-        return fault
+    def rule(self, first: int, last: int) -> SinceAny | SinceKept:
+        base, times = self.times.reach(first, last)
+        return self.kind(self.width, base, self.period, times)

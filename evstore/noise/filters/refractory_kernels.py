@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.choosing_kernels import STEP, places, steps_back, times
 
 U = np.uint64
 
 
-@kernel
-def judge(
-    t: Any, x: Any, y: Any, before: int, width: int, height: int,
-    base: int, period: int, since_any: bool, last: Any, at: Any, now: Any, late: Any, keep: Any,
-) -> Any:  # fmt: skip
-    """``since_any``: counted from the pixel's last event, else from the last that was kept."""
-    for first in range(0, t.size, STEP):
-        some = t[first : first + STEP]
-        fault = steps_back(some, before)
-        fault |= places(x[first : first + STEP], y[first : first + STEP], width, height, 0, at)
-        if fault:
-            return fault
-        before = some[some.size - 1]
-        times(some, base, period, now, late)
-        if since_any:
-            judge_since_any(at[: some.size], now, late, last, keep[first : first + STEP])
-        else:
-            judge_since_kept(at[: some.size], now, late, last, keep[first : first + STEP])
-    return 0
+class SinceKept(NamedTuple):
+    """A pixel rests for ``period`` after each event that is kept."""
+
+    width: int
+    base: int  # of the times that the map has
+    period: int
+    last: Any  # a time of each pixel
+
+
+class SinceAny(NamedTuple):
+    """After each event."""
+
+    width: int
+    base: int
+    period: int
+    last: Any
 
 
 @kernel
-def judge_since_any(at: Any, now: Any, late: Any, last: Any, keep: Any) -> None:
-    """``late``: before it the pixel's last event must have been."""
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    for i in range(at.size):
-        pixel = U(at[i])
-        keep[i] = last[pixel] < late[i]
-        last[pixel] = now[i]
-
-
-@kernel
-def judge_since_kept(at: Any, now: Any, late: Any, last: Any, keep: Any) -> None:
-    """The same, where only events that are kept count."""
-    now, late, keep = now[: at.size], late[: at.size], keep[: at.size]
-    for i in range(at.size):
-        pixel = U(at[i])
-        earlier = last[pixel]
-        kept = earlier < late[i]
+def since_kept(rule: SinceKept, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """Without a branch, which would be guessed wrong."""
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    width, base, period, last = U(rule.width), rule.base, rule.period, rule.last
+    for i in range(t.size):
+        pixel = U(y[i]) * width + U(x[i])
+        now, earlier = t[i] - base, np.int64(last[pixel])
+        kept = earlier < now - period
         keep[i] = kept
-        last[pixel] = now[i] if kept else earlier
+        last[pixel] = now if kept else earlier
+
+
+@kernel
+def since_any(rule: SinceAny, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """The same, where all events count."""
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    width, base, period, last = U(rule.width), rule.base, rule.period, rule.last
+    for i in range(t.size):
+        pixel = U(y[i]) * width + U(x[i])
+        now = t[i] - base
+        keep[i] = last[pixel] < now - period
+        last[pixel] = now

@@ -8,23 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
+from evstore.events import COLUMNS, Events, empty_column
 from evstore.memory import room
 from evstore.noise.batch import Batch, Sensor
-from evstore.noise.filters import choosing_kernels as kernels
-from evstore.noise.filters import record_kernels as records
+from evstore.noise.filters import record_kernels as kernels
+from evstore.noise.filters.moving_kernels import ToColumns, ToLabelled, ToRecords
 
 MOST = 1 << 16  # pixels of a side
 SPARSE = 2  # what is kept of more events than so many times as many is copied: the rest is freed
 
 
 class Piece(NamedTuple):
-    """Contiguous columns of events that follow each other. Times may step back."""
+    """Columns of events that follow each other, of any integers. Times may step back."""
 
-    t: NDArray[np.int64]
-    x: NDArray[np.uint16]
-    y: NDArray[np.uint16]
-    p: NDArray[np.uint8]
+    t: NDArray[Any]
+    x: NDArray[Any]
+    y: NDArray[Any]
+    p: NDArray[Any]
 
     def at(self, which: slice | NDArray[np.intp]) -> Piece:
         """Those of a slice or of an index array."""
@@ -64,14 +64,17 @@ class Columns:
         """The events from ``first`` on, before ``stop``."""
         return self.columns.at(slice(first, stop))
 
-    def move(self, keep: NDArray[np.uint8], first: int) -> None:
-        """Take those that are kept, of the events from ``first`` on."""
-        stop = first + keep.size
-        columns = self.columns.at(slice(first, stop))
-        free = slice(self.count, self.count + keep.size)
-        if self.label is not None:
-            kernels.move_labels(keep, self.label[first:stop], self._labels[free])
-        self.count += kernels.move_columns(keep, *columns, *(column[free] for column in self._out))
+    def target(self, first: int, stop: int) -> ToColumns | ToLabelled:
+        """Those events, and the room behind what is kept so far."""
+        free = slice(self.count, self.count + stop - first)
+        out = (column[free] for column in self._out)
+        columns = ToColumns(*self.columns.at(slice(first, stop)), *out)
+        if self.label is None:
+            return columns
+        return ToLabelled(columns, self.label[first:stop], self._labels[free])
+
+    def check(self) -> None:
+        """Nothing: columns hold no other values."""
 
     def in_order(self) -> Columns:
         """The same sorted by time, stable for equal times."""
@@ -110,39 +113,33 @@ class Records:
         Events.from_structured(array[:0])  # raises where a field is missing
         self._polarity = polarity
         self._fields = _plain_fields(self.array)
-        self._room = _room(0)
+        if self._fields is not None and polarity and not kernels.are_flags(self._fields.p):
+            self._fields = None
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
         if self._fields is None:
             return _extent(self.piece(0, self.size))
-        width, height = records.sides(self._fields["x"][::each], self._fields["y"][::each])
+        width, height = kernels.sides(self._fields.x[::each], self._fields.y[::each])
         return Sensor(min(width, MOST), min(height, MOST))
 
     def piece(self, first: int, stop: int) -> Piece:
-        """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
-        stop = min(stop, self.size)
+        """The events from ``first`` on, before ``stop``: views, where that can be."""
         if self._fields is not None:
-            if self._room.t.size < stop - first:
-                self._room = _room(stop - first)
-            columns = self._room.at(slice(0, stop - first))
-            if self._load([self._fields[name][first:stop] for name in COLUMNS], columns):
-                return columns
+            return self._fields.at(slice(first, stop))
         events = Events.from_structured(self.array[first:stop])
         t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
         return Piece(t, x, y, p)
 
-    def _load(self, fields: list[NDArray[Any]], columns: Piece) -> bool:
-        t, x, y, p = fields
-        if self._polarity:
-            return bool(records.load(t, x, y, p, *columns))
-        return bool(records.load_places(t, x, y, columns.t, columns.x, columns.y))
+    def target(self, first: int, stop: int) -> ToRecords:
+        """Those records, and the room behind what is kept so far."""
+        free = self._out[self.count : self.count + stop - first]
+        some = self.array[first:stop]
+        return ToRecords(some.view(np.uint8), self.array.itemsize, free.view(np.uint8))
 
-    def move(self, keep: NDArray[np.uint8], first: int) -> None:
-        """Take those that are kept, of the records from ``first`` on."""
-        some = self.array[first : first + keep.size].view(np.uint8)
-        free = self._out[self.count : self.count + keep.size].view(np.uint8)
-        self.count += kernels.move_records(keep, some, self.array.itemsize, free)
+    def check(self) -> None:
+        """Raises FormatError for values that events cannot have."""
+        Events.from_structured(self.array)
 
     def in_order(self) -> Records:
         """The same sorted by time, stable for equal times."""
@@ -153,21 +150,14 @@ class Records:
         return _cut(self._out, self.count)
 
 
-def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
+def _plain_fields(array: NDArray[Any]) -> Piece | None:
     """The four fields, where all are integers in the machine's order that int64 holds."""
-    fields = {name: array[name] for name in COLUMNS}
-    for name, field in fields.items():
-        if field.dtype == np.bool_:
-            fields[name] = field.view(np.uint8)
-        elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
+    fields = [array[name] for name in COLUMNS]
+    fields = [field.view(np.uint8) if field.dtype == np.bool_ else field for field in fields]
+    for field in fields:
+        if field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
             return None
-    return fields
-
-
-def _room(size: int) -> Piece:
-    dtypes = (COLUMN_DTYPES[name] for name in COLUMNS)
-    t, x, y, p = (room(size * dtype.itemsize).view(dtype) for dtype in dtypes)
-    return Piece(t, x, y, p)
+    return Piece(*fields)
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:

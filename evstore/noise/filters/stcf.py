@@ -14,7 +14,6 @@ from evstore.noise.filters import neighbour_kernels as kernels
 from evstore.noise.filters.activity import WAYS
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
-from evstore.noise.filters.sources import Piece
 from evstore.noise.limits import check_choice, check_integer, check_pixels
 
 #: The age of an event that is not supported at all.
@@ -66,21 +65,18 @@ class Stcf(Filter):
 
 class _Supported:
     def __init__(self, wanted: Stcf, sensor: Sensor, start: int) -> None:
-        self.wanted, self.sensor = wanted, sensor
+        self.wanted, self.stride = wanted, sensor.width + 2
+        four = wanted.neighbours == kernels.FOUR_WAYS
+        self.kind = kernels.SeveralOfFour if four else kernels.SeveralOfEight
         self.times = PixelTimes(sensor, start, margin=1, planes=2 if wanted.same_polarity else 1)
         self.plane = self.times.plane if wanted.same_polarity else 0
         if wanted.start == "active":
             self.times.wake()
 
-    def judge(self, piece: Piece, before: int, keep: NDArray[np.uint8]) -> int:
-        wanted, times = self.wanted, self.times
-        times.reach(int(piece.t[0]), int(piece.t[-1]))
-        fault: int = kernels.judge_several(
-            *piece, before, *self.sensor,
-            times.base, wanted.window_us, wanted.neighbours, wanted.support, self.plane,
-            times.map, times.at, times.now, times.late, keep,
-        )  # fmt: skip
-        return fault
+    def rule(self, first: int, last: int) -> kernels.SeveralOfFour | kernels.SeveralOfEight:
+        wanted = self.wanted
+        base, times = self.times.reach(first, last)
+        return self.kind(self.stride, base, wanted.window_us, wanted.support, self.plane, times)
 
 
 def stcf_scores(
