@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evstore.noise.batch import Sensor
 from evstore.noise.filters.choosing import Filter, Judge
-from evstore.noise.filters.neighbour_kernels import FOUR_WAYS, AnyOfEight, AnyOfFour
+from evstore.noise.filters.neighbour_kernels import FOUR_WAYS, AnyOfEight, AnyOfFour, SeveralOfEight
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
 from evstore.noise.limits import check_choice, check_integer
 
@@ -50,16 +50,18 @@ class ActivityFilter(Filter):
 
 class _Supported:
     def __init__(self, wanted: ActivityFilter, sensor: Sensor, start: int) -> None:
-        self.window, self.stride = wanted.window_us, sensor.width + 2
-        self.kind = AnyOfFour if wanted.neighbours == FOUR_WAYS else AnyOfEight
-        values = 1 if wanted.neighbours == FOUR_WAYS else 2
-        self.times = PixelTimes(sensor, start, margin=1, planes=values, woven=True)
+        self.wanted, self.stride = wanted, sensor.width + 2
+        self.woven = wanted.neighbours != FOUR_WAYS and wanted.start == "quiet"
+        self.times = PixelTimes(sensor, start, margin=1, planes=2 if self.woven else 1)
         if wanted.start == "active":
-            never = int(self.times.map[0])
             self.times.wake()
-            if self.kind is AnyOfEight and sensor.width == 1:
-                self.times.map[::2] = never  # nothing is beside any pixel
 
-    def rule(self, first: int, last: int) -> AnyOfFour | AnyOfEight:
+    def rule(self, first: int, last: int) -> AnyOfFour | AnyOfEight | SeveralOfEight:
         base, times = self.times.reach(first, last)
-        return self.kind(self.stride, base, self.window, times)
+        window = self.wanted.window_us
+        if self.woven:
+            return AnyOfEight(self.stride, base, window, times)
+        if self.wanted.neighbours == FOUR_WAYS:
+            return AnyOfFour(self.stride, base, window, times)
+        # Events before time 0 come before what was at 0: a time of several pixels does not do.
+        return SeveralOfEight(self.stride, base, window, 1, 0, times)

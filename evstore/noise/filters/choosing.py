@@ -10,7 +10,7 @@ import numpy as np
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, Stage, batch_of, in_order
-from evstore.noise.filters.choosing_kernels import OUTSIDE, STEP, STEPS_BACK, choose
+from evstore.noise.filters.choosing_kernels import OUTSIDE, STEPS_BACK
 from evstore.noise.filters.sources import Columns, Records
 from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
@@ -109,7 +109,6 @@ def go_through(judge: Judge, sensor: Sensor, source: Columns | Records) -> int:
 
     Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
     """
-    keep = np.empty(min(STEP, source.size), np.uint8)
     at, before = 0, NO_TIME
     while at < source.size:
         piece = source.piece(at, min(at + PIECE, source.size))
@@ -119,8 +118,7 @@ def go_through(judge: Judge, sensor: Sensor, source: Columns | Records) -> int:
             piece = piece.at(slice(0, cut))
             last = int(piece.t[-1])
         stop = at + piece.t.size
-        rule, target = judge.rule(first, last), source.target(at, stop)
-        count, fault = choose(rule, *piece, before, *sensor, target, keep)
+        count, fault = source.choose(judge.rule(first, last), piece, at, before, sensor)
         if fault:
             return int(fault)
         source.count += count

@@ -21,16 +21,13 @@ class PixelTimes:
     """Times since a base that moves, of 32 bits; of 64 while events lie far apart.
 
     Around the sensor lies a ``margin`` of pixels that are never active, so that no border is a
-    case of its own. There are ``planes`` of it, one after the other, or ``woven``: all values of
-    a pixel together.
+    case of its own. There are ``planes`` of it, one after the other.
     """
 
-    def __init__(
-        self, sensor: Sensor, start: int, *, margin: int = 0, planes: int = 1, woven: bool = False
-    ) -> None:
+    def __init__(self, sensor: Sensor, start: int, *, margin: int = 0, planes: int = 1) -> None:
         check_pixels(sensor)
         self._rows, self._stride = sensor.height + 2 * margin, sensor.width + 2 * margin
-        self._margin, self._woven = margin, woven
+        self._margin = margin
         self.plane = self._rows * self._stride
         self.map: NDArray[Any] = room(4 * self.plane * planes).view(np.int32)
         self.map[:] = -SHORT
@@ -40,10 +37,7 @@ class PixelTimes:
         """Before all else: as if each pixel of the sensor had been active at time 0."""
         m, rows, stride = self._margin, self._rows, self._stride
         where = slice(m, rows - m), slice(m, stride - m)
-        if self._woven:
-            self.map.reshape(rows, stride, -1)[where] = 0
-        else:
-            self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0
+        self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0
         self.base = self.newest = 0
 
     def reach(self, first: int, last: int) -> tuple[int, NDArray[Any]]:

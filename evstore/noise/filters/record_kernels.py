@@ -1,4 +1,4 @@
-"""What is looked at of all records, before they are gone through."""
+"""Fields of structured arrays become columns, and what is looked at of all of them before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
+
+
+@kernel
+def load(t: Any, x: Any, y: Any, to_t: Any, to_x: Any, to_y: Any) -> Any:
+    """Whether all are places that columns hold: all bits that any of them has show it."""
+    places = np.int64(0)
+    for i in range(to_t.size):
+        column, row = np.int64(x[i]), np.int64(y[i])
+        places |= column | row
+        to_t[i] = t[i]
+        to_x[i] = column
+        to_y[i] = row
+    return places >> 16 == 0
 
 
 @kernel

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events, empty_column
 from evstore.memory import room
-from evstore.noise.batch import Batch, Sensor
+from evstore.noise.batch import Batch, Sensor, empty_batch
 from evstore.noise.filters import record_kernels as kernels
+from evstore.noise.filters.choosing_kernels import STEP, choose, choose_records
 from evstore.noise.filters.moving_kernels import ToColumns, ToLabelled, ToRecords
 
 MOST = 1 << 16  # pixels of a side
@@ -48,6 +49,7 @@ class Columns:
         self.size = int(t.size)
         self.count = 0
         self._out = [empty_column(name, self.size) for name in COLUMNS]
+        self._keep = np.empty(min(STEP, self.size), np.uint8)
         self._labels = empty_column("p", 0 if label is None else self.size)
 
     @classmethod
@@ -64,14 +66,21 @@ class Columns:
         """The events from ``first`` on, before ``stop``."""
         return self.columns.at(slice(first, stop))
 
-    def target(self, first: int, stop: int) -> ToColumns | ToLabelled:
-        """Those events, and the room behind what is kept so far."""
+    def _target(self, first: int, stop: int) -> ToColumns | ToLabelled:
         free = slice(self.count, self.count + stop - first)
         out = (column[free] for column in self._out)
         columns = ToColumns(*self.columns.at(slice(first, stop)), *out)
         if self.label is None:
             return columns
         return ToLabelled(columns, self.label[first:stop], self._labels[free])
+
+    def choose(
+        self, rule: Any, piece: Piece, first: int, before: int, sensor: Sensor
+    ) -> tuple[int, int]:
+        """Take those of the piece that are kept; gives how many, and a fault or 0."""
+        target = self._target(first, first + piece.t.size)
+        found: tuple[int, int] = choose(rule, *piece, before, *sensor, target, self._keep)
+        return found
 
     def check(self) -> None:
         """Nothing: columns hold no other values."""
@@ -115,6 +124,9 @@ class Records:
         self._fields = _plain_fields(self.array)
         if self._fields is not None and polarity and not kernels.are_flags(self._fields.p):
             self._fields = None
+        step = min(STEP, self.size)
+        self._keep = np.empty(step, np.uint8)
+        self._room = empty_batch(step)[:4]
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
@@ -131,8 +143,17 @@ class Records:
         t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
         return Piece(t, x, y, p)
 
-    def target(self, first: int, stop: int) -> ToRecords:
-        """Those records, and the room behind what is kept so far."""
+    def choose(
+        self, rule: Any, piece: Piece, first: int, before: int, sensor: Sensor
+    ) -> tuple[int, int]:
+        """Take those of the piece that are kept; gives how many, and a fault or 0."""
+        target = self._target(first, first + piece.t.size)
+        found: tuple[int, int] = choose_records(
+            rule, *piece, self._polarity, before, *sensor, target, self._keep, *self._room
+        )
+        return found
+
+    def _target(self, first: int, stop: int) -> ToRecords:
         free = self._out[self.count : self.count + stop - first]
         some = self.array[first:stop]
         return ToRecords(some.view(np.uint8), self.array.itemsize, free.view(np.uint8))
@@ -161,7 +182,10 @@ def _plain_fields(array: NDArray[Any]) -> Piece | None:
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:
-    return column[:count] if count * SPARSE >= column.size else column[:count].copy()
+    if count * SPARSE >= column.size:
+        return column[:count]
+    octets = column[:count].view(np.uint8)  # numpy copies records field by field
+    return octets.copy().view(column.dtype)
 
 
 def _extent(piece: Piece) -> Sensor:
