@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit, types
+from numba import njit
 from numba.extending import overload
 
 from evstore import __version__
@@ -50,7 +50,7 @@ def inlined(function: F) -> F:
     return njit(**CALLED_BY_KERNELS, forceinline=True)(function)  # type: ignore[no-any-return]
 
 
-def by_type(kernels: dict[type, Any]) -> Callable[..., Any]:
+def by_type(kernels: dict[Any, Any]) -> Callable[..., Any]:
     """A function for kernels to call: one of ``kernels``, as the type of its first argument says.
 
     That is a NamedTuple. Which one is known when the caller is compiled: it costs nothing.
@@ -61,10 +61,8 @@ def by_type(kernels: dict[type, Any]) -> Callable[..., Any]:
 
     @overload(chosen, strict=False)  # type: ignore[untyped-decorator]
     def _chosen(first: Any, *rest: Any) -> Any:
-        if not isinstance(first, types.NamedTuple):
-            return None
-        one = kernels[first.instance_class]
-        return lambda first, *rest: one(first, *rest)
+        one = kernels.get(getattr(first, "instance_class", None))
+        return None if one is None else lambda first, *rest: one(first, *rest)
 
     return chosen
 

@@ -220,3 +220,69 @@ def test_a_kernel_is_compiled_anew_where_one_that_it_calls_has_changed(tmp_path:
         assert run.returncode == 0, run.stderr
         assert run.stdout.split() == [str(499_500 + 1000 * number)] * 2
     assert list(tmp_path.rglob("*.nbc"))
+
+
+BY_TYPE = """
+from typing import NamedTuple
+from evstore.jit import by_type, kernel
+
+class Sum(NamedTuple):
+    start: int
+
+class Product(NamedTuple):
+    start: int
+    factors: object
+
+@kernel
+def total(way, values):
+    found = way.start
+    for i in range(values.size):
+        found += values[i]
+    return found
+
+@kernel
+def product(way, values):
+    found = way.start
+    for i in range(values.size):
+        found += values[i] * way.factors[i]
+    return found
+
+fold_one = by_type({Sum: total, Product: product})
+
+@kernel
+def fold(way, values):
+    return fold_one(way, values)
+"""
+
+CALL_BY_TYPE = """
+import numpy as np
+from numba.core.errors import TypingError
+from probe_kernels import Product, Sum, fold
+values = np.arange(5, dtype=np.int64)
+for way in (Sum(3), Product(1, values)):
+    print(int(fold(way, values)), int(fold.py_func(way, values)))
+try:
+    fold((1,), values)
+except TypingError:
+    print("no such type")
+"""
+
+
+def test_by_type(tmp_path: Path) -> None:
+    """The kernel that the type says, compiled and not; cached as all are."""
+    package = tmp_path / "package"
+    install(package)
+    (package / "probe_kernels.py").write_text(BY_TYPE)
+    cache, found = tmp_path / "cache", []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", CALL_BY_TYPE],
+            env=environment(package, NUMBA_CACHE_DIR=str(cache)),
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.split("\n") == ["13 13", "31 31", "no such type", ""]
+        found.append({path: path.stat().st_mtime_ns for path in cache.rglob("*.fold-*")})
+    assert len(found[0]) == 3  # an index, and code for each type
+    assert found[0] == found[1]

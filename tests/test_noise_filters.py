@@ -147,6 +147,25 @@ def test_wherever_times_lie(name: str, first: int, seed: int) -> None:
         assert streamed(case.filter, some, cuts) == events[:50][np.array(case.naive(rows[:50]))]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2)])
+@pytest.mark.parametrize("start", ["quiet", "active"])
+def test_smallest_sensors(size: tuple[int, int], start: str, seed: int) -> None:
+    """Of one column or row: neighbours that there are not, and before time 0 too."""
+    rng = np.random.default_rng(seed)
+    t = np.sort(rng.integers(-2000, 6000, 500))
+    columns = (rng.integers(0, side, 500) for side in (*size, 2))
+    events = Events(t, *columns, size)
+    for neighbours in (4, 8):
+        ages = naive.neighbour_ages(rows_of(events), size, neighbours, False, start == "active")
+        for support, filter in (
+            (1, ActivityFilter(40, neighbours, start)),
+            (1, Stcf(40, 1, neighbours, start=start)),
+            (2, Stcf(400, 2, neighbours, start=start)),
+        ):
+            expected = events[np.array(naive.supported(ages, filter.window_us, support))]
+            assert filter(events) == expected
+
+
 def test_more_than_a_piece(seed: int) -> None:
     """Several pieces, the last one short, and of columns that are not contiguous."""
     rng = np.random.default_rng(seed)
