@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -63,42 +64,59 @@ def streamed(filter: Transform, events: Events) -> Make:
 
 
 def against_eventcv(settings: Settings) -> list[Bar]:
-    """Ours of Events, theirs of their own streams, both in memory; equal results."""
+    """Ours of Events, theirs of their own streams, both in memory; equal results.
+
+    And arrays to arrays, as loaders and networks have events.
+    """
     events = scene(QUICK_EVENTS if settings.quick else EVENTS)
-    stream = peers.eventcv_stream(events)
+    rows = peers.eventcv_rows(events)
+    stream = peers.eventcv_stream(rows, SIZE)
     counts = np.bincount(events.y.astype(np.int64) * SIZE[0] + events.x)
     hottest = [(int(at) % SIZE[0], int(at) // SIZE[0]) for at in np.argsort(counts)[-20:]]
-    pairs: dict[str, tuple[Transform, Make, bool]] = {
+    pairs: dict[str, tuple[Transform, Callable[[Any], Any], bool]] = {
         "background activity, 8 neighbours": (
             ActivityFilter(WINDOW_US + 1),
-            lambda: stream.background_activity_filter(WINDOW_US), True,
+            lambda stream: stream.background_activity_filter(WINDOW_US), True,
         ),
         "background activity, 4 neighbours": (
             ActivityFilter(WINDOW_US + 1, 4),
-            lambda: stream.background_activity_filter(WINDOW_US, neighbourhood="cross"), True,
+            lambda stream: stream.background_activity_filter(WINDOW_US, neighbourhood="cross"),
+            True,
         ),
         "refractory": (
-            Refractory(PERIOD_US - 1), lambda: stream.refractory_filter(PERIOD_US), True
+            Refractory(PERIOD_US - 1), lambda stream: stream.refractory_filter(PERIOD_US), True
         ),
         "decimation of the stream": (
-            Decimation(3, by="stream"), lambda: stream.decimate(3), True
+            Decimation(3, by="stream"), lambda stream: stream.decimate(3), True
         ),
         "hot pixels (theirs finds them too)": (
-            HotPixelMask(hottest), lambda: stream.hot_pixel_filter(), False
+            HotPixelMask(hottest), lambda stream: stream.hot_pixel_filter(), False
         ),
     }  # fmt: skip
-    bars = []
+    bars, arrays = [], {}
     for name, (ours, theirs, same) in pairs.items():
         if same:
-            x, y, t, p = theirs().numpy().T
+            x, y, t, p = theirs(stream).numpy().T
             assert ours(events) == Events(t, x, y, p), name
+        one = partial(ours, events)
         parts = {
-            "one call": times_faster(settings.rounds, lambda ours=ours: ours(events), theirs),
-            f"batches of {BATCH:,}": times_faster(settings.rounds, streamed(ours, events), theirs),
+            "one call": times_faster(settings.rounds, one, partial(theirs, stream)),
+            f"batches of {BATCH:,}": times_faster(
+                settings.rounds, streamed(ours, events), partial(theirs, stream)
+            ),
         }
         title = f"filters, against eventcv's: {name}"
         bars.append(Bar(title, "x", "more", EVENTCV_MUST, None, parts["one call"], parts, CORE))
+        arrays[name] = times_faster(settings.rounds, one, partial(from_arrays, rows, theirs))
+    title = "filters, against eventcv's: arrays in, arrays out"
+    bars.append(
+        Bar(title, "x", "more", EVENTCV_MUST, None, worst(arrays, "more"), arrays, "one core")
+    )
     return bars
+
+
+def from_arrays(rows: NDArray[np.int64], filter: Callable[[Any], Any]) -> Any:
+    return filter(peers.eventcv_stream(rows, SIZE)).numpy()
 
 
 CORE = "one core, whole calls; theirs all in one call, ours too, and batch by batch"

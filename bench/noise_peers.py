@@ -33,11 +33,15 @@ def tonic_transforms() -> Any:
     return tonic.transforms
 
 
-def eventcv_stream(events: Events) -> Any:
+def eventcv_rows(events: Events) -> NDArray[np.int64]:
+    """The array that it takes and gives."""
+    return np.stack([getattr(events, name).astype(np.int64) for name in "xytp"], axis=1)
+
+
+def eventcv_stream(rows: NDArray[np.int64], resolution: tuple[int, int]) -> Any:
     import eventcv
 
-    rows = np.stack([getattr(events, name).astype(np.int64) for name in "xytp"], axis=1)
-    return eventcv.from_numpy(rows, sensor_size=events.resolution, time_unit="us")
+    return eventcv.from_numpy(rows, sensor_size=resolution, time_unit="us")
 
 
 def dv_store(events: Events) -> Any:
@@ -74,7 +78,7 @@ def denoisers(events: Events) -> Iterator[tuple[str, Kept]]:
 
         yield "tonic Denoise", denoise
     if find_spec("eventcv"):
-        stream = eventcv_stream(events)
+        stream = eventcv_stream(eventcv_rows(events), events.resolution)
 
         def activity(window_us: int) -> NDArray[np.bool_]:
             x, y, t, p = stream.background_activity_filter(window_us).numpy().T
