@@ -182,6 +182,18 @@ def test_leak_statistics() -> None:
     assert all((events.p == 1).all() for events in found)
 
 
+def test_leak_of_years() -> None:
+    """So little that steps of time would go through nothing for hours; the same in a stream."""
+    leak, stop = Leak(rate_hz=1e-9, seed=2), 1 << 55
+    whole = leak(Events.empty((4, 4)), start=5, stop=stop, sample="years")
+    assert 500 < len(whole) < 660  # 576, and as regular as leak is
+    stream = leak.stream((4, 4), start=5, sample="years")
+    signal = [10**9, stop // 3, stop // 3 + 10**6, stop // 2]
+    parts = [stream.push(Events([t], [0], [0], [0], (4, 4))) for t in signal]
+    found = Events.concatenate([*parts, stream.end(stop)])
+    assert found[np.isin(found.t, signal, invert=True)] == whole
+
+
 @pytest.mark.parametrize("waveform", ["sine", "pwm"])
 def test_flicker_statistics(waveform: str) -> None:
     def make(seed: int) -> Flicker:

@@ -52,6 +52,8 @@ class Periodic:
         parts, end = [], float(stop - self._start)
         while self._done < end:
             parts.append(self._some(min(self._done + step, end)))
+            if not parts[-1].size:  # so far apart that steps would go through years of nothing
+                self._done = max(self._done, min(float(np.floor(self._due.min())), end))
         return joined(parts)
 
     def _some(self, stop: float) -> Batch:
