@@ -28,7 +28,7 @@ SHOWN = 10  # names of files that are left out
     type=click.Choice(list(PRESETS)),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="Small, or larger and faster to read.",
+    help="balanced: small; fast: larger, and faster to read.",
 )
 @click.option(
     "--output-format",

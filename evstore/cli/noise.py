@@ -59,7 +59,7 @@ WRITING = (
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                  help="Another seed gives other noise."),
     click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET,
-                 show_default=True, help="Small, or larger and faster to read."),
+                 show_default=True, help="balanced: small; fast: larger, and faster to read."),
     click.option("--output-format", metavar="NAME",
                  help="Write this format (see `evstore formats`); else by OUT's suffix."),
     click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,

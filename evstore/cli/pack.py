@@ -43,7 +43,7 @@ SHOWN = 5  # orphans, and recordings that failed
     type=click.Choice(list(PRESETS)),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="Small, or larger and faster to read.",
+    help="balanced: small; fast: larger, and faster to read.",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option(
