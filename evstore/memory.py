@@ -152,9 +152,13 @@ def _keep(block: _Block) -> None:
 def _keep_small(block: _Block) -> None:
     size = block.octets.size - ALIGN + 1
     _small.setdefault(size, []).append(block)
-    sizes = [other for other in list(_small) if other != size]
-    sizes.append(size)  # those of what was read before go first
-    total = sum(other * len(_small.get(other, ())) for other in sizes)
+    sizes = list(_small)
+    total = 0
+    for other in sizes:  # no generator, which costs as much again
+        total += other * len(_small.get(other, ()))
+    if total <= SMALL_KEPT:
+        return
+    sizes.sort(key=size.__eq__)  # those of what was read before go first
     for other in sizes:
         some = _small.get(other, [])
         while total > SMALL_KEPT and some:
