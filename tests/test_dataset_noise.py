@@ -310,6 +310,26 @@ def test_hot_pixels_dropped(masked: Path, windows: Windows | None) -> None:
     assert (batch.data[0].numpy() == frames[0][0]).all()
 
 
+def test_parts_drop_the_pixels_of_all_parts(tmp_path: Path) -> None:
+    events = random_events(1, 900)
+    events.x[::3], events.y[::3] = HOT[0]
+    events.x[1::3], events.y[1::3] = HOT[1]
+    for part in range(2):
+        about = {"hot_pixels": mask_to_metadata(HOT[part : part + 1], RESOLUTION)}
+        with ShardWriter(tmp_path / f"{part}.evs", flush_s=None) as shard:
+            out = shard.recording(
+                "r", resolution=RESOLUTION, part=part, first_event=450 * part, metadata=about
+            )
+            out.write(events[450 * part : 450 * part + 450])
+            out.close()
+            shard.close()
+    write_manifest(index_shards(shards_below(tmp_path), tmp_path), tmp_path)
+    at = events.x.astype(int) + 34 * events.y
+    kept = events[np.isin(at, [x + 34 * y for x, y in HOT], invert=True)]
+    assert 0 < len(kept) <= 300
+    assert Dataset(tmp_path, output="events", hot_pixels="drop")[0][0] == kept
+
+
 def test_groups_drop_too(masked: Path) -> None:
     dataset = Dataset(masked, output="events", hot_pixels="drop")
     with dataset.groups().open("g0") as group:

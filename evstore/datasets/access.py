@@ -92,15 +92,17 @@ class Shards:
         return found
 
     def mask(self, recording: int) -> NDArray[np.bool_]:
-        """The mask of a recording's hot pixels; raises ArgumentError where it has none."""
+        """The hot pixels of a recording, those of all parts; ArgumentError where one has no mask."""
         self._reopen_after_fork()
         with self._lock:
             if recording in self._masks:
                 self._masks.move_to_end(recording)
                 return self._masks[recording]
-        _, info = self.found(int(self.catalogue.first_row[recording]))
         named = f"recording {self.catalogue.ids[recording]!r}"
-        found = mask_of(info.metadata, info.resolution, named)
+        parts = [self.found(row)[1] for row in self.catalogue.rows(recording)]
+        found = mask_of(parts[0].metadata, parts[0].resolution, named)
+        for part in parts[1:]:  # all are of one sensor
+            found |= mask_of(part.metadata, parts[0].resolution, named)
         with self._lock:
             self._masks[recording] = found
             while len(self._masks) > MOST_MASKS:
