@@ -92,7 +92,7 @@ class Shards:
         return found
 
     def mask(self, recording: int) -> NDArray[np.bool_]:
-        """The hot pixels of a recording, those of all parts; ArgumentError where one has no mask."""
+        """Hot pixels of a recording, of all its parts; ArgumentError where one has no mask."""
         self._reopen_after_fork()
         with self._lock:
             if recording in self._masks:
