@@ -104,7 +104,7 @@ class Columns:
 class Records:
     """A structured array, whatever fields it has beside t, x, y, p.
 
-    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say; pieces have none that is set.
+    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say.
     """
 
     resolution: tuple[int, int] | None = None
