@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring import quiet_rate_kernels as kernels
+
 LOWEST = 0.15  # of the cells: so many hold nothing but noise, or it cannot be told
 ROUNDS = 12
-STEPS = 40
 
 
 class QuietRates(NamedTuple):
@@ -39,7 +40,7 @@ def quiet_rates(levels: NDArray[np.uint32]) -> QuietRates:
     for _ in range(ROUNDS):
         seen = below[rows, end]
         mean = np.divide(moment[rows, end], seen, out=np.zeros_like(seen), where=seen > 0)
-        rate = _untruncated(mean, end)
+        kernels.untruncated(mean, end, rate)
         wider = np.clip(np.floor(rate + 0.5), end, top).astype(np.int64)
         if np.array_equal(wider, end):
             break
@@ -48,23 +49,8 @@ def quiet_rates(levels: NDArray[np.uint32]) -> QuietRates:
     return QuietRates(np.where(known, rate, np.nan), np.where(known, np.minimum(share, 1), np.nan))
 
 
-def _untruncated(mean: NDArray[np.float64], end: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The Poisson mean whose counts of ``end`` and fewer have this mean, by bisection."""
-    low, high = mean.copy(), np.maximum(3.0 * (end + 1), mean + 1)
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        below, moment = poisson_below(middle, end), middle * poisson_below(middle, end - 1)
-        less = moment < mean * below
-        low, high = np.where(less, middle, low), np.where(less, high, middle)
-    found: NDArray[np.float64] = (low + high) / 2
-    return found
-
-
 def poisson_below(rate: NDArray[np.float64], end: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of a Poisson law's counts that are ``end`` or less."""
-    term = np.exp(-rate)
-    total: NDArray[np.float64] = np.where(end >= 0, term, 0.0)
-    for n in range(1, int(end.max(initial=0)) + 1):
-        term = term * rate / n
-        total += np.where(n <= end, term, 0.0)
-    return total
+    """The share of a Poisson law's counts that are ``end`` or less; ``end`` is not below 0."""
+    found = np.empty_like(rate)
+    kernels.shares_below(rate, end, found)
+    return found
