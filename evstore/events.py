@@ -83,7 +83,8 @@ class Events:
         self.x = _column("x", x)
         self.y = _column("y", y)
         self.p = _column("p", p)
-        self.resolution = resolution
+        # numpy's integers would count in their own few bits.
+        self.resolution = None if resolution is None else (int(resolution[0]), int(resolution[1]))
         lengths = {name: getattr(self, name).size for name in COLUMNS}
         if len(set(lengths.values())) != 1:
             raise ArgumentError(f"columns must be of equal length, got {lengths}")

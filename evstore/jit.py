@@ -53,7 +53,8 @@ def inlined(function: F) -> F:
 def by_type(kernels: dict[Any, Any]) -> Callable[..., Any]:
     """A function for kernels to call: one of ``kernels``, as the type of its first argument says.
 
-    That is a NamedTuple. Which one is known when the caller is compiled: it costs nothing.
+    That is a NamedTuple. Which one is known when the caller is compiled, once for each: a call
+    costs no more than it would cost anyway.
     """
 
     def chosen(first: Any, *rest: Any) -> Any:

@@ -15,6 +15,7 @@ from evstore import Events
 from evstore.errors import ArgumentError
 from evstore.noise import (
     ActivityFilter,
+    BackgroundActivity,
     Compose,
     Decimation,
     HotPixelMask,
@@ -25,7 +26,8 @@ from evstore.noise import (
     Transform,
     stcf_scores,
 )
-from evstore.noise.filters import choosing
+from evstore.noise.filters import sources
+from evstore.noise.filters.choosing_kernels import STEP
 
 SIZE = (13, 9)
 Rows = list[tuple[int, int, int, int]]
@@ -75,6 +77,16 @@ CASES = {
     "rate": Case(RateLimit(40_000, burst=20), lambda r: naive.rate_limit(r, 40_000, 20)),
     "mask": Case(HotPixelMask(PIXELS), lambda r: naive.masked(r, set(PIXELS))),
 }
+
+
+DTYPES = [
+    [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")],
+    [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")],
+    [("x", "<i8"), ("y", "<i8"), ("t", "<i8"), ("p", "<i8"), ("weight", "<f8"), ("name", "S3")],
+    [("p", "i1"), ("t", ">i4"), ("y", "<u4"), ("x", "<u2")],
+    {"names": ["t", "x", "y", "p"], "formats": ["<i8", "<u2", "<u2", "?"],
+     "offsets": [0, 8, 10, 12], "itemsize": 40},
+]  # fmt: skip
 
 
 def make(rng: np.random.Generator, size: int, mean_us: float = 15, first: int = 0) -> Events:
@@ -166,10 +178,19 @@ def test_smallest_sensors(size: tuple[int, int], start: str, seed: int) -> None:
             assert filter(events) == expected
 
 
-def test_more_than_a_piece(seed: int) -> None:
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Pieces of so many events, which are no whole number of steps."""
+    size = 2 * STEP + 100
+    for kind in (sources.Columns, sources.Records):
+        monkeypatch.setattr(kind, "most", size)
+    return size
+
+
+def test_more_than_a_piece(seed: int, small_pieces: int) -> None:
     """Several pieces, the last one short, and of columns that are not contiguous."""
     rng = np.random.default_rng(seed)
-    size = choosing.PIECE * 2 + 77
+    size = small_pieces * 2 + 77
     events = make(rng, size)
     expected = events[np.array(naive.refractory(rows_of(events), 700, "kept"))]
     assert Refractory(700)(events) == expected
@@ -202,22 +223,95 @@ def test_time_steps_back(name: str, seed: int) -> None:
     assert case.filter(shuffled) == expected
 
 
-def test_one_step_back_in_a_later_piece(seed: int) -> None:
-    events = make(np.random.default_rng(seed), choosing.PIECE + 10)
+@pytest.mark.parametrize("name", [*CASES])
+def test_records_of_several_pieces(name: str, seed: int, small_pieces: int) -> None:
+    """Each is judged as itself, whichever step and piece it lies in."""
+    case, rng = CASES[name], np.random.default_rng(seed)
+    array = make(rng, 2 * small_pieces + 77).to_structured(DTYPES[1])
+    rows = list(zip(*(array[field].tolist() for field in "txyp"), strict=True))
+    expected = array[np.array(case.naive(rows))]
+    assert np.array_equal(case.filter(array), expected)
+    numbered = np.zeros(len(array), [*array.dtype.descr, ("number", "<u4")])
+    for field in "txyp":
+        numbered[field] = array[field]
+    numbered["number"] = np.arange(len(array))
+    assert np.array_equal(
+        case.filter(numbered)["number"], np.flatnonzero(np.array(case.naive(rows)))
+    )
+
+
+@pytest.mark.parametrize("at", [5, 2 * STEP + 90, 2 * STEP + 110, 3 * STEP + 7])
+def test_faults_in_any_step(at: int, small_pieces: int) -> None:
+    """A step back, and an event outside of what the first ones tell, before it or behind it."""
+    t, x = np.arange(10, 10 + 4 * STEP), np.zeros(4 * STEP, np.int64)
+    t[at] -= 3
+    x[3 * STEP] = 50
+    events = Events(t, x, x, 0 * x)
+    expected = events[np.argsort(events.t, kind="stable")]
+    assert Decimation(1)(events) == expected
+    array = events.to_structured(DTYPES[1])
+    assert np.array_equal(Decimation(1)(array)["t"], expected.t)
+    with pytest.raises(ArgumentError, match="outside of the sensor of 34x34"):
+        Decimation(1, resolution=(34, 34))(array)
+
+
+def test_polarities_of_minus_one(seed: int) -> None:
+    """Nobody looks at them: they are kept. Where they are looked at they are refused."""
+    dtype = np.dtype([("x", "<i4"), ("y", "<i4"), ("t", "<i8"), ("p", "i1")])
+    array = make(np.random.default_rng(seed), 3000).to_structured(dtype)
+    array["p"] = 2 * array["p"] - 1
+    found = Refractory(700)(array)
+    assert np.array_equal(np.unique(found["p"]), [-1, 1])
+    with pytest.raises(ArgumentError, match="column 'p' must hold 0"):
+        Stcf(300, same_polarity=True)(array)
+    array["x"][2500] = 100
+    with pytest.raises(ArgumentError, match="outside of the sensor of 34x34"):
+        Refractory(5, resolution=(34, 34))(array)
+    array["x"][2500] = -1
+    with pytest.raises(ArgumentError, match="column"):
+        Refractory(5, resolution=(34, 34))(array)
+
+
+def test_columns_that_somebody_set() -> None:
+    """Of other dtypes: checked before a kernel has them."""
+    events = Events([1, 2, 3], [1, 2, 3], [1, 2, 3], [0, 1, 0], (34, 34))
+    events.x = np.array([5, -3, 7], np.int16)
+    for transform in (Decimation(1), BackgroundActivity()):
+        with pytest.raises(ArgumentError, match="column 'x'"):
+            transform(events)
+    events.x = np.array([5, 3, 7], np.int16)
+    assert Decimation(1)(events).x.tolist() == [5, 3, 7]
+    events.y = events.y[:2]
+    with pytest.raises(ArgumentError, match="equal length"):
+        Decimation(1)(events)
+
+
+def test_resolution_of_numpy_integers(seed: int) -> None:
+    """They would overflow where pixels are counted."""
+    rng = np.random.default_rng(seed)
+    columns = (rng.integers(0, side, 500) for side in (640, 480, 2))
+    plain = Events(np.arange(500), *columns, (640, 480))
+    size = np.uint16(640), np.uint16(480)
+    for events in (
+        Events(plain.t, plain.x, plain.y, plain.p, size),
+        Events.of(plain.t, plain.x, plain.y, plain.p, size),
+    ):
+        for transform in (Decimation(3), ActivityFilter(500), BackgroundActivity(seed=1)):
+            assert transform(events) == transform(plain)
+
+
+def test_active_of_a_time_too_far_away() -> None:
+    events = Events([-(1 << 62) - 1, 5], [1, 1], [1, 1], [1, 1], (34, 34))
+    with pytest.raises(ArgumentError, match="start='active' is of time 0"):
+        ActivityFilter(5, start="active")(events)
+
+
+def test_one_step_back_in_a_later_piece(seed: int, small_pieces: int) -> None:
+    events = make(np.random.default_rng(seed), small_pieces + 10)
     events.t[-1] = 0
     found = Refractory(0)(events)
     assert np.all(np.diff(found.t) >= 0)
     assert found == Refractory(0)(events[np.argsort(events.t, kind="stable")])
-
-
-DTYPES = [
-    [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")],
-    [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")],
-    [("x", "<i8"), ("y", "<i8"), ("t", "<i8"), ("p", "<i8"), ("weight", "<f8"), ("name", "S3")],
-    [("p", "i1"), ("t", ">i4"), ("y", "<u4"), ("x", "<u2")],
-    {"names": ["t", "x", "y", "p"], "formats": ["<i8", "<u2", "<u2", "?"],
-     "offsets": [0, 8, 10, 12], "itemsize": 40},
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -92,7 +92,7 @@ class Shards:
         return found
 
     def mask(self, recording: int) -> NDArray[np.bool_]:
-        """Hot pixels of a recording, of all its parts; ArgumentError where one has no mask."""
+        """Hot pixels of a recording, of any part; ArgumentError where a part has no mask."""
         self._reopen_after_fork()
         with self._lock:
             if recording in self._masks:
@@ -101,8 +101,12 @@ class Shards:
         named = f"recording {self.catalogue.ids[recording]!r}"
         parts = [self.found(row)[1] for row in self.catalogue.rows(recording)]
         found = mask_of(parts[0].metadata, parts[0].resolution, named)
-        for part in parts[1:]:  # all are of one sensor
-            found |= mask_of(part.metadata, parts[0].resolution, named)
+        for number, part in enumerate(parts[1:], 1):
+            more = mask_of(part.metadata, part.resolution, f"part {number} of {named}")
+            wide = np.zeros(np.maximum(found.shape, more.shape), np.bool_)
+            for mask in (found, more):
+                wide[: mask.shape[0], : mask.shape[1]] |= mask
+            found = wide
         with self._lock:
             self._masks[recording] = found
             while len(self._masks) > MOST_MASKS:

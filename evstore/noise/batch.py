@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events, empty_column
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.noise import merge_kernels as kernels
 from evstore.noise.labels import SIGNAL
 
@@ -60,15 +60,22 @@ class Stage(Protocol):
         """
 
 
+def columns_of(events: Events) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """t, x, y, p, contiguous; raises ArgumentError where somebody has set what events cannot have.
+
+    Kernels rely on dtypes and lengths.
+    """
+    columns = [getattr(events, name) for name in COLUMNS]
+    for name, column in zip(COLUMNS, columns, strict=True):
+        if column.dtype != COLUMN_DTYPES[name] or column.shape != columns[0].shape:
+            return columns_of(Events(*columns))
+    t, x, y, p = (np.ascontiguousarray(column) for column in columns)
+    return t, x, y, p
+
+
 def batch_of(events: Events) -> Batch:
     """Events as a batch of signal; columns that are contiguous are not copied."""
-    return Batch(
-        np.ascontiguousarray(events.t),
-        np.ascontiguousarray(events.x),
-        np.ascontiguousarray(events.y),
-        np.ascontiguousarray(events.p),
-        np.full(len(events), SIGNAL, np.uint8),
-    )
+    return Batch(*columns_of(events), np.full(len(events), SIGNAL, np.uint8))
 
 
 def empty_batch(length: int = 0) -> Batch:

@@ -145,7 +145,7 @@ class Transform:
             width = int(batch.x.max()) + 1 if batch.size else 1
             height = int(batch.y.max()) + 1 if batch.size else 1
             return Sensor(max(width, least.width), max(height, least.height))
-        sensor = Sensor(*size)
+        sensor = Sensor(*size_of(size))
         check_inside(batch, sensor)
         return sensor
 

@@ -10,13 +10,12 @@ import numpy as np
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor, Stage, batch_of, in_order
-from evstore.noise.filters.choosing_kernels import OUTSIDE, STEPS_BACK
+from evstore.noise.filters.choosing_kernels import OUTSIDE, STEP, STEPS_BACK, choose
 from evstore.noise.filters.sources import Columns, Records
 from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
-from evstore.noise.transform import Transform, span
+from evstore.noise.transform import Transform, size_of, span
 
-PIECE = 1 << 18  # events that a kernel goes through at once
 EACH = 16  # of so many events one is looked at to guess the sensor
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
@@ -71,16 +70,17 @@ class Filter(Transform):
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
         size = source.resolution or self._said()
         # Nobody says it: some of the events tell, nearly always.
-        sensor = Sensor(*size) if size else self._least(source.extent(EACH))
+        sensor = Sensor(*size_of(size)) if size else self._least(source.extent(EACH))
         fault = self._choose(source, sensor, start)
         if fault & OUTSIDE and size is None:
             sensor = self._least(source.extent(1))
             fault = self._choose(source, sensor, start)
         if fault & STEPS_BACK and not fault & OUTSIDE:
             source = source.in_order()
+            if size is None:  # what lies outside may have come later
+                sensor = self._least(source.extent(1))
             fault = self._choose(source, sensor, start)
         if fault & OUTSIDE:
-            source.check()
             raise ArgumentError(
                 f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
                 "resolution that the events have"
@@ -109,16 +109,18 @@ def go_through(judge: Judge, sensor: Sensor, source: Columns | Records) -> int:
 
     Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
     """
+    keep = np.empty(min(STEP, source.size), np.uint8)
     at, before = 0, NO_TIME
     while at < source.size:
-        piece = source.piece(at, min(at + PIECE, source.size))
+        piece = source.piece(at, min(at + source.most, source.size))
         first, last = int(piece.t[0]), int(piece.t[-1])
         if last - first >= LONGEST_US:
             cut = max(1, int(np.searchsorted(piece.t, first + LONGEST_US)))
             piece = piece.at(slice(0, cut))
             last = int(piece.t[-1])
         stop = at + piece.t.size
-        count, fault = source.choose(judge.rule(first, last), piece, at, before, sensor)
+        rule, target = judge.rule(first, last), source.target(at, stop)
+        count, fault = choose(rule, *piece, before, *sensor, target, keep)
         if fault:
             return int(fault)
         source.count += count

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evstore.jit import inlined, kernel
+from evstore.jit import kernel
 from evstore.noise.filters.choices import judge, move
-from evstore.noise.filters.record_kernels import load
 
 STEP = 2048  # events
 STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
@@ -23,64 +22,21 @@ def choose(
 ) -> Any:  # fmt: skip
     """Move those that are kept; gives how many, and why the next ones cannot be judged, or 0.
 
-    Of contiguous columns. ``before``: what no time may be less than. ``keep``: uint8, a step's.
+    Columns are contiguous, of the dtypes that those of events have. ``before``: what no time may
+    be less than. ``keep``: uint8, as many as a step has.
     """
     count = 0
     for first in range(0, t.size, STEP):
         stop = min(first + STEP, t.size)
-        fault, kept = choose_step(
-            rule, t[first:stop], x[first:stop], y[first:stop], p[first:stop], before, width, height,
-            target, keep, first, count,
-        )  # fmt: skip
+        times, columns, rows = t[first:stop], x[first:stop], y[first:stop]
+        fault = steps_back(times, before) | outside(columns, width) | outside(rows, height)
         if fault:
             return count, fault
-        count += kept
-        before = t[stop - 1]
+        before = times[times.size - 1]
+        kept = keep[: times.size]
+        judge(rule, times, columns, rows, p[first:stop], kept)
+        count += move(target, kept, first, count)
     return count, 0
-
-
-@kernel
-def choose_records(
-    rule: Any, t: Any, x: Any, y: Any, p: Any, polarity: bool, before: int, width: int, height: int,
-    target: Any, keep: Any, own_t: Any, own_x: Any, own_y: Any, own_p: Any,
-) -> Any:  # fmt: skip
-    """The same of fields of any integers, by columns that a step has room in.
-
-    ``polarity``: whether it is looked at; all are 0 or 1 then.
-    """
-    count = 0
-    for first in range(0, t.size, STEP):
-        stop = min(first + STEP, t.size)
-        size = stop - first
-        times, columns, rows = own_t[:size], own_x[:size], own_y[:size]
-        if not load(t[first:stop], x[first:stop], y[first:stop], times, columns, rows):
-            return count, OUTSIDE
-        if polarity:
-            for i in range(size):
-                own_p[i] = p[first + i]
-        fault, kept = choose_step(
-            rule, times, columns, rows, own_p[:size], before, width, height,
-            target, keep, first, count,
-        )  # fmt: skip
-        if fault:
-            return count, fault
-        count += kept
-        before = times[size - 1]
-    return count, 0
-
-
-@inlined
-def choose_step(
-    rule: Any, t: Any, x: Any, y: Any, p: Any, before: Any, width: Any, height: Any,
-    target: Any, keep: Any, first: Any, count: Any,
-) -> Any:  # fmt: skip
-    """A fault or 0, and how many are kept."""
-    fault = steps_back(t, before) | outside(x, width) | outside(y, height)
-    kept = keep[: t.size]
-    if fault:
-        return fault, 0
-    judge(rule, t, x, y, p, kept)
-    return 0, move(target, kept, first, count)
 
 
 @kernel
@@ -95,7 +51,7 @@ def steps_back(t: Any, before: int) -> Any:
 
 @kernel
 def outside(place: Any, length: int) -> Any:
-    """OUTSIDE if a coordinate is none of so long a side; else 0. In their own dtype: fast."""
+    """OUTSIDE if a coordinate, uint16, is none of so long a side; else 0."""
     most = place[0]
     for i in range(place.size):
         most = max(most, place[i])

@@ -123,7 +123,7 @@ def several_of_four(rule: SeveralOfFour, t: Any, x: Any, y: Any, p: Any, keep: A
     for i in range(t.size):
         pixel = (U(y[i]) + ONE) * row + U(x[i]) + ONE + U(rule.plane) * U(p[i] != 0)
         now = t[i] - base
-        keep[i] = beside(last, pixel, row, now - window) >= rule.support
+        keep[i] = beside(last, pixel, row, last.dtype.type(now - window)) >= rule.support
         last[pixel] = now
 
 
@@ -135,7 +135,7 @@ def several_of_eight(rule: SeveralOfEight, t: Any, x: Any, y: Any, p: Any, keep:
     for i in range(t.size):
         pixel = (U(y[i]) + ONE) * row + U(x[i]) + ONE + U(rule.plane) * U(p[i] != 0)
         now = t[i] - base
-        limit = now - window
+        limit = last.dtype.type(now - window)
         found = beside(last, pixel, row, limit) + across(last, pixel, row, limit)
         keep[i] = found >= rule.support
         last[pixel] = now

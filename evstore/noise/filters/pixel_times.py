@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.errors import ArgumentError
 from evstore.memory import room
 from evstore.noise.batch import Sensor
 from evstore.noise.limits import check_pixels
@@ -34,7 +35,15 @@ class PixelTimes:
         self.base = self.newest = start
 
     def wake(self) -> None:
-        """Before all else: as if each pixel of the sensor had been active at time 0."""
+        """Before all else: as if each pixel of the sensor had been active at time 0.
+
+        Raises ArgumentError where that is too long after the stream's start.
+        """
+        if self.base <= -LONG:
+            raise ArgumentError(
+                f"start='active' is of time 0, and this stream starts at {self.base} us: times "
+                f"must be above {-LONG}, or start 'quiet'"
+            )
         m, rows, stride = self._margin, self._rows, self._stride
         where = slice(m, rows - m), slice(m, stride - m)
         self.map.reshape(-1, rows, stride)[(slice(None), *where)] = 0

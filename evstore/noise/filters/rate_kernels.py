@@ -62,10 +62,11 @@ def below_rate(rule: Levels, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """
     x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
     width, half, limit = U(rule.width), U(rule.half_life), U(rule.limit)
+    start = U(np.int64(rule.start))
     factors, level, part = rule.factors, rule.level, rule.part
     for i in range(t.size):
         pixel = U(y[i]) * width + U(x[i])
-        since = U(t[i]) - U(rule.start)
+        since = U(t[i]) - start
         halves = since // half
         now = (halves << U(TABLE_BITS)) + ((since - halves * half) << U(TABLE_BITS)) // half
         parts = min(now - part[pixel], U(MOST_HALVINGS << TABLE_BITS))

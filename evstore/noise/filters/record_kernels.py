@@ -1,4 +1,4 @@
-"""Fields of structured arrays become columns, and what is looked at of all of them before."""
+"""Fields of structured arrays become columns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ from evstore.jit import kernel
 
 
 @kernel
-def load(t: Any, x: Any, y: Any, to_t: Any, to_x: Any, to_y: Any) -> Any:
-    """Whether all are places that columns hold: all bits that any of them has show it."""
+def load(t: Any, x: Any, y: Any, p: Any, to_t: Any, to_x: Any, to_y: Any, to_p: Any) -> Any:
+    """Whether all are values that columns hold: all bits that any of them has show it."""
+    places, polarities = np.int64(0), np.int64(0)
+    for i in range(to_t.size):
+        column, row, polarity = np.int64(x[i]), np.int64(y[i]), np.int64(p[i])
+        places |= column | row
+        polarities |= polarity
+        to_t[i] = t[i]
+        to_x[i] = column
+        to_y[i] = row
+        to_p[i] = polarity
+    return (places >> 16 == 0) & (polarities >> 1 == 0)
+
+
+@kernel
+def load_places(t: Any, x: Any, y: Any, to_t: Any, to_x: Any, to_y: Any) -> Any:
+    """The same of what filters look at that take both polarities alike."""
     places = np.int64(0)
     for i in range(to_t.size):
         column, row = np.int64(x[i]), np.int64(y[i])
@@ -30,12 +45,3 @@ def sides(x: Any, y: Any) -> Any:
         width = max(width, np.int64(x[i]) + 1)
         height = max(height, np.int64(y[i]) + 1)
     return width, height
-
-
-@kernel
-def are_flags(p: Any) -> Any:
-    """Whether all are 0 or 1."""
-    found = np.int64(0)
-    for i in range(p.size):
-        found |= np.int64(p[i])
-    return found >> 1 == 0

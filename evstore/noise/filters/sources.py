@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMNS, Events, empty_column
+from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
 from evstore.memory import room
-from evstore.noise.batch import Batch, Sensor, empty_batch
+from evstore.noise.batch import Batch, Sensor, columns_of
 from evstore.noise.filters import record_kernels as kernels
-from evstore.noise.filters.choosing_kernels import STEP, choose, choose_records
 from evstore.noise.filters.moving_kernels import ToColumns, ToLabelled, ToRecords
 
 MOST = 1 << 16  # pixels of a side
@@ -20,12 +19,12 @@ SPARSE = 2  # what is kept of more events than so many times as many is copied: 
 
 
 class Piece(NamedTuple):
-    """Columns of events that follow each other, of any integers. Times may step back."""
+    """Contiguous columns of events that follow each other. Times may step back."""
 
-    t: NDArray[Any]
-    x: NDArray[Any]
-    y: NDArray[Any]
-    p: NDArray[Any]
+    t: NDArray[np.int64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    p: NDArray[np.uint8]
 
     def at(self, which: slice | NDArray[np.intp]) -> Piece:
         """Those of a slice or of an index array."""
@@ -34,6 +33,8 @@ class Piece(NamedTuple):
 
 class Columns:
     """Contiguous columns, labels too where there are some, and room for those that are kept."""
+
+    most = 1 << 18  # events of a piece
 
     def __init__(
         self,
@@ -49,14 +50,12 @@ class Columns:
         self.size = int(t.size)
         self.count = 0
         self._out = [empty_column(name, self.size) for name in COLUMNS]
-        self._keep = np.empty(min(STEP, self.size), np.uint8)
         self._labels = empty_column("p", 0 if label is None else self.size)
 
     @classmethod
     def of(cls, events: Events) -> Columns:
         """Of events without labels."""
-        t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
-        return cls(t, x, y, p, resolution=events.resolution)
+        return cls(*columns_of(events), resolution=events.resolution)
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one."""
@@ -66,24 +65,14 @@ class Columns:
         """The events from ``first`` on, before ``stop``."""
         return self.columns.at(slice(first, stop))
 
-    def _target(self, first: int, stop: int) -> ToColumns | ToLabelled:
+    def target(self, first: int, stop: int) -> ToColumns | ToLabelled:
+        """Those events, and the room behind what is kept so far."""
         free = slice(self.count, self.count + stop - first)
         out = (column[free] for column in self._out)
         columns = ToColumns(*self.columns.at(slice(first, stop)), *out)
         if self.label is None:
             return columns
         return ToLabelled(columns, self.label[first:stop], self._labels[free])
-
-    def choose(
-        self, rule: Any, piece: Piece, first: int, before: int, sensor: Sensor
-    ) -> tuple[int, int]:
-        """Take those of the piece that are kept; gives how many, and a fault or 0."""
-        target = self._target(first, first + piece.t.size)
-        found: tuple[int, int] = choose(rule, *piece, before, *sensor, target, self._keep)
-        return found
-
-    def check(self) -> None:
-        """Nothing: columns hold no other values."""
 
     def in_order(self) -> Columns:
         """The same sorted by time, stable for equal times."""
@@ -104,9 +93,10 @@ class Columns:
 class Records:
     """A structured array, whatever fields it has beside t, x, y, p.
 
-    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say.
+    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say; pieces have none that is set.
     """
 
+    most = 1 << 15  # of a piece: its columns fill a part of the second cache
     resolution: tuple[int, int] | None = None
 
     def __init__(self, array: Any, polarity: bool = True) -> None:
@@ -122,45 +112,38 @@ class Records:
         Events.from_structured(array[:0])  # raises where a field is missing
         self._polarity = polarity
         self._fields = _plain_fields(self.array)
-        if self._fields is not None and polarity and not kernels.are_flags(self._fields.p):
-            self._fields = None
-        step = min(STEP, self.size)
-        self._keep = np.empty(step, np.uint8)
-        self._room = empty_batch(step)[:4]
+        self._room = _room(min(self.most, self.size))
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
         if self._fields is None:
-            return _extent(self.piece(0, self.size))
-        width, height = kernels.sides(self._fields.x[::each], self._fields.y[::each])
+            return _extent(self._converted(0, self.size))
+        width, height = kernels.sides(self._fields["x"][::each], self._fields["y"][::each])
         return Sensor(min(width, MOST), min(height, MOST))
 
     def piece(self, first: int, stop: int) -> Piece:
-        """The events from ``first`` on, before ``stop``: views, where that can be."""
+        """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
         if self._fields is not None:
-            return self._fields.at(slice(first, stop))
-        events = Events.from_structured(self.array[first:stop])
-        t, x, y, p = (np.ascontiguousarray(getattr(events, name)) for name in COLUMNS)
-        return Piece(t, x, y, p)
+            columns = self._room.at(slice(0, stop - first))
+            if self._load([self._fields[name][first:stop] for name in COLUMNS], columns):
+                return columns
+        return self._converted(first, stop)
 
-    def choose(
-        self, rule: Any, piece: Piece, first: int, before: int, sensor: Sensor
-    ) -> tuple[int, int]:
-        """Take those of the piece that are kept; gives how many, and a fault or 0."""
-        target = self._target(first, first + piece.t.size)
-        found: tuple[int, int] = choose_records(
-            rule, *piece, self._polarity, before, *sensor, target, self._keep, *self._room
-        )
-        return found
+    def _load(self, fields: list[NDArray[Any]], columns: Piece) -> bool:
+        t, x, y, p = fields
+        if self._polarity:
+            return bool(kernels.load(t, x, y, p, *columns))
+        return bool(kernels.load_places(t, x, y, columns.t, columns.x, columns.y))
 
-    def _target(self, first: int, stop: int) -> ToRecords:
+    def _converted(self, first: int, stop: int) -> Piece:
+        """The slow way; raises ArgumentError for values that events cannot have."""
+        return Piece(*columns_of(Events.from_structured(self.array[first:stop])))
+
+    def target(self, first: int, stop: int) -> ToRecords:
+        """Those records, and the room behind what is kept so far."""
         free = self._out[self.count : self.count + stop - first]
         some = self.array[first:stop]
         return ToRecords(some.view(np.uint8), self.array.itemsize, free.view(np.uint8))
-
-    def check(self) -> None:
-        """Raises FormatError for values that events cannot have."""
-        Events.from_structured(self.array)
 
     def in_order(self) -> Records:
         """The same sorted by time, stable for equal times."""
@@ -171,14 +154,21 @@ class Records:
         return _cut(self._out, self.count)
 
 
-def _plain_fields(array: NDArray[Any]) -> Piece | None:
+def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
     """The four fields, where all are integers in the machine's order that int64 holds."""
-    fields = [array[name] for name in COLUMNS]
-    fields = [field.view(np.uint8) if field.dtype == np.bool_ else field for field in fields]
-    for field in fields:
-        if field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
+    fields = {name: array[name] for name in COLUMNS}
+    for name, field in fields.items():
+        if field.dtype == np.bool_:
+            fields[name] = field.view(np.uint8)
+        elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
             return None
-    return Piece(*fields)
+    return fields
+
+
+def _room(size: int) -> Piece:
+    dtypes = (COLUMN_DTYPES[name] for name in COLUMNS)
+    t, x, y, p = (room(size * dtype.itemsize).view(dtype) for dtype in dtypes)
+    return Piece(t, x, y, p)
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:
