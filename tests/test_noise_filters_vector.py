@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evstore.jit import kernel
-from evstore.noise.filters import vector_kept
+from evstore.noise import vector_kept
 from evstore.noise.filters.choosing_kernels import move_records
 
 U = np.uint64

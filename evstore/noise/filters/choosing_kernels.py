@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.vector_kept import move_16, move_kept
+from evstore.noise.vector_kept import move_16, move_kept
 
 U, U32 = np.uint64, np.uint32
 STEP = 2048  # events
