@@ -43,9 +43,10 @@ class Lamp(NamedTuple):
 
 
 class Room(NamedTuple):
-    """For a block: which pixels (uint16), how many events of theirs, and flags (all uint8)."""
+    """For a block: which pixels (uint16), when (float64), how many events, and flags (uint8)."""
 
     which: Any
+    times: Any
     off: Any
     on: Any
     flags: Any
@@ -71,14 +72,14 @@ def flicker(
             n = (room.on if polarity else room.off)[: some.size]
             when = lamp.rises if polarity else lamp.falls
             number = first * _BOTH + np.uint64(polarity) * _MOST
-            late = begin, base, lamp.period, lamp.jitter
             left, k = begin_block(n, room.which, room.flags), 0
             while left:
-                which = room.which[:left]
-                fire(
-                    which, n[:left], number + np.uint64(k), polarity, jitter_seed, late,
-                    lamp.lags[i:], lamp.places[i:], when[k:], keys[count:],
-                )  # fmt: skip
+                which, times, made = room.which[:left], room.times, keys[count:]
+                find_times(
+                    which, n[:left], (begin, base, lamp.period), lamp.lags[i:], when[k:], times
+                )
+                find_places(which, lamp.places[i:], polarity, made)
+                add_times(which, number + np.uint64(k), jitter_seed, lamp.jitter, times, made)
                 count += left
                 k += 1
                 left = keep_more(k, n[:left], which, room.flags[:left])
@@ -116,15 +117,29 @@ def keep_more(k: int, n: Any, which: Any, flags: Any) -> Any:
 
 
 @kernel
-def fire(
-    which: Any, n: Any, number: Any, polarity: int, seed: int,
-    late: tuple[float, float, float, float], lags: Any, places: Any, when: Any, keys: Any,
-) -> None:  # fmt: skip
-    """Pack one event of each; ``number``: the jitter's of pixel 0."""
-    begin, base, period, jitter = late
-    n, keys = n[: which.size], keys[: which.size]
+def find_times(
+    which: Any, n: Any, cycle: tuple[float, float, float], lags: Any, when: Any, times: Any
+) -> None:
+    """When the pixels would fire without jitter. Reading from anywhere takes a loop of its own."""
+    begin, base, period = cycle
+    n, times = n[: which.size], times[: which.size]
     for j in range(which.size):
-        i = np.uint64(which[j])
-        time = begin + lags[i] - base + when[np.uint64(n[j]) * _MOST] * period
-        time += jitter * bell(bits(seed, number + i * _BOTH))
-        keys[j] = packed(np.int64(time), places[i], polarity)
+        late = begin + lags[np.uint64(which[j])] - base
+        times[j] = late + when[np.uint64(n[j]) * _MOST] * period
+
+
+@kernel
+def find_places(which: Any, places: Any, polarity: int, keys: Any) -> None:
+    """Keys without their times."""
+    keys = keys[: which.size]
+    for j in range(which.size):
+        keys[j] = packed(0, places[np.uint64(which[j])], polarity)
+
+
+@kernel
+def add_times(which: Any, number: Any, seed: int, jitter: float, times: Any, keys: Any) -> None:
+    """The times, with jitter; ``number``: that of pixel 0."""
+    times, keys = times[: which.size], keys[: which.size]
+    for j in range(which.size):
+        time = times[j] + jitter * bell(bits(seed, number + np.uint64(which[j]) * _BOTH))
+        keys[j] |= packed(np.int64(time), 0, 0)

@@ -37,8 +37,8 @@ class Flickering:
     ) -> None:
         rises, falls, reach = waveform
         self._lamp = kernels.Lamp(amounts, lags_us, places, rises, falls, period_us, jitter_us)
-        which = np.empty(kernels.BLOCK, np.uint16)
-        self._block = kernels.Room(which, *(np.empty(which.size, np.uint8) for _ in range(3)))
+        dtypes = np.uint16, np.float64, np.uint8, np.uint8, np.uint8
+        self._block = kernels.Room(*(np.empty(kernels.BLOCK, dtype) for dtype in dtypes))
         self._period, self._phase = period_us, phase
         self._seeds, self._start, self._label = seeds, start, label
         wander = jitter_us * BELL_LIMIT
