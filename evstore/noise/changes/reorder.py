@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.noise.batch import Batch, empty_batch, joined
-from evstore.noise.changes import keep_kernels
 from evstore.noise.changes import order_kernels as kernels
-from evstore.noise.changes.keep import flags, put
+from evstore.noise.changes.keep import flags, kept, put
 
 MOST_BITS, FEW_BITS = 64, 32  # of an entry: few are sorted in half of the time
 PART = 1 << 15  # events that are sorted at once, about: they stay in the cache
@@ -45,27 +44,30 @@ class Reorder:
 
         There is room for all that wait.
         """
-        batch, self._parts = joined(self._parts), []
-        greatest = int(batch.t.max()) if batch.size else until
+        greatest = max((int(part.t.max()) for part in self._parts), default=until)
         latest = min(until - 1, greatest)
         base, self.settled = self.settled, max(self.settled, until)
-        if not batch.size or latest < base:
-            self._keep(batch)
+        if not self.waiting or latest < base:
             return 0
-        if batch.size > 2 * PART:
-            return self._settle_parts(batch, base, latest, out)
+        if self.waiting > 2 * PART:
+            return self._settle_parts(base, latest, out)
+        batch = joined(self._parts)
         count, later = self._sorted(batch, base, latest, out)
-        self._keep_flagged(batch, later, batch.size - count)
+        first = int(later.argmax()) if count < batch.size else batch.size  # often near to the end
+        self._keep(kept(batch.at(slice(first, None)), later[first:]))
         return count
 
-    def _settle_parts(self, batch: Batch, base: int, latest: int, out: Batch) -> int:
+    def _settle_parts(self, base: int, latest: int, out: Batch) -> int:
         """The same of many events: divided by time first."""
-        shift = ((latest - base) // min(batch.size // PART, MOST_PARTS)).bit_length()
+        shift = ((latest - base) // min(self.waiting // PART, MOST_PARTS)).bit_length()
         counts = np.zeros(((latest - base) >> shift) + 2, np.int64)
-        which, divided = np.empty(batch.size, np.uint8), empty_batch(batch.size)
-        kernels.count_parts(batch.t, base, latest, shift, which, counts)
-        ends = np.cumsum(counts)
-        kernels.divide(which, ends - counts, *batch, *divided)
+        which = [np.empty(batch.size, np.uint8) for batch in self._parts]
+        for batch, parts in zip(self._parts, which, strict=True):
+            kernels.count_parts(batch.t, base, latest, shift, parts, counts)
+        ends, divided = np.cumsum(counts), empty_batch(self.waiting)
+        places = ends - counts
+        for batch, parts in zip(self._parts, which, strict=True):
+            kernels.divide(parts, places, *batch, *divided)
         at = 0
         for part, end in enumerate(ends[:-1].tolist()):
             some = divided.at(slice(at, end))
@@ -102,14 +104,6 @@ class Reorder:
         which = which[np.argsort(batch.t[which], kind="stable")]
         put(batch.at(which), out)
         return int(which.size), (~ready).view(np.uint8)
-
-    def _keep_flagged(self, batch: Batch, later: NDArray[np.uint8], count: int) -> None:
-        if not count:
-            self._keep(empty_batch())
-            return
-        rest, first = empty_batch(count + 1), int(later.argmax())  # often near to the end
-        keep_kernels.compact(later[first:], *batch.at(slice(first, None)), *rest)
-        self._keep(rest.at(slice(0, count)))
 
     def _keep(self, batch: Batch) -> None:
         self._parts = [batch] if batch.size else []
