@@ -98,7 +98,7 @@ def recorded(resolution: tuple[int, int], folder: Path) -> dict[str, Case]:
     }
 
 
-def changes() -> dict[str, Case]:
+def changes(events_per_s: float) -> dict[str, Case]:
     return {
         "times moved by 100 us": Case(TimeJitter(100), 100),
         "times moved by 10 ms": Case(TimeJitter(10_000), 10_000),
@@ -108,7 +108,7 @@ def changes() -> dict[str, Case]:
         "events dropped, 10 %": Case(EventDrop(0.1)),
         "pixels dropped, 10 %": Case(PixelDrop(0.1)),
         "refractory period of 1 ms": Case(Refractory(1000)),
-        "bandwidth of 1 M events/s": Case(BandwidthLimit(1_000_000)),
+        "bandwidth of half of the events": Case(BandwidthLimit(events_per_s / 2)),
     }
 
 
@@ -140,7 +140,7 @@ def measure(settings: Settings) -> list[Bar]:
     rounds = settings.rounds if settings.quick else max(settings.rounds, ROUNDS)
     for recording in QUICK if settings.quick else RECORDINGS:
         events, size = recording.made(), recording.resolution
-        cases = noises(size) | recorded(size, settings.folder) | changes()
+        cases = noises(size) | recorded(size, settings.folder) | changes(recording.events_per_s)
         for name, (noise, moved_us) in cases.items():
             noisy, labels = noise(events, sample="bench", labels=True)
             theirs = numpy_sort(noisy, labels, moved_us)
