@@ -13,6 +13,8 @@ import numpy as np
 
 from evstore.jit import kernel
 
+TAKEN = 1024  # words at a time, in the first cache
+
 _S8, _S16, _S32 = np.uint64(8), np.uint64(16), np.uint64(32)
 _LOW8, _LOW16 = np.uint64(0xFF), np.uint64(0xFFFF)
 
@@ -81,19 +83,40 @@ def put_together(x: Any, y: Any, p: Any, k: Any, words: Any) -> None:
 
 @kernel
 def gather(
-    entries: Any, number_bits: int, base: int, words: Any,
+    entries: Any, number_bits: int, base: int, words: Any, taken: Any,
     to_t: Any, to_x: Any, to_y: Any, to_p: Any, to_k: Any,
 ) -> None:  # fmt: skip
-    """The events of entries, in their order."""
-    n = entries.size
-    to_t, to_x, to_y, to_p, to_k = to_t[:n], to_x[:n], to_y[:n], to_p[:n], to_k[:n]
-    up = np.uint64(number_bits)
-    mask = (np.uint64(1) << up) - np.uint64(1)
-    for o in range(n):
-        entry = np.uint64(entries[o])
-        word = words[entry & mask]
-        to_t[o] = base + np.int64(entry >> up)
-        to_x[o] = word >> _S16 & _LOW16
-        to_y[o] = word >> _S32
-        to_p[o] = word & _LOW8
-        to_k[o] = word >> _S8 & _LOW8
+    """The events of entries, in their order; ``taken`` (uint64) is room for some words."""
+    put_times(entries, number_bits, base, to_t)
+    for i in range(0, entries.size, taken.size):
+        some = taken[: min(taken.size, entries.size - i)]
+        take(entries[i:], number_bits, words, some)
+        put_apart(some, to_x[i:], to_y[i:], to_p[i:], to_k[i:])
+
+
+@kernel
+def put_times(entries: Any, number_bits: int, base: int, t: Any) -> None:
+    """The entries' times."""
+    t, up = t[: entries.size], np.uint64(number_bits)
+    for o in range(entries.size):
+        t[o] = base + np.int64(np.uint64(entries[o]) >> up)
+
+
+@kernel
+def take(entries: Any, number_bits: int, words: Any, out: Any) -> None:
+    """The words of as many entries as ``out`` has room for."""
+    entries, mask = entries[: out.size], (np.uint64(1) << np.uint64(number_bits)) - np.uint64(1)
+    for o in range(out.size):
+        out[o] = words[np.uint64(entries[o]) & mask]
+
+
+@kernel
+def put_apart(words: Any, x: Any, y: Any, p: Any, k: Any) -> None:
+    """What `put_together` has put together."""
+    x, y, p, k = x[: words.size], y[: words.size], p[: words.size], k[: words.size]
+    for o in range(words.size):
+        word = words[o]
+        x[o] = word >> _S16 & _LOW16
+        y[o] = word >> _S32
+        p[o] = word & _LOW8
+        k[o] = word >> _S8 & _LOW8

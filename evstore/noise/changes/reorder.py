@@ -27,6 +27,7 @@ class Reorder:
         self.waiting = 0
         self._parts: list[Batch] = []
         self._entries, self._words = np.empty(0, np.uint64), np.empty(0, np.uint64)
+        self._taken = np.empty(kernels.TAKEN, np.uint64)
 
     def add(self, batch: Batch) -> None:
         """Take more; none is of a time that is settled."""
@@ -92,7 +93,7 @@ class Reorder:
         count = int(kernels.make_entries(batch.t, base, latest, number_bits, entries, later))
         entries[:count].sort()  # of different numbers: any sort is stable
         kernels.put_together(*batch[1:], self._words)
-        kernels.gather(entries[:count], number_bits, base, self._words, *out)
+        kernels.gather(entries[:count], number_bits, base, self._words, self._taken, *out)
         return count, later
 
     def _sorted_slowly(
