@@ -30,7 +30,7 @@ VECTOR = [
 FRAMES = ROOT / "evstore" / "frames"
 VECTOR += [FRAMES / f"vector_{name}.py" for name in ("decay", "shares", "stage", "unpack")]
 VECTOR += [ROOT / "evstore" / "formats" / "vector_marks.py"]
-VECTOR += [ROOT / "evstore" / "noise" / "filters" / "vector_kept.py"]
+VECTOR += [ROOT / "evstore" / "noise" / f"vector_{name}.py" for name in ("kept", "merge")]
 
 
 def parse(path: Path) -> ast.Module:

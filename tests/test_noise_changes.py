@@ -235,11 +235,12 @@ def test_large_sensors_cost_nothing() -> None:
         assert len(transform(events.to_structured(), sample=1)) <= 2
 
 
-@pytest.mark.parametrize("bound", [1, 40, 5000, 1 << 50])
+@pytest.mark.parametrize("bound", [1, 40, 5000, 1 << 20, 1 << 50, 1 << 62])
 def test_reorder_is_a_stable_sort(bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However far times are out of order, and by the slow way too."""
-    for most in (reorder.MOST, 100):
-        monkeypatch.setattr(reorder, "MOST", most)
+    """However far times are out of order; at once, in parts of time, and by the slow way too."""
+    for bits, part in ((64, 1 << 15), (64, 100), (64, 3), (30, 100), (10, 5000)):
+        monkeypatch.setattr(reorder, "MOST_BITS", bits)
+        monkeypatch.setattr(reorder, "PART", part)
         rng = np.random.default_rng(bound % 1000)
         t = rng.integers(0, bound, 3000)
         x, label = (np.arange(3000) % size for size in (65_536, 251))

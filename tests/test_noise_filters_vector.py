@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evstore.jit import kernel
-from evstore.noise.filters import vector_kept
+from evstore.noise import vector_kept
 from evstore.noise.filters.moving_kernels import move_records
 
 U = np.uint64
@@ -17,6 +17,11 @@ U = np.uint64
 @kernel
 def move_kept(keep: Any, source: Any, out: Any) -> Any:
     return vector_kept.move_kept(keep, source, out)
+
+
+@kernel
+def move_kept_on(keep: Any, source: Any, out: Any) -> Any:
+    return vector_kept.move_kept_on(keep, source, out)
 
 
 @kernel
@@ -39,6 +44,12 @@ def test_move_kept(dtype: Any, share: float, seed: int) -> None:
         assert np.array_equal(beyond[:count], source[keep != 0])
         assert np.array_equal(expected[:count], beyond[:count])
         assert np.all(beyond[size:] == 7)
+        little = np.full(count + 80, 7, dtype)
+        assert move_kept_on(keep, source, little[: count + 64]) == count
+        assert vector_kept.move_kept_on(keep, source, expected[: count + 64]) == count
+        assert np.array_equal(little[:count], source[keep != 0])
+        assert np.array_equal(expected[:count], little[:count])
+        assert np.all(little[count + 64 :] == 7)
 
 
 def test_move_16(seed: int) -> None:

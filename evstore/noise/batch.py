@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -91,8 +92,19 @@ def merged(first: Batch, second: Batch) -> Batch:
     if not first.size:
         return second
     out = empty_batch(first.size + second.size)
-    kernels.merge(*first, *second, *out)
+    kernels.merge(*first, *second, *out, np.empty(kernels.AT_ONCE, np.uint8))
     return out
+
+
+def all_merged(batches: list[Batch]) -> Batch:
+    """All in order of time; at equal times those of the first come before, and so on."""
+    rest = list(batches)
+    while len(rest) > 1:
+        # The smallest first, so that few are moved often; neighbours, for the order of equal times.
+        sizes = [first.size + second.size for first, second in pairwise(rest)]
+        k = sizes.index(min(sizes))
+        rest[k : k + 2] = [merged(*rest[k : k + 2])]
+    return rest[0]
 
 
 def joined(parts: list[Batch]) -> Batch:

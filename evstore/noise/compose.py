@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, Sensor, Stage
 from evstore.noise.key import Key
+from evstore.noise.sources.adding import together
 from evstore.noise.transform import Transform
 
 
@@ -65,10 +66,11 @@ class Compose(Transform):
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """All of them at work, each on what the one before gives."""
-        stages = []
+        stages: list[Stage] = []
         for place, transform in enumerate(self.transforms):
-            stages.append(transform.begin(sensor, key.within(self.seed, place), start))
-        return _Chain(stages)
+            stage = transform.begin(sensor, key.within(self.seed, place), start)
+            stages += stage.stages if isinstance(stage, _Chain) else [stage]
+        return _Chain(together(stages))
 
 
 class _Chain:

@@ -12,7 +12,7 @@ import numpy as np
 from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.noise import recorded_kernels as kernels
-from evstore.noise.batch import Batch, Sensor, Stage, joined, merged
+from evstore.noise.batch import Batch, Sensor, Stage, joined
 from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.share import UNIT, share_of
 from evstore.noise.key import Key
@@ -21,6 +21,7 @@ from evstore.noise.limits import check_choice, check_number
 from evstore.noise.random_kernels import random_words
 from evstore.noise.recorded_loop import SHORTEST_US, Loop, period
 from evstore.noise.recorded_shards import NoiseRecording, NoiseShards
+from evstore.noise.sources.adding import Adder
 from evstore.noise.transform import Transform
 from evstore.shard.reader import RecordingReader
 
@@ -183,26 +184,18 @@ class _Copy:
         return kept(Batch(noise.t, x, y, noise.p, label), keep)
 
 
-class _Overlay:
+class _Overlay(Adder):
     def __init__(self, copies: list[_Copy]) -> None:
         self.copies = copies
 
-    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+    def made(self, until: int, last: bool) -> list[Batch]:
         about = sum(copy.loop.expected(until) * copy.share // UNIT for copy in self.copies)
         if about > MOST_AT_ONCE:
             raise ArgumentError(
                 f"about {about:,} noise events would come until {until} us: at most "
                 f"{MOST_AT_ONCE:,} at once. Use stream(), or give start and stop that are nearer"
             )
-        noises = [copy.before(until, last) for copy in self.copies]
-        while len(noises) > 1:  # neighbours, so that all are merged equally often
-            noises = [_merged_pair(noises[k : k + 2]) for k in range(0, len(noises), 2)]
-        return (merged(batch, noises[0]) if noises else batch), until
-
-
-def _merged_pair(pair: list[Batch]) -> Batch:
-    """One or two, merged."""
-    return merged(*pair) if len(pair) == 2 else pair[0]
+        return [copy.before(until, last) for copy in self.copies]
 
 
 def _holds(size: tuple[int, int], sensor: Sensor) -> bool:

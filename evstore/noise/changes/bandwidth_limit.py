@@ -91,7 +91,7 @@ class _Queue:
     def _read(self, batch: Batch, work: NDArray[np.int64], keep: NDArray[np.uint8]) -> Batch:
         """What is not given yet, and those kept of a batch, with the times of the readout."""
         waiting, more = self.unread.size, int(keep_kernels.count(keep))
-        out = empty_batch(waiting + more + 1)
+        out = empty_batch(waiting + more + keep_kernels.SPARE)
         put(self.unread, out)
         new = out.at(slice(waiting, None))
         keep_kernels.compact(keep, *batch, *new)

@@ -19,7 +19,7 @@ def kept(batch: Batch, keep: NDArray[np.uint8]) -> Batch:
     count = int(kernels.count(keep))
     if count == batch.size:
         return batch
-    out = empty_batch(count + 1)  # what is not kept is written as well, and overwritten
+    out = empty_batch(count + kernels.SPARE)
     kernels.compact(keep, *batch, *out)
     return out.at(slice(0, count))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from evstore.jit import kernel
+from evstore.noise.vector_kept import move_kept_on
+
+AT_ONCE = 4096  # events: their flags stay in the first cache
+SPARE = 64  # events that are written past those that are kept
 
 
 @kernel
@@ -23,16 +25,13 @@ def compact(
     keep: Any, t: Any, x: Any, y: Any, p: Any, k: Any,
     to_t: Any, to_x: Any, to_y: Any, to_p: Any, to_k: Any,
 ) -> None:  # fmt: skip
-    """Copy the events whose flag is 1. Out has room for one more than these.
-
-    Each is written where the next one kept goes: nothing has to be guessed.
-    """
-    x, y, p, k, keep = x[: t.size], y[: t.size], p[: t.size], k[: t.size], keep[: t.size]
-    at = np.uint64(0)
-    for i in range(t.size):
-        to_t[at] = t[i]
-        to_x[at] = x[i]
-        to_y[at] = y[i]
-        to_p[at] = p[i]
-        to_k[at] = k[i]
-        at += np.uint64(keep[i])
+    """Copy the events whose flag is 1. Out has room for `SPARE` more than these."""
+    at = 0
+    for i in range(0, t.size, AT_ONCE):
+        some = keep[i : i + AT_ONCE]
+        end = i + some.size
+        move_kept_on(some, x[i:end], to_x[at:])
+        move_kept_on(some, y[i:end], to_y[at:])
+        move_kept_on(some, p[i:end], to_p[at:])
+        move_kept_on(some, k[i:end], to_k[at:])
+        at += move_kept_on(some, t[i:end], to_t[at:])

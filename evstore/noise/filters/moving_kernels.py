@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.vector_kept import move_16, move_kept
+from evstore.noise.vector_kept import move_16, move_kept
 
 U = np.uint64
 

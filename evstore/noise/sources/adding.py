@@ -1,11 +1,11 @@
-"""Events of a source merged into a stream."""
+"""Events of sources merged into a stream: of several in a row all at once."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from evstore.errors import ArgumentError
-from evstore.noise.batch import Batch, merged
+from evstore.noise.batch import Batch, Stage, all_merged
 
 MOST_EVENTS = 1 << 31  # that are made at once
 
@@ -17,7 +17,41 @@ class Source(Protocol):
         """Those before ``stop`` that were not given yet."""
 
 
-class Adding:
+class Adder:
+    """A stage that only adds events, whatever comes."""
+
+    def made(self, until: int, last: bool) -> list[Batch]:
+        """Those before ``until`` that were not given yet: batches that are merged in that order."""
+        raise NotImplementedError
+
+    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        """Events of the stream come before those that are added at equal times."""
+        return all_merged([batch, *self.made(until, last)]), until
+
+
+class Together(Adder):
+    """Several in a row as one: what comes is moved once, not by each of them."""
+
+    def __init__(self, adders: list[Adder]) -> None:
+        self._adders = adders
+
+    def made(self, until: int, last: bool) -> list[Batch]:
+        """What each of them makes."""
+        return [batch for adder in self._adders for batch in adder.made(until, last)]
+
+
+def together(stages: list[Stage]) -> list[Stage]:
+    """The same stages, those as one that follow each other and only add."""
+    found: list[Stage] = []
+    for stage in stages:
+        if found and isinstance(found[-1], Adder) and isinstance(stage, Adder):
+            found[-1] = Together([found[-1], stage])
+        else:
+            found.append(stage)
+    return found
+
+
+class Adding(Adder):
     """A stage that adds what a source of so many events a second makes."""
 
     def __init__(self, source: Source, start: int, expected_hz: float, name: str) -> None:
@@ -26,8 +60,8 @@ class Adding:
         self._expected_hz = expected_hz
         self._name = name
 
-    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
-        """Events of the stream come before those of the source at equal times."""
+    def made(self, until: int, last: bool) -> list[Batch]:
+        """What the source makes; raises ArgumentError where that would be very much."""
         expected = self._expected_hz * max(until - self._settled, 0) / 1e6
         if expected > MOST_EVENTS:
             raise ArgumentError(
@@ -36,4 +70,4 @@ class Adding:
             )
         made = self._source.until(until)
         self._settled = max(until, self._settled)
-        return merged(batch, made), until
+        return [made]

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.random_kernels import bits, exponentials
+from evstore.noise.random_kernels import exponentials, random_words
 
 PIECE = 512  # of arrivals whose gaps are made at a time
 SHARE = 1 << 30
 
 _S2, _S16, _S32 = np.uint64(2), np.uint64(16), np.uint64(32)
 _LOW16, _LOW32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
-_ONE, _TWO = np.uint64(1), np.uint64(2)
+_ONE, _THREE = np.uint64(1), np.uint64(3)
 
 
 @kernel
@@ -84,27 +84,40 @@ def arrive(
     clock.
     """
     gap_seed, place_seed = seeds
-    n_slots = np.uint64(slots.size // 3)
     count = 0
     while count < t.size:
         left = (stop - clock) * np.divide(1.0, mean_gap)
         size = np.int64(min(min(left + 4.0 * np.sqrt(left + 1.0) + 4.0, PIECE), t.size - count))
         exponentials(gap_seed, first + count, values[:size], as_bits[:size], gaps[:size])
-        for k in range(size):
-            later = clock + gaps[k] * mean_gap
+        come = 0
+        while come < size:
+            later = clock + gaps[come] * mean_gap
             if later >= stop:
-                return count, clock
+                break
             clock = later
-            word = bits(place_seed, first + count)
-            product = (word >> _S32) * n_slots
-            slot = np.int64(product >> _S32)
-            share = slots[3 * slot]
-            other = ((product & _LOW32) >> _S2) >= np.uint64(share >> _S2)
-            place = slots[3 * slot + 1 + np.int64(other)]
-            prefers = (np.uint64(share) >> np.uint64(other)) & _ONE
-            t[count] = base + np.int64(clock)
-            x[count] = place & _LOW16
-            y[count] = place >> _S16
-            p[count] = prefers ^ np.uint64((word & _LOW32) < np.uint64(flip))
-            count += 1
+            t[count + come] = base + np.int64(clock)
+            come += 1
+        random_words(place_seed, first + count, as_bits[:come])
+        arrive_at(as_bits[:come], slots, flip, x[count:], y[count:], p[count:])
+        count += come
+        if come < size:
+            break
     return count, clock
+
+
+@kernel
+def arrive_at(words: Any, slots: Any, flip: int, x: Any, y: Any, p: Any) -> None:
+    """Pixels and polarities of random words: a loop of its own, since memory is waited for."""
+    n_slots = np.uint64(slots.size // 3)
+    x, y, p = x[: words.size], y[: words.size], p[: words.size]
+    for k in range(words.size):
+        word = words[k]
+        product = (word >> _S32) * n_slots
+        slot = product >> _S32
+        share = np.uint64(slots[_THREE * slot])
+        other = np.uint64(((product & _LOW32) >> _S2) >= share >> _S2)
+        place = slots[_THREE * slot + _ONE + other]
+        prefers = (share >> other) & _ONE
+        x[k] = place & _LOW16
+        y[k] = place >> _S16
+        p[k] = prefers ^ np.uint64((word & _LOW32) < np.uint64(flip))

@@ -35,9 +35,11 @@ class Flickering:
         start: int,
         label: int,
     ) -> None:
-        self._amounts, self._lags, self._places = amounts, lags_us, places
-        self._rises, self._falls, reach = waveform
-        self._period, self._phase, self._jitter = period_us, phase, jitter_us
+        rises, falls, reach = waveform
+        self._lamp = kernels.Lamp(amounts, lags_us, places, rises, falls, period_us, jitter_us)
+        dtypes = np.uint16, np.float64, np.uint8, np.uint8, np.uint8
+        self._block = kernels.Room(*(np.empty(kernels.BLOCK, dtype) for dtype in dtypes))
+        self._period, self._phase = period_us, phase
         self._seeds, self._start, self._label = seeds, start, label
         wander = jitter_us * BELL_LIMIT
         lags = (float(lags_us.min()), float(lags_us.max())) if lags_us.size else (0.0, 0.0)
@@ -57,7 +59,7 @@ class Flickering:
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""
         parts = []
-        if not self._amounts.size:
+        if not self._lamp.amounts.size:
             return empty_batch()
         # What later cycles make comes after the earliest event of the next one.
         while self._start + self._begin(self._cycle) + self._earliest - 1 < stop:
@@ -92,10 +94,9 @@ class Flickering:
         count = 0
         for cycle in range(self._cycle, self._cycle + self._at_once):
             count = kernels.flicker(
-                cycle, self._begin(cycle), self._period, self._seeds, base, self._jitter,
-                self._amounts, self._lags, self._places, self._rises, self._falls, count,
+                cycle, self._begin(cycle), self._seeds, base, self._lamp, self._block, count,
                 self._keys.keys,
             )  # fmt: skip
         self._cycle += self._at_once
-        made = self._keys.batch(count, self._start + int(base), self._label)
+        made = self._keys.batch(count, self._start + int(base), self._label, by_place=True)
         return made.at(slice(int(np.searchsorted(made.t, self._start)), None))

@@ -12,8 +12,9 @@ import numpy as np
 from evstore.jit import inlined, kernel
 
 MOST_TIME = (1 << 30) - 1
+TIME_SHIFT = 33
 
-_P_BIT, _X_SHIFT, _Y_SHIFT, _T_SHIFT = (np.uint64(n) for n in (1, 1, 17, 33))
+_P_BIT, _X_SHIFT, _Y_SHIFT, _T_SHIFT = (np.uint64(n) for n in (1, 1, 17, TIME_SHIFT))
 _LOW16 = np.uint64(0xFFFF)
 
 
@@ -32,3 +33,25 @@ def unpack(keys: Any, base: int, t: Any, x: Any, y: Any, p: Any) -> None:
         x[i] = (keys[i] >> _X_SHIFT) & _LOW16
         y[i] = (keys[i] >> _Y_SHIFT) & _LOW16
         p[i] = keys[i] & _P_BIT
+
+
+@kernel
+def number(keys: Any, number_bits: int, numbers: Any) -> None:
+    """Times with the keys' numbers behind; they fit into 32 bits."""
+    numbers, up = numbers[: keys.size], np.uint64(number_bits)
+    for i in range(keys.size):
+        numbers[i] = (keys[i] >> _T_SHIFT) << up | np.uint64(i)
+
+
+@kernel
+def pick(keys: Any, numbers: Any, number_bits: int, out: Any) -> Any:
+    """The keys of these numbers, as `number` makes them; whether none is less than one before."""
+    out = out[: numbers.size]
+    mask = (np.uint32(1) << np.uint32(number_bits)) - np.uint32(1)
+    for i in range(numbers.size):
+        out[i] = keys[np.uint64(np.uint32(numbers[i]) & mask)]
+    stepped = 0
+    later = out[1:]
+    for i in range(later.size):
+        stepped |= later[i] < out[i]
+    return stepped == 0

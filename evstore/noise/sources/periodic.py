@@ -42,7 +42,7 @@ class Periodic:
         self._a_us = total(rates_hz) / 1e6
         self._which = np.empty(rates_hz.size + 1, np.int64)
         self._keys = Keys(1024)
-        kernels.begin(seeds[:2], jitter, self._period_us, self._due)
+        kernels.begin(seeds[:2], jitter, self._period_us, self._due, self._which)
 
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evstore.jit import kernel
+from evstore.jit import inlined, kernel
 from evstore.noise.random_kernels import BELL_LIMIT, bell, bits, unit
 from evstore.noise.sources.packing_kernels import packed
 
@@ -16,23 +16,44 @@ _LOW32 = np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def begin(seeds: tuple[int, int], jitter: float, period_us: Any, due: Any) -> None:
+def begin(seeds: tuple[int, int], jitter: float, period_us: Any, due: Any, which: Any) -> None:
     """When each pixel fires first, of a process that has gone on for ever.
 
     Any time falls into a long interval rather than into a short one, by their lengths, and
-    anywhere in it (Feller, "An Introduction to Probability Theory" II, 1971, section XI.4).
+    anywhere in it (Feller, "An Introduction to Probability Theory" II, 1971, section XI.4): lengths
+    are tried until one is accepted. ``which`` has room for one more than there are pixels.
     """
-    phase_seed, interval_seed = seeds
-    longest = 1.0 + jitter * BELL_LIMIT
     due = due[: period_us.size]
     for i in range(period_us.size):
-        length = 1.0
-        for attempt in range(TRIES):
-            number = TRIES * i + attempt
-            length = 1.0 + jitter * bell(bits(interval_seed, number))
-            if unit(bits(phase_seed, 2 * number + 1)) * longest <= length:
-                break
-        due[i] = unit(bits(phase_seed, 2 * TRIES * i)) * length * period_us[i]
+        due[i] = try_length(seeds, jitter, i, 0, period_us[i])
+    left = np.uint64(0)
+    for i in range(period_us.size):
+        which[left] = i
+        left += np.uint64(due[i] < 0.0)
+    attempt = 1
+    while left:
+        again = np.uint64(0)
+        for k in range(left):
+            pixel = np.uint64(which[k])
+            time = try_length(seeds, jitter, pixel, attempt, period_us[pixel])
+            due[pixel] = time
+            which[again] = pixel
+            again += np.uint64(time < 0.0)
+        left = again
+        attempt += 1
+
+
+@inlined
+def try_length(seeds: Any, jitter: Any, pixel: Any, attempt: Any, period: Any) -> Any:
+    """When it fires first, or -1 where that length is not accepted."""
+    phase_seed, interval_seed = seeds
+    first = np.uint64(pixel) * np.uint64(TRIES)
+    number = first + np.uint64(attempt)
+    length = 1.0 + jitter * bell(bits(interval_seed, number))
+    drawn = unit(bits(phase_seed, np.uint64(2) * number + np.uint64(1)))
+    accepted = (drawn * (1.0 + jitter * BELL_LIMIT) <= length) | (attempt == TRIES - 1)
+    time = unit(bits(phase_seed, np.uint64(2) * first)) * length * period
+    return time if accepted else -1.0
 
 
 @kernel

@@ -31,6 +31,15 @@ def move_kept(keep: Any, source: Any, out: Any) -> Any:
     return np.int64(count)
 
 
+def move_kept_on(keep: Any, source: Any, out: Any) -> Any:
+    """As `move_kept`; ``out`` need only have room for 64 more than are kept."""
+    count = U(0)
+    for i in range(source.size):
+        out[count] = source[i]
+        count += U(keep[i] != 0)
+    return np.int64(count)
+
+
 def move_16(source: Any, at: Any, target: Any, to: Any) -> None:
     """``target[to:][:16] = source[at:][:16]``, of bytes."""
     for k in range(OCTET_STEP):
@@ -53,6 +62,19 @@ def _move_kept(keep: Any, source: Any, out: Any) -> Callable[..., Any]:
         return np.int64(count)
 
     return fast if HAS_COMPRESS else move_kept
+
+
+@overload(move_kept_on)  # type: ignore[untyped-decorator]
+def _move_kept_on(keep: Any, source: Any, out: Any) -> Callable[..., Any]:
+    def fast(keep: Any, source: Any, out: Any) -> Any:
+        steps = U(source.size) // U(AT_ONCE)
+        count = _steps(keep, source, out, steps)
+        for i in range(steps * U(AT_ONCE), U(source.size)):
+            out[count] = source[i]
+            count += U(keep[i] != 0)
+        return np.int64(count)
+
+    return fast if HAS_COMPRESS else move_kept_on
 
 
 @intrinsic  # type: ignore[untyped-decorator]
