@@ -126,7 +126,8 @@ class _Learning:
         series = Series(self.sensor)
         series.add(some)
         series.end(self.learn_us if end < MOST_HELD else int(some.t[-1]) + 1)
-        found = lines(series, np.zeros(series.blocks)).frequency_hz
+        spectrum = lines(series, np.zeros(series.blocks))
+        found = spectrum.frequency_hz if spectrum.steady else None
         if found is not None and LOWEST_HZ <= found <= HIGHEST_HZ:
             rounded = round(found * STEPS_A_HZ) / STEPS_A_HZ
             self.comb = _Comb(self.sensor, rounded, self.block, self.start)

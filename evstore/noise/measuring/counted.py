@@ -25,7 +25,7 @@ from evstore.noise.transform import size_of
 
 FIRST_LOOK_US = 2_000_000  # for flicker, and after twice the time again
 HOT_HZ = 50.0
-LEAST_UNLIT_US = 1_000_000
+LEAST_UNLIT_US = 500_000
 SAME_HZ = 0.5
 
 
@@ -79,7 +79,7 @@ class Counted:
         now, self._look_at = self._look_at, 2 * self._look_at
         self.series.pass_to(now)
         found = lines(self.series, self._hot_hz(hot_pixels(self.slices, now, HOT_HZ)))
-        if found.frequency_hz is not None:
+        if found.frequency_hz is not None and found.steady:
             self.unlit = Unlit(
                 self.sensor, self.series, found.frequency_hz, found.blocks, now, self._all
             )
@@ -97,6 +97,8 @@ class Counted:
         duration_us = max(self.end, 1)
         hot = hot_pixels(self.slices, duration_us, min_rate_hz)
         spectrum = lines(self.series, self._hot_hz(hot))
+        if not (spectrum.steady or self._without(spectrum.frequency_hz)):
+            spectrum = spectrum._replace(frequency_hz=None)
         flicker, near = flickering(
             spectrum, self.series, self.slices, duration_us, self.mask_of(hot)
         )
@@ -115,11 +117,14 @@ class Counted:
 
     def without(self, flicker: Flickering) -> Unlit | None:
         """What was counted apart, if that was of the same flicker and for long enough."""
-        unlit = self.unlit
-        if unlit is None or unlit.end < LEAST_UNLIT_US:
+        unlit = self._without(flicker.frequency_hz)
+        return None if unlit is None or unlit.end < LEAST_UNLIT_US else unlit
+
+    def _without(self, frequency_hz: float | None) -> Unlit | None:
+        if self.unlit is None or frequency_hz is None:
             return None
-        same = abs(unlit.frequency * 1e6 - flicker.frequency_hz) < SAME_HZ
-        return unlit if same else None
+        same = abs(self.unlit.frequency * 1e6 - frequency_hz) < SAME_HZ
+        return self.unlit if same else None
 
     def mask_of(self, hot: NDArray[np.void]) -> NDArray[np.bool_]:
         """Which pixels they are, row by row."""
