@@ -55,9 +55,10 @@ def test_light_that_goes_on_is_steady(end: int) -> None:
     assert not (shares(series_of(events, end), 80.2, ~lit) > STEADY).all()
 
 
-@pytest.mark.parametrize(("begin", "end"), [(300_000, 450_000), (450_000, 600_000), (600_000, 750_000)])
-def test_what_passes_is_no_flicker(begin: int, end: int) -> None:
+@pytest.mark.parametrize("begin", [300_000, 450_000, 600_000])
+def test_what_passes_is_no_flicker(begin: int) -> None:
     """Strong enough for a line, and gone again."""
+    end = begin + 150_000
     rng = np.random.default_rng(begin)
     noise, _ = scenes.background(rng, SIZE, 900_000, 1)
     events, _ = scenes.mixed(SIZE, noise, burst(begin, end))
