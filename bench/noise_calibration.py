@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.bars import Bar, Settings, number
+from bench.bars import Bar, Settings, bound
 from bench.timing import Spread, exact
 from evstore import noise
 from evstore.events import Events
@@ -29,14 +29,14 @@ from evstore.noise import (
 )
 from evstore.synth import simulate
 
-DURATION_US, QUICK_US = 10_000_000, 2_000_000
+DURATION_US = 10_000_000
 BATCH_US = 200_000
 STATIC, MOVING = "static", "moving"
 NONE, LAMP, FIELD, PWM = "no flicker", "lamp", "whole field", "PWM lamp"
 LIGHTS = (NONE, LAMP, FIELD, PWM)
-#: Sizes, and seeds of each: the larger the fewer, to end within minutes.
-SIZES = {(128, 128): 4, (346, 260): 2, (640, 480): 1}
-QUICK_SIZES = {(64, 48): 1}
+#: Sizes, and lights by seed: the larger the fewer, to end within minutes.
+SIZES = {(128, 128): (LIGHTS, LIGHTS), (346, 260): (LIGHTS,), (640, 480): ((LAMP,),)}
+QUICK_SIZES = {(64, 48): (LIGHTS,)}
 RATE_HZ, LOW_HZ, HIGH_HZ = 5.0, 50.0, 1000.0
 FREQUENCIES_HZ = (50.0, 60.0, 87.3, 100.0, 120.0)
 RECALL, PRECISION = "recall", "precision"
@@ -50,6 +50,7 @@ MUST = {what: {STATIC: 0.99, MOVING: 0.95} for what in SHARES} | {
     BACKGROUND: {STATIC: 0.05, MOVING: 0.15},
     FALSE: {STATIC: 0.0, MOVING: 0.0},
 }
+UNTOLD = 1e6
 NAMES = "noise measured, "
 
 
@@ -71,15 +72,16 @@ class Truth(NamedTuple):
     frequency_hz: float | None
 
 
-def scenes(sizes: dict[tuple[int, int], int], duration_us: int) -> Iterator[Scene]:
-    for size, seeds in sizes.items():
-        for seed in range(seeds):
+def scenes(quick: bool) -> Iterator[Scene]:
+    for size, seeds in (QUICK_SIZES if quick else SIZES).items():
+        for seed, lights in enumerate(seeds):
             for kind in (STATIC, MOVING):
-                for light in LIGHTS:
-                    yield Scene(kind, size, light, seed, duration_us)
+                for light in lights:
+                    yield Scene(kind, size, light, seed)
 
 
 def drawn(scene: Scene) -> np.random.Generator:
+    """Its random numbers."""
     text = f"{scene.kind} {scene.light} {scene.size} {scene.seed}"
     return np.random.default_rng(list(text.encode()))
 
@@ -156,7 +158,7 @@ def _through(batches: Iterable[Events], transform: Transform, scene: Scene) -> I
 
 
 def errors(found: Measurement, hot: set[tuple[int, int]], truth: Truth) -> dict[str, float]:
-    """What is missed and wrong; infinite where nothing is said of what is there."""
+    """What is missed and wrong; `UNTOLD` where nothing is said of what is there."""
     parts = {}
     rows = zip(found.hot_pixels["x"].tolist(), found.hot_pixels["y"].tolist(), strict=True)
     for recall, precision, own in (
@@ -168,11 +170,12 @@ def errors(found: Measurement, hot: set[tuple[int, int]], truth: Truth) -> dict[
     if truth.frequency_hz is None:
         parts[FALSE] = float(found.flicker is not None)
     elif found.flicker is None:
-        parts[FREQUENCY] = np.inf
+        parts[FREQUENCY] = UNTOLD
     else:
         parts[FREQUENCY] = abs(found.flicker.frequency_hz - truth.frequency_hz)
-    rate = np.inf if found.background is None else found.background.rate_hz
-    parts[BACKGROUND] = abs(rate / RATE_HZ - 1)
+    parts[BACKGROUND] = UNTOLD
+    if found.background is not None:
+        parts[BACKGROUND] = abs(found.background.rate_hz / RATE_HZ - 1)
     return parts
 
 
@@ -185,13 +188,8 @@ def of_scene(scene: Scene) -> dict[str, float]:
     return errors(found, {(int(x), int(y)) for x, y in quick}, truth)
 
 
-def rows_of(settings_quick: bool) -> dict[Scene, dict[str, float]]:
-    sizes, duration = (QUICK_SIZES, QUICK_US) if settings_quick else (SIZES, DURATION_US)
-    return {scene: of_scene(scene) for scene in scenes(sizes, duration)}
-
-
 def measure(settings: Settings) -> list[Bar]:
-    return bars_of(rows_of(settings.quick))
+    return bars_of({scene: of_scene(scene) for scene in scenes(settings.quick)})
 
 
 def bars_of(rows: dict[Scene, dict[str, float]]) -> list[Bar]:
@@ -209,7 +207,9 @@ def bars_of(rows: dict[Scene, dict[str, float]]) -> list[Bar]:
                 if values:
                     parts[light] = Spread.of(values)
             better = "more" if what in SHARES else "less"
-            spreads = parts.values()
+            spreads = list(parts.values())
+            if not spreads:
+                continue
             worst = min(s.low for s in spreads) if what in SHARES else max(s.high for s in spreads)
             bars.append(
                 Bar(f"{NAMES}{kind} scenes: {what}", "", better, MUST[what][kind], None,
@@ -218,10 +218,36 @@ def bars_of(rows: dict[Scene, dict[str, float]]) -> list[Bar]:
     return bars
 
 
+def errors_table(bars: list[Bar]) -> str:
+    """A row of each kind of scene and light: the median scene, and the worst one."""
+    lines = [f"| scenes | {' | '.join(WHAT)} |", "|---|" + "---|" * len(WHAT)]
+    found = {bar.name.removeprefix(NAMES): bar for bar in bars}
+    for kind in (STATIC, MOVING):
+        musts = [found.get(f"{kind} scenes: {what}") for what in WHAT]
+        cells = ["" if bar is None else bound(bar, bar.must) for bar in musts]
+        lines.append(f"| {kind}: must | {' | '.join(cells)} |")
+        for light in LIGHTS:
+            cells = []
+            for bar in musts:
+                spread = None if bar is None else bar.parts.get(light)
+                cells.append("" if spread is None or bar is None else _both(bar, spread))
+            lines.append(f"| {kind}, {light} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _both(bar: Bar, spread: Spread) -> str:
+    worst = spread.low if bar.better == "more" else spread.high
+    return f"{_text(spread.median)}, {_text(worst)}"
+
+
+def _text(value: float) -> str:
+    return "not told" if value >= UNTOLD else f"{value:.3g}"
+
+
 def main(argv: list[str]) -> int:
-    for scene in scenes(*((QUICK_SIZES, QUICK_US) if "--quick" in argv else (SIZES, DURATION_US))):
+    for scene in scenes("--quick" in argv):
         values = of_scene(scene)
-        print(scene, *(f"{name} {number(value)}" for name, value in values.items()), sep=" | ")
+        print(scene, *(f"{name} {_text(value)}" for name, value in values.items()), sep=" | ")
     return 0
 
 

@@ -139,19 +139,35 @@ def test_plain_python_chooses_the_same() -> None:
     rng = np.random.default_rng(10)
     t = np.sort(rng.integers(500, 200_000, 2000))
     p = rng.integers(0, 2, 2000).astype(np.uint8)
-    begin, frequency, first = 600.5, 1e-4, np.array([3, 20])
+    x, y = rng.integers(0, 64, 2000).astype(np.uint16), rng.integers(0, 48, 2000).astype(np.uint16)
+    home = (y >> 4).astype(int) * 4 + (x >> 4)
+    begin, frequency, first = 600.5, 1e-4, rng.integers(0, 32, 24)
     chosen, times = np.empty(2001, np.int64), np.empty(2001, np.int64)
-    count = kernels.choose_quiet(t, p, begin, frequency, 15, first, chosen, times)
+    count = kernels.choose_quiet(t, x, y, p, begin, frequency, 15, 4, 4, first, chosen, times)
     want = []
-    for at, (time, on) in enumerate(zip(t.tolist(), p.tolist(), strict=True)):
-        cycle, part = divmod((time - begin) * frequency - first[on] / 32, 1)
+    for at, time in enumerate(t.tolist()):
+        cycle, part = divmod((time - begin) * frequency - first[2 * home[at] + p[at]] / 32, 1)
         if part < 0.25 and 0 <= cycle < 15:
             want.append((at, int((cycle + part * 4) * 2500)))
     assert want == list(zip(chosen[:count].tolist(), times[:count].tolist(), strict=True))
     assert 200 < count < 800
-    x, y = rng.integers(0, 64, 2000).astype(np.uint16), rng.integers(0, 48, 2000).astype(np.uint16)
-    lit, counts = (np.arange(12) % 2).astype(np.int64), np.zeros(64, np.int64)
-    kernels.fold(t, x, y, p, begin, frequency, 4, 4, lit, counts)
-    seen = lit[(y >> 4) * 4 + (x >> 4)].astype(bool)
+    counts = np.zeros(12 * 64, np.int64)
+    kernels.fold(t, x, y, p, begin, frequency, 4, 4, counts)
     phase = np.floor((t - begin) * frequency % 1 * 32).astype(int)
-    assert np.array_equal(counts, np.bincount((p * 32 + phase)[seen], minlength=64))
+    assert np.array_equal(counts, np.bincount((2 * home + p) * 32 + phase, minlength=12 * 64))
+
+
+def test_lamps_of_three_phases() -> None:
+    """A third of the field each, so that no part of a cycle is quiet everywhere."""
+    rng = np.random.default_rng(14)
+    noise, _ = scenes.background(rng, SIZE, SIX_S, 5)
+    hot, where = scenes.hot(rng, SIZE, SIX_S, count=10)
+    lamps = []
+    for at, (left, right) in enumerate(pairwise((0, 16, 32, 64))):
+        lamp = scenes.flicker(rng, SIZE, SIX_S, 100, a_cycle=1, box=(left, 0, right, 48))
+        lamps.append(lamp._replace(t=np.minimum(lamp.t + at * 3333, SIX_S - 1)))
+    found = measure(scenes.mixed(SIZE, noise, hot, *lamps)[0])
+    got = found.hot_pixels["y"].astype(int) * SIZE[0] + found.hot_pixels["x"]
+    assert set(got.tolist()) == where
+    assert found.background is not None
+    assert abs(found.background.rate_hz / 5 - 1) < 0.06

@@ -16,31 +16,34 @@ QUIET = 8  # of them, for each polarity, in which flicker makes least
 @kernel
 def fold(
     t: Any, x: Any, y: Any, p: Any, begin: float, frequency: float, shift: int, across: int,
-    lit: Any, counts: Any,
+    counts: Any,
 ) -> None:  # fmt: skip
-    """Count the events of blocks that are ``lit`` by polarity and phase, OFF first.
+    """Count events by block, polarity (OFF first) and phase.
 
-    ``frequency`` in cycles a microsecond; a cycle begins at ``begin``, before all events.
+    ``frequency`` in cycles a microsecond; a cycle begins at ``begin``.
     """
     for i in range(t.size):
         home = (np.int64(y[i]) >> shift) * across + (np.int64(x[i]) >> shift)
         phase = (np.float64(t[i]) - begin) * frequency
         part = np.int64((phase - np.floor(phase)) * PHASES)
-        counts[np.int64(p[i]) * PHASES + min(part, LAST)] += lit[home]
+        counts[(2 * home + p[i]) * PHASES + min(part, LAST)] += 1
 
 
 @kernel
 def choose_quiet(
-    t: Any, p: Any, begin: float, frequency: float, cycles: int, first: Any, chosen: Any, times: Any
-) -> Any:
+    t: Any, x: Any, y: Any, p: Any, begin: float, frequency: float, cycles: int, shift: int,
+    across: int, first: Any, chosen: Any, times: Any,
+) -> Any:  # fmt: skip
     """Which events lie in the quiet part of the next ``cycles``, and when without all other parts.
 
-    ``first``: the phase in which it begins, by polarity. Gives how many there are.
+    ``first``: the phase in which it begins, by block and polarity. Gives how many there are; there
+    is room for one more.
     """
     count = np.int64(0)
     length = QUIET / PHASES / frequency
     for i in range(t.size):
-        since = (np.float64(t[i]) - begin) * frequency - first[p[i]] / PHASES
+        home = (np.int64(y[i]) >> shift) * across + (np.int64(x[i]) >> shift)
+        since = (np.float64(t[i]) - begin) * frequency - first[2 * home + p[i]] / PHASES
         cycle = np.floor(since)
         part = (since - cycle) * (PHASES / QUIET)
         chosen[count] = i

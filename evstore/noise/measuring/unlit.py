@@ -20,6 +20,9 @@ WINDOW_US = 500_000  # about: whole cycles
 KEPT = 0.7  # of what was counted by phase, from one window to the next
 LOCKED = 5.0  # deviations by which a window's wave is more than chance, or it moves nothing
 FOLLOWS = 0.3  # of the phase by which a window is behind, in the next one's frequency
+USUAL = 100.0  # events of all blocks that count for each, besides its own
+
+Counts = NDArray[np.float64]  # by block, polarity and phase
 
 
 class Unlit:
@@ -27,9 +30,9 @@ class Unlit:
 
     Light that rises makes ON events, so that in half of a cycle there are few that are of flicker,
     and of OFF in the other half; what is no flicker comes there as it does always. Times are those
-    of the quarters, put together: all rates are as they are. Where in a cycle they lie is learnt
-    from the windows before, whose phase and frequency are followed (a loop of second order), so
-    that an event does not decide whether it is counted itself.
+    of the quarters, put together: all rates are as they are. Where in a cycle they lie is learnt of
+    each block, since lamps differ in phase, from the windows before, whose phase and frequency are
+    followed (a loop of second order): so no event decides whether it is counted itself.
     """
 
     def __init__(
@@ -41,9 +44,9 @@ class Unlit:
         self.end = 0
         self.frequency = frequency_hz / 1e6
         self._shift, self._across = series.shift, series.across
-        self._lit = lit.astype(np.int64)
+        self._lit = lit
         self._begin = float(start)
-        self._counts: NDArray[np.float64] | None = None
+        self._counts: Counts | None = None
         self._held: list[Batch] = []
 
     def add(self, batch: Batch) -> None:
@@ -68,31 +71,29 @@ class Unlit:
         """``windows``: that many at once, where no events are."""
         if self._counts is not None:
             self._count(batch, (cycles - 1) * windows)
-        counts = np.zeros(2 * PHASES, np.int64)
+        counts = np.zeros((self._lit.size, 2, PHASES), np.int64)
         t, x, y, p, _ = batch
         kernels.fold(
-            t, x, y, p, self._begin, self.frequency, self._shift, self._across, self._lit, counts
+            t, x, y, p, self._begin, self.frequency, self._shift, self._across, counts.reshape(-1)
         )
         self._begin += windows * cycles / self.frequency
-        phase, sure = _phase(counts)
-        if not sure:
-            return
         if self._counts is None:
             self._counts = counts.astype(np.float64)
             return
-        behind = (phase - _phase(self._counts)[0] + 0.5) % 1 - 0.5
-        self._begin += behind / self.frequency
-        self.frequency *= 1 - FOLLOWS * behind / cycles
+        turn = _turned(counts[self._lit], self._counts[self._lit])
+        if turn is None:
+            return
+        self._begin += turn / self.frequency
+        self.frequency *= 1 - FOLLOWS * turn / cycles
         # As if the window had begun with the phase that the next one begins with.
-        turned = np.roll(counts.reshape(2, PHASES), -round(behind * PHASES), 1).ravel()
-        self._counts = KEPT * self._counts + turned
+        self._counts = KEPT * self._counts + np.roll(counts, -round(turn * PHASES), 2)
 
     def _count(self, batch: Batch, cycles: int) -> None:
         assert self._counts is not None
         chosen, times = np.empty(batch.size + 1, np.int64), np.empty(batch.size + 1, np.int64)
         count = kernels.choose_quiet(
-            batch.t, batch.p, self._begin, self.frequency, cycles, _quietest(self._counts), chosen,
-            times,
+            batch.t, batch.x, batch.y, batch.p, self._begin, self.frequency, cycles, self._shift,
+            self._across, _quietest(self._counts, self._lit), chosen, times,
         )  # fmt: skip
         length = math.ceil(cycles * QUIET / PHASES / self.frequency)
         if count:
@@ -110,18 +111,24 @@ class Unlit:
             cells.end(self.end)
 
 
-def _phase(counts: NDArray[np.float64] | NDArray[np.int64]) -> tuple[float, bool]:
-    """Where in a cycle the light rises most, 0..1, and whether it does for sure."""
-    turn = 2 * math.pi * (np.arange(PHASES) + 0.5) / PHASES
-    off, on = counts.reshape(2, PHASES).astype(np.float64)
-    wave = complex(((on - off) * np.cos(turn)).sum(), ((on - off) * np.sin(turn)).sum())
-    sure = abs(wave) > LOCKED * math.sqrt(float(counts.sum()) + 1)
-    return math.atan2(wave.imag, wave.real) / (2 * math.pi) % 1, sure
+def _turned(now: NDArray[np.int64], before: Counts) -> float | None:
+    """By what part of a cycle light comes later than before; None where it is not for sure."""
+    waves = np.exp(2j * math.pi * np.arange(PHASES) / PHASES)
+    new, old = ((counts[:, 1] - counts[:, 0]) @ waves for counts in (now, before))
+    both = complex((new * old.conj()).sum())
+    chance = math.sqrt(float((now.sum((1, 2)) * abs(old) ** 2).sum()))
+    if abs(both) <= LOCKED * chance:
+        return None
+    return math.atan2(both.imag, both.real) / (2 * math.pi)
 
 
-def _quietest(counts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The phase in which the part begins that has least, of OFF and of ON."""
-    around = np.concatenate([counts.reshape(2, PHASES)] * 2, 1)
-    sums = np.stack([around[:, at : at + QUIET].sum(1) for at in range(PHASES)], 1)
-    found: NDArray[np.int64] = np.argmin(sums, 1).astype(np.int64)
-    return found
+def _quietest(counts: Counts, lit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The phase in which the part begins that has least, by block, of OFF and of ON.
+
+    Of a block with few events, as of all that are lit.
+    """
+    everywhere = counts[lit].sum(0)
+    counts = counts + everywhere * (USUAL / max(float(everywhere.sum()), 1.0))
+    sums = np.cumsum(np.concatenate([counts, counts[:, :, :QUIET]], 2), 2)
+    found: NDArray[np.int64] = np.argmin(sums[:, :, QUIET:] - sums[:, :, :-QUIET], 2).reshape(-1)
+    return (found + 1) % PHASES
