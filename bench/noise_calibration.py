@@ -35,7 +35,11 @@ STATIC, MOVING = "static", "moving"
 NONE, LAMP, FIELD, PWM = "no flicker", "lamp", "whole field", "PWM lamp"
 LIGHTS = (NONE, LAMP, FIELD, PWM)
 #: Sizes, and lights by seed: the larger the fewer, to end within minutes.
-SIZES = {(128, 128): (LIGHTS, LIGHTS), (346, 260): (LIGHTS,), (640, 480): ((LAMP,),)}
+SIZES = {
+    (128, 128): (LIGHTS, (LAMP, FIELD)),
+    (346, 260): ((NONE, LAMP, FIELD),),
+    (640, 480): ((LAMP,),),
+}
 QUICK_SIZES = {(64, 48): (LIGHTS,)}
 RATE_HZ, LOW_HZ, HIGH_HZ = 5.0, 50.0, 1000.0
 FREQUENCIES_HZ = (50.0, 60.0, 87.3, 100.0, 120.0)
