@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import codecs_report, noise_reality, realism
+from bench import codecs_report, noise_calibration, noise_reality, realism
 from bench.bars import Bar, number, table
 from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
@@ -26,7 +26,7 @@ PART = re.compile(r"(<!-- bench:(?P<name>[a-z-]+) -->\n).*?(<!-- /bench:(?P=name
 ORDER = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
-    "frames", "datasets", "noise", "noise_filters",
+    "frames", "datasets", "noise", "noise_filters", "noise_calibration",
 )  # fmt: skip
 
 Results = Mapping[str, Any]
@@ -93,6 +93,11 @@ def noise_again(results: Results) -> str:
     return noise_reality.distances_table(bars_of(results, "noise_reality"))
 
 
+def calibration(results: Results) -> str:
+    """What is found of noise that was put into scenes."""
+    return noise_calibration.errors_table(bars_of(results, "noise_calibration"))
+
+
 def denoising(results: Results) -> str:
     """How well each filter tells noise from signal, scene by scene."""
     found = [bar for bar in bars_of(results, "noise_filters") if bar.name.startswith("STCF's AUC")]
@@ -113,6 +118,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "realism": simulated,
     "realism-numbers": simulated_numbers,
     "noise-reality": noise_again,
+    "noise-calibration": calibration,
 }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evstore.noise.filters.stcf import Stcf, stcf_scores
     from evstore.noise.labels import LABELS
     from evstore.noise.masks import mask_from_metadata, mask_to_metadata
-    from evstore.noise.measuring.hot import find_hot_pixels
+    from evstore.noise.measuring.finding import find_hot_pixels
     from evstore.noise.measuring.measure import measure
     from evstore.noise.measuring.measurement import Measurement
     from evstore.noise.recorded import RecordedNoise
@@ -66,7 +66,7 @@ _HOMES = {
     "TimeJitter": "evstore.noise.changes.time_jitter",
     "TimestampQuantise": "evstore.noise.changes.timestamp_quantise",
     "Transform": "evstore.noise.transform",
-    "find_hot_pixels": "evstore.noise.measuring.hot",
+    "find_hot_pixels": "evstore.noise.measuring.finding",
     "mask_from_metadata": "evstore.noise.masks",
     "mask_to_metadata": "evstore.noise.masks",
     "measure": "evstore.noise.measuring.measure",

@@ -18,6 +18,7 @@ from evstore.noise.transform import Transform
 LOWEST_HZ, HIGHEST_HZ = 10.0, 2000.0
 STEPS_A_HZ = 20  # a frequency that was found is rounded to this, so that every machine has the same
 MOST_HELD = 20_000_000  # events
+PAUSES = 3  # times as long, between two looks for flicker where none was found
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,19 @@ class AntiFlicker(Transform):
 
     A comb: where events of one polarity came in the same eighth of a cycle in three windows of
     eight cycles, and more than in other parts of the cycle, as many events of each pixel as flicker
-    makes are dropped; what exceeds them, as an edge that passes does, stays. So does what comes
-    where there is no flicker, and the first 24 cycles, in which it is learnt.
+    makes are dropped; what exceeds them, as an edge that passes does, stays. Where pixels fire once
+    a cycle, each at a phase of its own, only what comes at its pixel's phase is dropped, so that
+    more of a signal stays. What comes where there is no flicker stays, too.
 
-    ``frequency_hz``: of the light, which mains make flicker at twice their own, 10..2000. None: it
-    is found in the first ``learn_us`` microseconds, which are held back until then (or until 20
-    million events are); where none is found, all events pass. ``block``: the side of a block in
-    pixels, as small as has some events a cycle. (Prophesee's anti-flicker works in blocks of 4 x 4,
-    jAER's HarmonicFilter with a resonator at twice the mains' frequency; a linear comb filter:
-    arXiv:2205.08090.) Raises ArgumentError for values out of range.
+    ``frequency_hz``: of the light, which mains make flicker at twice their own, 10..2000; the first
+    24 cycles, in which it is learnt where it flickers, pass. None: it is found in the first
+    ``learn_us`` microseconds, which are held back until then (or until 20 million events are), and
+    filtered with what is learnt of them. Where none is found all events pass, and it is looked for
+    again in as long a time after each three times as long: what flickers later is filtered from
+    then on. ``block``: the side of a block in pixels, as small as has some events a cycle.
+    (Prophesee's anti-flicker works in blocks of 4 x 4, jAER's HarmonicFilter with a resonator at
+    twice the mains' frequency; a linear comb filter: arXiv:2205.08090.) Raises ArgumentError for
+    values out of range.
 
     >>> from evstore.synth import simulate
     >>> from evstore.events import Events
@@ -74,6 +79,10 @@ class _Comb:
             locked=np.zeros(size, np.uint8),
             step=np.ones(self.sides, np.int64),
             due=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
+            own=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
+            missed=np.zeros(2 * sensor.pixels, np.uint8),
+            timing=np.zeros(self.sides * kernels.TIMINGS, np.int32),
+            regular=np.zeros(self.sides, np.uint8),
             pixels=np.repeat(_pixels(sensor, block), 2),
             window=np.zeros(1, np.int64),
         )
@@ -86,6 +95,16 @@ class _Comb:
         )  # fmt: skip
         return batch.at(keep.view(np.bool_)), until
 
+    def learn(self, batch: Batch) -> None:
+        """See what flickers in the first windows, then go back to the start."""
+        windows = (kernels.WINDOWS + 1) * kernels.CYCLES
+        end = int(np.searchsorted(batch.t, self.start + int(windows / self.frequency)))
+        self.push(batch.at(slice(0, end)), self.start, False)
+        comb = self.comb
+        comb.window[:] = 0
+        comb.counts[kernels.WINDOWS * self.sides * kernels.PHASES :] = 0
+        comb.due[:] = comb.own[:] = kernels.NEVER
+
 
 def _pixels(sensor: Sensor, block: int) -> NDArray[np.int64]:
     """How many pixels each block has, row by row."""
@@ -97,7 +116,7 @@ def _pixels(sensor: Sensor, block: int) -> NDArray[np.int64]:
 
 
 class _Learning:
-    """Holds events back until the frequency is known."""
+    """Holds events back until the frequency is known; where none is, looks again now and then."""
 
     def __init__(self, sensor: Sensor, block: int, start: int, learn_us: int) -> None:
         self.sensor, self.block, self.start, self.learn_us = sensor, block, start, learn_us
@@ -105,6 +124,7 @@ class _Learning:
         self.count = 0
         self.comb: _Comb | None = None
         self.learnt = False
+        self.look = _Look(sensor, start + PAUSES * learn_us, learn_us)
 
     def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
         if not self.learnt:
@@ -115,18 +135,64 @@ class _Learning:
                 return empty_batch(), self.start
             batch, self.held = joined(self.held), []
             self._learn(batch)
-        return (batch, until) if self.comb is None else self.comb.push(batch, until, last)
+        if self.comb is not None:
+            return self.comb.push(batch, until, last)
+        return self._passed(batch, until, last)
 
     def _learn(self, batch: Batch) -> None:
         """From the same events, however they came."""
         self.learnt = True
         end = min(int(np.searchsorted(batch.t, self.start + self.learn_us)), MOST_HELD)
         some = batch.at(slice(0, end))
-        some = some._replace(t=some.t - self.start)
-        series = Series(self.sensor)
-        series.add(some)
-        series.end(self.learn_us if end < MOST_HELD else int(some.t[-1]) + 1)
-        found = lines(series, np.zeros(series.blocks)).frequency_hz
-        if found is not None and LOWEST_HZ <= found <= HIGHEST_HZ:
-            rounded = round(found * STEPS_A_HZ) / STEPS_A_HZ
-            self.comb = _Comb(self.sensor, rounded, self.block, self.start)
+        look = _Look(self.sensor, self.start, self.learn_us)
+        look.add(some)
+        found = look.frequency_hz(self.learn_us if end < MOST_HELD else None)
+        if found is not None:
+            self.comb = _Comb(self.sensor, found, self.block, self.start)
+            self.comb.learn(some)
+
+    def _passed(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        """All events, up to the time at which flicker is found."""
+        done = 0
+        while done < batch.size and int(batch.t[-1]) >= self.look.end:
+            cut = int(np.searchsorted(batch.t, self.look.end))
+            self.look.add(batch.at(slice(done, cut)))
+            done, end = cut, self.look.end
+            found = self.look.frequency_hz(self.learn_us)
+            if found is not None:
+                self.comb = _Comb(self.sensor, found, self.block, end)
+                rest, until = self.comb.push(batch.at(slice(done, None)), until, last)
+                return joined([batch.at(slice(0, done)), rest]), until
+            silent = max(int(batch.t[done]) - end, 0) // self.learn_us
+            pause = PAUSES + silent // (PAUSES + 1) * (PAUSES + 1)
+            self.look = _Look(self.sensor, end + pause * self.learn_us, self.learn_us)
+        self.look.add(batch.at(slice(done, None)))
+        return batch, until
+
+
+class _Look:
+    """A spectrum of some time from ``begin`` on."""
+
+    def __init__(self, sensor: Sensor, begin: int, length_us: int) -> None:
+        self.begin, self.end = begin, begin + length_us
+        self.sensor = sensor
+        self.series: Series | None = None
+        self.newest = begin
+
+    def add(self, batch: Batch) -> None:
+        """Events before the end; those before the begin do not count."""
+        batch = batch.at(slice(int(np.searchsorted(batch.t, self.begin)), None))
+        if batch.size:
+            self.series = self.series or Series(self.sensor)
+            self.series.add(batch._replace(t=batch.t - self.begin))
+            self.newest = int(batch.t[-1])
+
+    def frequency_hz(self, length_us: int | None) -> float | None:
+        """Of light that flickers all of the time, rounded; to the newest event without a length."""
+        if self.series is None:
+            return None
+        self.series.end(self.newest - self.begin + 1 if length_us is None else length_us)
+        found = lines(self.series, np.zeros(self.series.blocks))
+        if not found.steady or not LOWEST_HZ <= (found.frequency_hz or 0) <= HIGHEST_HZ:
+            return None
+        return round((found.frequency_hz or 0) * STEPS_A_HZ) / STEPS_A_HZ

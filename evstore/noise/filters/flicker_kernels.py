@@ -12,6 +12,8 @@ PHASES = 8  # of a cycle
 CYCLES = 8  # of a window
 WINDOWS = 3  # that must agree
 NEVER = np.int64(-(1 << 62))
+TIMINGS = 3  # counts of how a side's events come
+FORGET, LOST = 16, 2  # cycles, events elsewhere, after which a pixel may have another phase
 
 
 class Comb(NamedTuple):
@@ -21,6 +23,10 @@ class Comb(NamedTuple):
     locked: Any  # uint8, PHASES a side: events there come back
     step: Any  # int64 us, of each side: how far apart the events of a pixel that flickers are
     due: Any  # int64 us, of each pixel and polarity: when the next one that flickers is expected
+    own: Any  # int64 us, the same of pixels that fire once a cycle, each at its own phase
+    missed: Any  # uint8, of each pixel and polarity: how many came at other phases since
+    timing: Any  # int32, TIMINGS a side: events at their pixel's phase, at others, and more of them
+    regular: Any  # uint8, of each side: pixels fire once a cycle, at their own phases
     pixels: Any  # int64: how many the block of each side has: less at the sensor's edges
     window: Any  # int64: the number of the window that is being counted, one value
 
@@ -57,11 +63,41 @@ def settle(comb: Comb, sides: Any, period_us: Any) -> None:
         mean = np.divide(np.float64(found), np.float64(comb.pixels[side] * CYCLES * WINDOWS))
         share = np.floor(mean + np.sqrt(mean)) + 1.0
         comb.step[side] = np.int64(np.divide(np.float64(period_us), share))
+        timing = comb.timing[side * TIMINGS : (side + 1) * TIMINGS]
+        comb.regular[side] = 4 * (np.int64(timing[1]) + timing[2]) < timing[0]
+        for i in range(TIMINGS):
+            timing[i] -= timing[i] >> 2
     for i in range(size):
         comb.counts[i] = comb.counts[size + i]
         comb.counts[size + i] = comb.counts[2 * size + i]
         comb.counts[2 * size + i] = comb.counts[3 * size + i]
         comb.counts[3 * size + i] = 0
+
+
+@inlined
+def comes_as_before(comb: Comb, pixel: Any, side: Any, since: Any, period_us: Any) -> Any:
+    """Whether the event comes at the phase at which its pixel fires, once a cycle; and learn it."""
+    behind = since - comb.own[pixel]
+    timing = comb.timing[side * TIMINGS : (side + 1) * TIMINGS]
+    found = True
+    if behind > FORGET * period_us or comb.missed[pixel] >= LOST:
+        comb.own[pixel] = since + period_us
+        comb.missed[pixel] = 0
+        timing[1] += 1
+    elif behind < -(period_us // 2):
+        timing[2] += 1
+        found = False
+    else:
+        behind = (behind + period_us // 2) % period_us - period_us // 2
+        if abs(behind) * 12 <= period_us:
+            comb.own[pixel] = since - behind // 2 + period_us
+            comb.missed[pixel] = 0
+            timing[0] += 1
+        else:
+            comb.missed[pixel] += 1
+            timing[1] += 1
+            found = False
+    return found
 
 
 @kernel
@@ -93,8 +129,11 @@ def pass_comb(
         if comb.locked[at]:
             pixel = 2 * (row * width + column) + on
             step = comb.step[side]
+            drop = comes_as_before(comb, pixel, side, since, period_us)
             # As many events as flicker makes, evenly or all at once; what is beyond is a signal.
             early = comb.due[pixel] - since
-            if early <= period_us - step + slack:
+            if not comb.regular[side]:
+                drop = early <= period_us - step + slack
+            if drop:
                 keep[i] = 0
                 comb.due[pixel] = max(comb.due[pixel], since) + step

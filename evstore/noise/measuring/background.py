@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from evstore.noise.measuring.bursts import FoundBursts, bursts, still_pixels
 from evstore.noise.measuring.cells import Cells
+from evstore.noise.measuring.quiet_rate import quiet_rates
 from evstore.noise.measuring.slices import Slices
 
 LEAST_US = 100_000  # for a pixel's rate to be told
 MANY = 16  # pixels without which nothing is said of all
+STILL = 0.8  # of the pixels: nothing moves in most of it
 
 
 @dataclass(frozen=True)
@@ -35,25 +37,37 @@ class Background:
 
 
 def background(
-    cells: Cells, slices: Slices, duration_us: int, left_out: NDArray[np.bool_]
+    cells: Cells,
+    slices: Slices,
+    duration_us: int,
+    left_out: NDArray[np.bool_],
+    bursty: bool = True,
 ) -> Background | None:
-    """Of the pixels that are not ``left_out``; None where there are too few that were quiet."""
+    """Of the pixels that are not ``left_out``; None where there are too few that were quiet.
+
+    Bursts are looked for unless it is not ``bursty``. Where things move nearly everywhere, some
+    events of a signal come while it seems quiet: the rate is then that of a Poisson law fitted to
+    the lowest counts of blocks, which they touch less, and the map is scaled to it.
+    """
     on, off = cells.state.on.astype(np.int64), cells.state.off.astype(np.int64)
     exposure_s = cells.exposure_us() / 1e6
     told = ~left_out & (exposure_s * 1e6 >= LEAST_US)
     if np.count_nonzero(told) < MANY:
         return None
     counts, seen_s = (on + off)[told], exposure_s[told]
-    rates = np.full(told.size, np.nan, np.float32)
-    rates[told] = counts / seen_s
     events = int(counts.sum())
     still = still_pixels(cells, slices, duration_us, left_out)
-    found = bursts(cells, still)
+    found = bursts(cells, still) if bursty else None
     spread = _spread(counts, seen_s)
     if found is not None:
         spread = _spread_between(slices.counts(duration_us), still)
+    counted = rate = float(counts.sum() / seen_s.sum())
+    if found is None and np.count_nonzero(still) < STILL * np.count_nonzero(told):
+        rate = min(_fitted_hz(cells, left_out) or counted, counted)
+    rates = np.full(told.size, np.nan, np.float32)
+    rates[told] = counts / seen_s * (rate / counted if counted else 1.0)
     return Background(
-        rate_hz=float(counts.sum() / seen_s.sum()),
+        rate_hz=rate,
         on_fraction=float(on[told].sum() / events) if events else 0.5,
         spread_decades=spread,
         rate_map=rates.reshape(cells.sensor.height, cells.sensor.width),
@@ -61,6 +75,18 @@ def background(
         exposure_s=float(seen_s.sum()),
         bursts=found,
     )
+
+
+def _fitted_hz(cells: Cells, left_out: NDArray[np.bool_]) -> float | None:
+    """Of the blocks without any pixel that is left out; None where they are few."""
+    homes = cells.homes()
+    pixels = np.bincount(homes, minlength=cells.blocks)
+    fits = quiet_rates(cells.levels())
+    whole = (np.bincount(homes, left_out, cells.blocks) == 0) & np.isfinite(fits.events)
+    seen = (pixels * fits.share)[whole]
+    if pixels[whole].sum() < MANY or not seen.sum() > 0:
+        return None
+    return float((fits.events * fits.share)[whole].sum() / seen.sum() / cells.cell_us * 1e6)
 
 
 def _spread(counts: NDArray[np.int64], seen_s: NDArray[np.float64]) -> float:

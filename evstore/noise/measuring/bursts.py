@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.measuring.cells import CELL_US, Cells
+from evstore.noise.measuring.cells import Cells
 from evstore.noise.measuring.counting_kernels import LOWEST_OCTAVE, OCTAVES
 from evstore.noise.measuring.slices import Slices
 
@@ -83,7 +83,7 @@ def bursts(cells: Cells, still: NDArray[np.bool_]) -> FoundBursts | None:
     law of delays that all pixels share, fitted by expectation and maximisation (Dempster, Laird,
     Rubin, J. Royal Stat. Soc. B 39, 1977).
     """
-    looked_us = cells.done * CELL_US
+    looked_us = cells.done * cells.cell_us
     chosen = still[:: 1 << cells.state.every]
     gaps = cells.gaps()[chosen]
     numbers = gaps.sum((1, 2), dtype=np.int64) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.batch import Batch, Sensor
+from evstore.noise.batch import Batch, Sensor, empty_batch, joined
 from evstore.noise.measuring import counting_kernels as kernels
 from evstore.noise.measuring.quiet_rate import poisson_below, quiet_rates
 
@@ -22,8 +22,8 @@ class Cells:
     each time that there are twice as many: from the recording alone, not from its batches.
     """
 
-    def __init__(self, sensor: Sensor) -> None:
-        self.sensor = sensor
+    def __init__(self, sensor: Sensor, cell_us: int = CELL_US) -> None:
+        self.sensor, self.cell_us = sensor, cell_us
         self.across = (sensor.width + 7) >> SHIFT
         self.blocks = self.across * ((sensor.height + 7) >> SHIFT)
         pixels = sensor.pixels
@@ -44,10 +44,31 @@ class Cells:
             gaps=np.zeros(((pixels - 1 >> every) + 1) * kernels.OCTAVES * 2, np.uint16),
         )
         self.done = 0
+        self._held = empty_batch()  # of the cell that is not over
         self._learn_at = LEARNT_FROM
 
     def add(self, batch: Batch) -> None:
-        """All events of the next cell; times since the recording's start."""
+        """Events that follow those before, one at least; times since the recording's start."""
+        batch = joined([self._held, batch]) if self._held.size else batch
+        done = 0
+        while True:
+            which = int(batch.t[done]) // self.cell_us
+            if (which + 1) * self.cell_us > int(batch.t[-1]):
+                break
+            stop = int(np.searchsorted(batch.t, (which + 1) * self.cell_us))
+            self._cell(which, batch.at(slice(done, stop)))
+            done = stop
+        self._held = batch.at(np.arange(done, batch.size))  # a copy: the rest can go
+
+    def end(self, time: int) -> None:
+        """The recording ends at ``time``: a cell that is not whole does not count."""
+        whole = time // self.cell_us
+        if self._held.size and int(self._held.t[0]) // self.cell_us < whole:
+            self._cell(int(self._held.t[0]) // self.cell_us, self._held)
+        self.skip(whole - self.done)
+
+    def _cell(self, which: int, batch: Batch) -> None:
+        self.skip(which - self.done)
         t, x, y, p, _ = batch
         kernels.quiet_cell(t, x, y, p, self.sensor.width, SHIFT, self.across, self.state)
         self._counted(1)
@@ -94,12 +115,12 @@ class Cells:
         share = poisson_below(
             np.nan_to_num(rates), np.maximum(self.state.limit, 0).astype(np.int64)
         )
-        looked = max(self.done - LEARNT_FROM, 0) * CELL_US
+        looked = max(self.done - LEARNT_FROM, 0) * self.cell_us
         found: NDArray[np.float64] = np.where(known, share * looked, np.nan)[self.homes()]
         return found
 
     def exposure_us(self) -> NDArray[np.int64]:
         """How long each pixel was looked at in quiet surroundings."""
         exposed = self.state.quiet[self.homes()] + self.state.exposed
-        found: NDArray[np.int64] = exposed * CELL_US
+        found: NDArray[np.int64] = exposed * self.cell_us
         return found

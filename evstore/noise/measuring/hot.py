@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.events import Events
 from evstore.noise.batch import Sensor
-from evstore.noise.limits import check_number
 from evstore.noise.measuring import counting_kernels as kernels
-from evstore.noise.measuring.incoming import incoming
 from evstore.noise.measuring.slices import Slices
 
 #: A hot pixel as `Measurement.hot_pixels` has it.
@@ -20,37 +15,6 @@ RADIUS = 3
 LEAST_EVENTS = 8
 #: A pixel of the least rate has in each slice, but for one of 10,000, this part of what it should.
 PART, IN_SLICES = 0.3, 0.75
-
-
-def find_hot_pixels(
-    events: Events | Iterable[Events],
-    resolution: tuple[int, int] | None = None,
-    *,
-    min_rate_hz: float = 50.0,
-) -> NDArray[np.int64]:
-    """The pixels that fire ``min_rate_hz`` more often than those around them, all of the time.
-
-    Gives (N, 2) columns and rows, by row. Compared are the median of the 48 pixels around, of which
-    a quarter may be hot as well, and slices of time, since edges of a scene come and go. (libcaer
-    learns from a fixed number of events, Prophesee calls hot what has 100 times the median rate:
-    both find pixels of a busy scene.) Raises ArgumentError where nothing says the resolution.
-
-    >>> import numpy as np
-    >>> t = np.arange(0, 1_000_000, 5000)
-    >>> find_hot_pixels(Events(t, t * 0 + 3, t * 0 + 5, t * 0 + 1, resolution=(16, 16))).tolist()
-    [[3, 5]]
-    """
-    check_number("min_rate_hz", min_rate_hz, 1e-3, 1e6)
-    slices = None
-    end = 0
-    for batch, sensor, start in incoming(events, resolution):
-        slices = slices or Slices(sensor)
-        slices.add(batch.t - start, batch.x, batch.y, batch.p)
-        end = int(batch.t[-1]) - start + 1
-    if slices is None:
-        return np.empty((0, 2), np.int64)
-    found = hot_pixels(slices, end, min_rate_hz)
-    return np.stack([found["x"], found["y"]], 1).astype(np.int64)
 
 
 def hot_pixels(

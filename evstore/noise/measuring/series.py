@@ -27,6 +27,7 @@ class Series:
         self.before: NDArray[np.int32] | None = None
         self.now = np.zeros(self.blocks * BINS, np.int32)
         self.start = 0  # of the half window that is being filled
+        self.ended = 0  # no event comes before that
         self.power = np.zeros((self.blocks, BINS + 1))
         self.windows = 0
 
@@ -46,6 +47,7 @@ class Series:
 
     def pass_to(self, time: int) -> None:
         """No event comes before ``time``: the windows that end by then are settled."""
+        self.ended = time
         for _ in range(min((time - self.start) // HALF_US, 3)):
             self._turn()
         rest = (time - self.start) // HALF_US  # of windows in which nothing is

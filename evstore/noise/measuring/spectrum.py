@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring.coherence import steady
 from evstore.noise.measuring.series import BIN_US, BINS, Series
 
 STEP_HZ = 1e6 / BIN_US / (2 * BINS)  # between the lines of a spectrum
@@ -26,12 +27,16 @@ HOT_PART = 1.5  # the power that hot pixels may have at any frequency, against t
 
 
 class Lines(NamedTuple):
-    """The spectrum of all blocks over its floor, by line; 1 where nothing stands out."""
+    """The spectrum of all blocks over its floor, by line; 1 where nothing stands out.
+
+    ``steady``: whether the light flickers all of the last one to two seconds.
+    """
 
     ratio: NDArray[np.float64]
     frequency_hz: float | None
     blocks: NDArray[np.bool_]  # that flicker
     coherent: float = 0.0  # events a cycle of all these blocks together, at least
+    steady: bool = False
 
 
 def lines(series: Series, hot_hz: NDArray[np.float64]) -> Lines:
@@ -58,7 +63,9 @@ def lines(series: Series, hot_hz: NDArray[np.float64]) -> Lines:
     beyond = np.maximum(power[seen][:, top - 1 : top + 2].max(1) - floor[:, top], 0.0)
     # Half the height of a wave of that many events a bin; each cycle has its part of them.
     waves = np.sqrt(beyond[blocks[seen]]) * (1e6 / BIN_US) / (line * STEP_HZ)
-    return Lines(whole, line * STEP_HZ, blocks, float(waves.sum()))
+    return Lines(
+        whole, line * STEP_HZ, blocks, float(waves.sum()), steady(series, line * STEP_HZ, blocks)
+    )
 
 
 def _chance(spectra: float, deviations: float) -> float:
