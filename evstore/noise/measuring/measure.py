@@ -31,7 +31,9 @@ def measure(
 
     ``events``: all of them, or batches in order of time; the result does not depend on where
     batches end. ``min_rate_hz``: what a pixel fires at least, beyond those around, to be hot.
-    `Measurement.parameters` gives what makes such noise again. Raises ArgumentError where nothing
+    `Measurement.parameters` gives what makes such noise again. Where nowhere is quiet for long
+    enough the background is None: under flicker of the whole field, whose cycles are quiet for a
+    part only, some five seconds are needed. Raises ArgumentError where nothing
     says the resolution, or time steps back between batches.
 
     >>> from evstore.synth import simulate
