@@ -17,6 +17,7 @@ from command_line import run, some_events, write_raw
 from evstore import noise
 from evstore.errors import ArgumentError
 from evstore.events import Events
+from evstore.noise import AntiFlicker, BackgroundActivity, Flicker, TimeJitter
 from evstore.noise.measuring.measurement import MOST
 from evstore.noise.steps import as_text, make_step, parse_step, said, steps_of
 
@@ -219,3 +220,37 @@ def test_pickles_are_the_same(transform: noise.Transform) -> None:
     again = pickle.loads(pickle.dumps(transform))
     assert again(events, sample=1) == transform(events, sample=1)
     assert repr(again) == repr(transform)
+
+
+@pytest.mark.parametrize("start", [(1 << 62) - 4_000_000, 1 << 62, -(1 << 62) + 5])
+def test_flicker_of_times_that_a_float_has_not(start: int) -> None:
+    flicker = Flicker(1000, jitter_us=0, events_per_cycle=3.3)
+    whole = flicker(Events.empty((12, 10)), start=start, stop=start + 40_000, sample="far")
+    stream = flicker.stream((12, 10), start=start, sample="far")
+    signal = Events(start + np.arange(0, 40_000, 700), *[[0] * 58] * 3, (12, 10))
+    parts = []
+    for at in range(0, 58, 7):
+        parts.append(stream.push(signal[at : at + 7]))
+    found = Events.concatenate([*parts, stream.end(start + 40_000)])
+    assert np.all(np.diff(found.t) >= 0)
+    both = flicker(signal, start=start, stop=start + 40_000, sample="far")
+    assert found == both
+    assert len(both) == len(whole) + 58
+
+
+def test_arrays_may_be_used_again_between_pushes() -> None:
+    rng = np.random.default_rng(3)
+    t = np.empty(2000, np.int64)
+    events = Events.of(t, *(np.zeros(2000, kind) for kind in ("u2", "u2", "u1")), (8, 8))
+    for transform in (BackgroundActivity(5), AntiFlicker(), TimeJitter(1000)):
+        given, expected = [], []
+        for reused in (True, False):
+            stream = transform.stream((8, 8), sample="s", start=0, slack_us=2_000_000)
+            parts = given if reused else expected
+            for first in (0, 1_000_000):
+                t[:] = first + np.arange(2000) * 400
+                own = Events.of(t.copy(), events.x, events.y, events.p, (8, 8))
+                parts.append(stream.push(events if reused else own))
+                t[:] = rng.integers(0, 9000, 2000)
+            parts.append(stream.end(3_000_000))
+        assert Events.concatenate(given) == Events.concatenate(expected)

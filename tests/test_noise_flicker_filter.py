@@ -8,7 +8,7 @@ import pytest
 import noise_scenes as scenes
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.noise import AntiFlicker
+from evstore.noise import AntiFlicker, BackgroundActivity, Compose, Flicker
 from evstore.noise.batch import Sensor, batch_of
 from evstore.noise.key import Key
 from noise_scenes import Part
@@ -263,3 +263,26 @@ def test_gaps_in_time() -> None:
     t = np.array([0, 10**9, 10**12, 10**12 + 1]) + (1 << 50)
     events = Events(t, [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], resolution=SIZE)
     assert AntiFlicker(100)(events) == events
+
+
+@pytest.mark.parametrize(("length", "learn"), [(0.3, 1.0), (0.8, 1.0), (2.0, 5.0)])
+def test_samples_shorter_than_what_is_learnt_of(length: float, learn: float) -> None:
+    """As those of datasets: learnt of all that there is, wherever a stream is cut."""
+    stop = int(length * 1e6)
+    lamp = Compose(Flicker(frequency_hz=100), BackgroundActivity(2), seed=1)
+    events = lamp(Events.empty((32, 32)), start=0, stop=stop, sample="short")
+    filter = AntiFlicker(learn_us=int(learn * 1e6))
+    found = filter(events, start=0, stop=stop)
+    assert len(found) < 0.1 * len(events)
+    stream = filter.stream((32, 32), start=0)
+    parts = [stream.push(events[at : at + 10_000]) for at in range(0, len(events), 10_000)]
+    assert Events.concatenate([*parts, stream.end(stop)]) == found
+
+
+@pytest.mark.parametrize("more", [0, 10, 500])
+def test_at_the_end_of_time(more: int) -> None:
+    """Where it would be looked for flicker after the last time that there is."""
+    start = (1 << 63) + more - 700_000
+    t = [start, start + 10, start + 400_001, (1 << 63) - 1]
+    events = Events(t, [0] * 4, [0] * 4, [0] * 4, (4, 4))
+    assert AntiFlicker(learn_us=100_000)(events, start=start, stop=(1 << 63) - 1) == events

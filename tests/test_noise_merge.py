@@ -82,6 +82,17 @@ def test_merged(span: int, seed: int) -> None:
             assert_equal(merged(other, one), sorted_together([other, one]))
 
 
+def test_merged_of_what_is_not_sorted(seed: int) -> None:
+    """What a transform of somebody else may give: sorted first, and nothing is read beyond it."""
+    rng = np.random.default_rng(seed)
+    first, second = random_batch(rng, 5000, 0, 9000), random_batch(rng, 900, 0, 9000)
+    order = rng.permutation(5000)
+    shuffled = first.at(order)
+    expected = merged(first.at(order[np.argsort(first.t[order], kind="stable")]), second)
+    assert_equal(merged(shuffled, second), expected)
+    assert np.all(np.diff(merged(second, shuffled).t) >= 0)
+
+
 def test_all_merged(seed: int) -> None:
     """However many, in whatever order of their sizes; equal times in the order of the batches."""
     rng = np.random.default_rng(seed)

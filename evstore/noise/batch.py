@@ -79,6 +79,12 @@ def batch_of(events: Events) -> Batch:
     return Batch(*columns_of(events), np.full(len(events), SIGNAL, np.uint8))
 
 
+def copied(batch: Batch) -> Batch:
+    """A batch that has its memory for itself."""
+    t, x, y, p, label = batch
+    return Batch(t.copy(), x.copy(), y.copy(), p.copy(), label.copy())
+
+
 def empty_batch(length: int = 0) -> Batch:
     """``length`` events whose values are not set."""
     t, x, y, p = (empty_column(name, length) for name in COLUMNS)
@@ -91,6 +97,7 @@ def merged(first: Batch, second: Batch) -> Batch:
         return first
     if not first.size:
         return second
+    first, second = in_order(first), in_order(second)  # the kernel relies on it
     out = empty_batch(first.size + second.size)
     kernels.merge(*first, *second, *out, np.empty(kernels.AT_ONCE, np.uint8))
     return out

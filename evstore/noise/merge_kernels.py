@@ -66,7 +66,7 @@ def of_first(t1: Any, t2: Any, count: int) -> Any:
 
 @kernel
 def flag_lanes(t1: Any, t2: Any, flags: Any) -> None:
-    """1 for each event that is the second stream's; both have more than there are flags."""
+    """1 for each event that is the second stream's. Neither ends before as many are merged."""
     part = flags.size // LANES
     o1, o2, o3 = np.uint64(part), np.uint64(2 * part), np.uint64(3 * part)
     i0 = np.uint64(0)

@@ -14,6 +14,7 @@ from evstore.noise.batch import (
     Sensor,
     batch_of,
     check_inside,
+    copied,
     empty_batch,
     in_order,
     joined,
@@ -92,7 +93,8 @@ class Stream:
             return
         until = max(self._settled, self._newest - self._slack)
         self._check_span(until, most)
-        held = merged(self._held, batch)
+        # Stages hold events back: they are not to change when the caller's arrays do.
+        held = merged(self._held, batch) if self._held.size else copied(batch)
         cut = int(np.searchsorted(held.t, until))
         self._held = held.at(slice(cut, None))
         yield from self._through(held.at(slice(0, cut)), until, False)

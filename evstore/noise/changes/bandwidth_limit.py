@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.noise.batch import Batch, Sensor, Stage, empty_batch
+from evstore.noise.batch import Batch, Sensor, Stage, copied, empty_batch
 from evstore.noise.changes import keep_kernels
 from evstore.noise.changes import readout_kernels as kernels
-from evstore.noise.changes.keep import copied, flags, kept, put
+from evstore.noise.changes.keep import flags, kept, put
 from evstore.noise.key import Key
 from evstore.noise.limits import check_integer, check_number
 from evstore.noise.transform import Transform

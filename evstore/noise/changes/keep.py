@@ -24,12 +24,6 @@ def kept(batch: Batch, keep: NDArray[np.uint8]) -> Batch:
     return out.at(slice(0, count))
 
 
-def copied(batch: Batch) -> Batch:
-    """A batch that keeps no other memory alive than its own."""
-    t, x, y, p, label = batch
-    return Batch(t.copy(), x.copy(), y.copy(), p.copy(), label.copy())
-
-
 def put(batch: Batch, out: Batch) -> None:
     """Write the events to the beginning of ``out``."""
     for name in Batch._fields:

@@ -59,7 +59,7 @@ def divide(
 def make_entries(t: Any, base: int, latest: int, number_bits: int, entries: Any, later: Any) -> Any:
     """Entries of the events up to ``latest``; how many. ``later`` flags the others.
 
-    ``entries``, unsigned and wide enough, has room for one more than there are events.
+    ``entries``, unsigned and wide enough, has room for as many as there are events.
     """
     later = later[: t.size]
     at = np.uint64(0)

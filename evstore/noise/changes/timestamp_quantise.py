@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evstore.noise.batch import Batch, Sensor, Stage, joined
+from evstore.noise.batch import Batch, Sensor, Stage, copied, joined
 from evstore.noise.changes import readout_kernels as kernels
-from evstore.noise.changes.keep import copied
 from evstore.noise.key import Key
 from evstore.noise.limits import check_integer
 from evstore.noise.transform import Transform

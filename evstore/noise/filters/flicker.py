@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Batch, Sensor, Stage, empty_batch, joined
 from evstore.noise.filters import flicker_kernels as kernels
 from evstore.noise.key import Key
-from evstore.noise.limits import check_integer, check_number, check_pixels
+from evstore.noise.limits import TIMES, check_integer, check_number, check_pixels
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.spectrum import lines
 from evstore.noise.transform import Transform
@@ -134,19 +134,19 @@ class _Learning:
             if not (enough or last):
                 return empty_batch(), self.start
             batch, self.held = joined(self.held), []
-            self._learn(batch)
+            self._learn(batch, min(until - self.start, self.learn_us) if last else self.learn_us)
         if self.comb is not None:
             return self.comb.push(batch, until, last)
         return self._passed(batch, until, last)
 
-    def _learn(self, batch: Batch) -> None:
-        """From the same events, however they came."""
+    def _learn(self, batch: Batch, length_us: int) -> None:
+        """From the same events, however they came: those of so long a time from the start on."""
         self.learnt = True
-        end = min(int(np.searchsorted(batch.t, self.start + self.learn_us)), MOST_HELD)
+        end = min(int(np.searchsorted(batch.t, min(self.start + length_us, TIMES[1]))), MOST_HELD)
         some = batch.at(slice(0, end))
         look = _Look(self.sensor, self.start, self.learn_us)
         look.add(some)
-        found = look.frequency_hz(self.learn_us if end < MOST_HELD else None)
+        found = look.frequency_hz(length_us if end < MOST_HELD else None)
         if found is not None:
             self.comb = _Comb(self.sensor, found, self.block, self.start)
             self.comb.learn(some)
@@ -181,6 +181,8 @@ class _Look:
 
     def add(self, batch: Batch) -> None:
         """Events before the end; those before the begin do not count."""
+        if self.begin > TIMES[1]:
+            return
         batch = batch.at(slice(int(np.searchsorted(batch.t, self.begin)), None))
         if batch.size:
             self.series = self.series or Series(self.sensor)

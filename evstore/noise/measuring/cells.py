@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.batch import Batch, Sensor, empty_batch, joined
+from evstore.noise.batch import Batch, Sensor, copied, joined
 from evstore.noise.measuring import counting_kernels as kernels
 from evstore.noise.measuring.quiet_rate import poisson_below, quiet_rates
 
@@ -44,13 +44,16 @@ class Cells:
             gaps=np.zeros(((pixels - 1 >> every) + 1) * kernels.OCTAVES * 2, np.uint16),
         )
         self.done = 0
-        self._held = empty_batch()  # of the cell that is not over
+        self._held: list[Batch] = []  # of the cell that is not over
         self._learn_at = LEARNT_FROM
 
     def add(self, batch: Batch) -> None:
         """Events that follow those before, one at least; times since the recording's start."""
-        batch = joined([self._held, batch]) if self._held.size else batch
-        done = 0
+        first = self._held[0] if self._held else batch
+        if int(batch.t[-1]) < (int(first.t[0]) // self.cell_us + 1) * self.cell_us:
+            self._held.append(copied(batch))
+            return
+        batch, done = joined([*self._held, batch]), 0
         while True:
             which = int(batch.t[done]) // self.cell_us
             if (which + 1) * self.cell_us > int(batch.t[-1]):
@@ -58,13 +61,13 @@ class Cells:
             stop = int(np.searchsorted(batch.t, (which + 1) * self.cell_us))
             self._cell(which, batch.at(slice(done, stop)))
             done = stop
-        self._held = batch.at(np.arange(done, batch.size))  # a copy: the rest can go
+        self._held = [copied(batch.at(slice(done, None)))]
 
     def end(self, time: int) -> None:
         """The recording ends at ``time``: a cell that is not whole does not count."""
         whole = time // self.cell_us
-        if self._held.size and int(self._held.t[0]) // self.cell_us < whole:
-            self._cell(int(self._held.t[0]) // self.cell_us, self._held)
+        if self._held and int(self._held[0].t[0]) // self.cell_us < whole:
+            self._cell(int(self._held[0].t[0]) // self.cell_us, joined(self._held))
         self.skip(whole - self.done)
 
     def _cell(self, which: int, batch: Batch) -> None:

@@ -1,4 +1,7 @@
-"""Measuring a recording's noise: one pass over its events, in memory bounded by the sensor."""
+"""Measuring a recording's noise: one pass over its events.
+
+In memory bounded by the sensor, and by the events of half a second once flicker is found.
+"""
 
 from __future__ import annotations
 

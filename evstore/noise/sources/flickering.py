@@ -62,7 +62,8 @@ class Flickering:
         if not self._lamp.amounts.size:
             return empty_batch()
         # What later cycles make comes after the earliest event of the next one.
-        while self._start + self._begin(self._cycle) + self._earliest - 1 < stop:
+        length = stop - self._start  # of the start itself a float has not all bits
+        while self._begin(self._cycle) + self._earliest - 1 < length:
             settled = self._start + int(self._begin(self._cycle) + self._earliest) - 1
             parts += self._take(min(settled, stop))
             self._hold(self._some())
