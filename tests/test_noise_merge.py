@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from evstore.noise import (
     Transform,
     vector_merge,
 )
-from evstore.noise.batch import Batch, Sensor, all_merged, batch_of, empty_batch, merged
-from evstore.noise.key import sample_key
+from evstore.noise.batch import Batch, Sensor, Stage, all_merged, batch_of, empty_batch, merged
+from evstore.noise.key import Key, sample_key
 from evstore.noise.sources.packing import Keys
 
 SIZE = (40, 30)
@@ -82,15 +83,29 @@ def test_merged(span: int, seed: int) -> None:
             assert_equal(merged(other, one), sorted_together([other, one]))
 
 
-def test_merged_of_what_is_not_sorted(seed: int) -> None:
-    """What a transform of somebody else may give: sorted first, and nothing is read beyond it."""
+class _Backwards:
+    def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        return batch.at(np.arange(batch.size)[::-1].copy()), until
+
+
+@dataclass(frozen=True)
+class Backwards(Transform):
+    """What somebody else may write."""
+
+    def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
+        return _Backwards()
+
+
+def test_merged_with_what_is_not_in_order(seed: int) -> None:
+    """It is sorted first, and nothing is read beyond it."""
     rng = np.random.default_rng(seed)
-    first, second = random_batch(rng, 5000, 0, 9000), random_batch(rng, 900, 0, 9000)
-    order = rng.permutation(5000)
-    shuffled = first.at(order)
-    expected = merged(first.at(order[np.argsort(first.t[order], kind="stable")]), second)
-    assert_equal(merged(shuffled, second), expected)
-    assert np.all(np.diff(merged(second, shuffled).t) >= 0)
+    columns = (rng.integers(0, side, 5000) for side in (64, 64, 2))
+    signal = Events(np.sort(rng.integers(0, 90_000, 5000)), *columns, (64, 64))
+    noise = Compose(Backwards(), BackgroundActivity(50), Leak(20))
+    found, labels = noise(signal, labels=True, sample="s", start=0, stop=90_000)
+    assert np.all(np.diff(found.t) >= 0)
+    assert np.array_equal(found[labels == 0].t, signal.t)
+    assert len(found) > 5000
 
 
 def test_all_merged(seed: int) -> None:

@@ -92,12 +92,11 @@ def empty_batch(length: int = 0) -> Batch:
 
 
 def merged(first: Batch, second: Batch) -> Batch:
-    """Both in order of time; at equal times those of ``first`` come before."""
+    """Both in order of time, as each of them is; at equal times those of ``first`` come before."""
     if not second.size:
         return first
     if not first.size:
         return second
-    first, second = in_order(first), in_order(second)  # the kernel relies on it
     out = empty_batch(first.size + second.size)
     kernels.merge(*first, *second, *out, np.empty(kernels.AT_ONCE, np.uint8))
     return out

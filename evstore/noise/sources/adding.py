@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from evstore.errors import ArgumentError
-from evstore.noise.batch import Batch, Stage, all_merged
+from evstore.noise.batch import Batch, Stage, all_merged, in_order
 
 MOST_EVENTS = 1 << 31  # that are made at once
 
@@ -26,7 +26,8 @@ class Adder:
 
     def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
         """Events of the stream come before those that are added at equal times."""
-        return all_merged([batch, *self.made(until, last)]), until
+        # Merging reads beyond what is not in order, as a stage of somebody else may leave it.
+        return all_merged([in_order(batch), *self.made(until, last)]), until
 
 
 class Together(Adder):
