@@ -16,7 +16,7 @@ from evstore.noise.key import Key
 from evstore.noise.labels import SIGNAL
 from evstore.noise.transform import Transform, size_of, span
 
-EACH = 16  # of so many events one is looked at to guess the sensor
+LOOKED_AT = 13  # 2 to this: so many events, or up to twice as many, tell the sensor nearly always
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
 
@@ -69,8 +69,10 @@ class Filter(Transform):
             start, _ = span(in_order(batch_of(own)), start, stop)
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
         size = source.resolution or self._said()
-        # Nobody says it: some of the events tell, nearly always.
-        sensor = Sensor(*size_of(size)) if size else self._least(source.extent(EACH))
+        if size is None:  # nobody says it: some of the events tell, nearly always
+            sensor = self._least(source.extent(max(source.size >> LOOKED_AT, 1)))
+        else:
+            sensor = Sensor(*size_of(size))
         fault = self._choose(source, sensor, start)
         if fault & OUTSIDE and size is None:
             sensor = self._least(source.extent(1))

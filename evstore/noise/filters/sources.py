@@ -96,7 +96,7 @@ class Records:
     Unless ``polarity`` is looked at, p is what it is: -1 and 1, say; pieces have none that is set.
     """
 
-    most = 1 << 15  # of a piece: its columns fill a part of the second cache
+    most = 1 << 14  # of a piece: its columns fill a part of the second cache
     resolution: tuple[int, int] | None = None
 
     def __init__(self, array: Any, polarity: bool = True) -> None:
