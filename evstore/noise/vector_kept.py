@@ -33,11 +33,7 @@ def move_kept(keep: Any, source: Any, out: Any) -> Any:
 
 def move_kept_on(keep: Any, source: Any, out: Any) -> Any:
     """As `move_kept`; ``out`` need only have room for 64 more than are kept."""
-    count = U(0)
-    for i in range(source.size):
-        out[count] = source[i]
-        count += U(keep[i] != 0)
-    return np.int64(count)
+    return move_kept(keep, source, out)
 
 
 def move_16(source: Any, at: Any, target: Any, to: Any) -> None:
@@ -74,7 +70,7 @@ def _move_kept_on(keep: Any, source: Any, out: Any) -> Callable[..., Any]:
             count += U(keep[i] != 0)
         return np.int64(count)
 
-    return fast if HAS_COMPRESS else move_kept_on
+    return fast if HAS_COMPRESS else move_kept
 
 
 @intrinsic  # type: ignore[untyped-decorator]

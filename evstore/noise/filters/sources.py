@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import COLUMN_DTYPES, COLUMNS, Events, empty_column
+from evstore.events import COLUMNS, Events, empty_column
 from evstore.memory import room
 from evstore.noise.batch import Batch, Sensor, columns_of
 from evstore.noise.filters import record_kernels as kernels
@@ -112,7 +112,7 @@ class Records:
         Events.from_structured(array[:0])  # raises where a field is missing
         self._polarity = polarity
         self._fields = _plain_fields(self.array)
-        self._room = _room(min(self.most, self.size))
+        self._room = Piece(*(empty_column(name, min(self.most, self.size)) for name in COLUMNS))
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
@@ -163,12 +163,6 @@ def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
         elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
             return None
     return fields
-
-
-def _room(size: int) -> Piece:
-    dtypes = (COLUMN_DTYPES[name] for name in COLUMNS)
-    t, x, y, p = (room(size * dtype.itemsize).view(dtype) for dtype in dtypes)
-    return Piece(t, x, y, p)
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.batch import Batch, Sensor, joined
+from evstore.noise.batch import Batch, Sensor, copied, joined
 from evstore.noise.measuring import folding_kernels as kernels
 from evstore.noise.measuring.cells import CELL_US, Cells
 from evstore.noise.measuring.folding_kernels import PHASES, QUIET
@@ -65,7 +65,7 @@ class Unlit:
             if not held.size:
                 windows = max(int((int(batch.t[done]) - self._begin) / length), 1)
             self._window(held, cycles, windows)
-        self._held.append(batch.at(np.arange(done, batch.size)))
+        self._held.append(copied(batch.at(slice(done, None))))
 
     def _window(self, batch: Batch, cycles: int, windows: int) -> None:
         """``windows``: that many at once, where no events are."""
