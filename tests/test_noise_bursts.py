@@ -106,18 +106,18 @@ def test_cuts_do_not_matter(seed: int) -> None:
     assert np.array_equal(np.concatenate(kinds), labels)
 
 
+def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = BackgroundActivity(rate_hz=100, bursts=0.7, burst_delay_us=3000, seed=3)
+    events = made(noise, 200_000, sample=1)
+    monkeypatch.setattr("evstore.noise.sources.bursts.PIECE", 100)
+    assert made(noise, 200_000, sample=1) == events
+
+
 def test_a_longer_sample_goes_on_as_a_shorter_one() -> None:
     noise = BackgroundActivity(rate_hz=100, bursts=0.5, seed=3)
     long, short = made(noise, 200_000, sample=1), made(noise, 50_000, sample=1)
     assert long[: len(short)] == short
     assert long.t[len(short)] >= 50_000
-
-
-def test_delays_of_any_length_are_sorted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = BackgroundActivity(rate_hz=100, bursts=0.7, burst_delay_us=30, seed=3)
-    events = made(noise, 200_000, sample=1)
-    monkeypatch.setattr("evstore.noise.sources.bursts.MOST_TIME", -1)
-    assert made(noise, 200_000, sample=1) == events
 
 
 def test_polarity_of_one_kind_stays() -> None:
@@ -138,7 +138,7 @@ def test_is_the_same_on_every_machine() -> None:
     found = xxhash.xxh3_64()
     for column in (events.t, events.x, events.y, events.p):
         found.update(np.ascontiguousarray(column.astype("<i8")).data)
-    assert found.hexdigest() == "f59950df0cc8c15a"
+    assert found.hexdigest() == "27fb3b51d821e1e5"
 
 
 def test_what_would_be_held_is_bounded() -> None:
@@ -158,42 +158,53 @@ def word(seed: int, number: int) -> int:
     return z ^ (z >> 31)
 
 
-def naive_followers(
-    own: int, chains: int, first: int, share: int, t: list[int], delays: list[float]
-) -> list[int]:
-    found = []
-    for at, (time, delay) in enumerate(zip(t, delays, strict=True)):
-        if word(own, first + at) % (1 << 32) < share and time - max(int(delay + 0.5), 1) >= 0:
-            found.append(-1)
-            continue
-        chain, count = word(chains, first + at) >> 1, 0
-        while word(chain, 2 * count) % (1 << 32) < share:
-            count += 1
-        found.append(count)
+def naive_delay(word: int, median_us: float, decades: float) -> int:
+    bell = (sum(word >> shift & 0xFFFF for shift in (0, 16, 32, 48)) - 131070) * 3**0.5 / 65536
+    return max(int(math.exp(bell * decades * math.log(10)) * median_us + 0.5), 1)
+
+
+def naive_bursts(
+    seeds: dict[str, int], share: float, delay: tuple[float, float], flips: tuple[int, int],
+    heads: list[tuple[int, int, int, int]],
+) -> list[tuple[int, int, int, int]]:  # fmt: skip
+    """One event after the other, by Python's logarithm and exponential function."""
+    found: list[tuple[int, int, int, int]] = []
+    for number, (time, x, y, polarity) in enumerate(heads):
+        unit = ((word(seeds["counts"], number) >> 11) + 0.5) * 2.0**-53
+        for _ in range(int(math.log(unit) / math.log(share))):
+            time += naive_delay(word(seeds["delays"], len(found)), *delay)
+            polarity ^= (word(seeds["coins"], len(found)) >> 32) < flips[polarity]
+            found.append((time, x, y, polarity))
     return found
 
 
-def test_kernels_against_slow_loops() -> None:
-    share, first, flips = 3 << 30, 11, (1 << 31, 1 << 30)
-    t = np.arange(0, 5000, 7)
+def room() -> kernels.Room:
+    values, scale, results = (np.empty(kernels.STEP) for _ in range(3))
+    return kernels.Room(values, values.view(np.uint64), scale, scale.view(np.int64), results)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.7, 0.95])
+def test_kernels_against_slow_loops(share: float) -> None:
+    seeds, flips, size = {"counts": 6, "delays": 7, "coins": 8}, (1 << 31, 1 << 30), 1300
+    t = np.arange(size) * 7
+    x, y = (np.arange(size, dtype=np.uint16) + shift for shift in (0, 7))
     p = (t % 2).astype(np.uint8)
-    counts = np.empty(t.size, np.int64)
-    delays = np.linspace(0, 900, t.size)
-    total = kernels.count_followers((5, 6), first, share, 0, t, delays, counts)
-    slow = naive_followers(5, 6, first, share, t.tolist(), delays.tolist())
-    assert counts.tolist() == slow
-    assert total == sum(count for count in slow if count > 0)
-    assert 0.5 < (counts < 0).mean() < 0.75
-    later = np.linspace(0, 400, total)
-    x, y = (np.arange(t.size, dtype=np.uint16) + shift for shift in (0, 7))
+    heads = list(zip(t.tolist(), x.tolist(), y.tolist(), p.tolist(), strict=True))
+    slow = naive_bursts(seeds, share, (40, 0.5), flips, heads)
+    counts = np.empty(size, np.uint16)
+    total = kernels.count_followers(6, 0, 1 / math.log(share), room(), counts)
+    assert total == counts.sum() == len(slow)
+    delays, coins, chains = (np.empty(total + k, f) for k, f in ((0, "i8"), (0, "u1"), (1, "u4")))
+    kernels.make_delays(7, 0, 40, 0.5, room(), delays)
+    kernels.make_coins(8, 0, flips, coins)
+    kernels.mark_chains(counts, chains)
     out = [np.empty(total, dtype) for dtype in (np.int64, np.uint16, np.uint16, np.uint8)]
-    kernels.follow(6, first, flips, counts, later, t, x, y, p, *out)
-    expected, done = [], 0
-    for at, count in enumerate(slow):
-        chain, time, polarity = word(6, first + at) >> 1, int(t[at]), int(p[at])
-        for n in range(count):
-            time += max(int(later[done] + 0.5), 1)
-            polarity ^= (word(chain, 2 * n) >> 32) < flips[polarity]
-            expected.append((time, at, at + 7, polarity))
-            done += 1
-    assert list(zip(*(column.tolist() for column in out), strict=True)) == expected
+    kernels.follow(chains, delays, coins, t, x, y, p, *out)
+    assert list(zip(*(column.tolist() for column in out), strict=True)) == slow
+
+
+def test_what_follows_from_before_the_start() -> None:
+    t, delays = np.array([10, 10, 10, 50]), np.array([0, 1, 2, 40])
+    before = np.empty(4, np.uint8)
+    kernels.flag_before(t, delays, 9, before)
+    assert before.tolist() == [0, 0, 1, 0]

@@ -16,7 +16,7 @@ from evstore.noise.limits import check_number, check_pixels
 from evstore.noise.random import log_normals, scaled
 from evstore.noise.sources.adding import Adding, Source
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
-from evstore.noise.sources.bursts import Burst, Bursts
+from evstore.noise.sources.bursts import Burst, Bursts, Seeds
 from evstore.noise.sources.images import Image, image_of
 from evstore.noise.sources.places import all_places
 from evstore.noise.transform import Transform
@@ -80,18 +80,21 @@ class BackgroundActivity(Transform):
         """Adds the noise of this sensor from ``start`` on."""
         check_pixels(sensor)
         slots = self._slots(sensor, key)
-        seeds = (key.number(self.seed, "gaps"), key.number(self.seed, "places"))
-        arrivals = Arrivals(slots, self.on_fraction, seeds, start, BACKGROUND)
-        source: Source = arrivals
-        if self.bursts:
-            source = self._bursts(arrivals, key, start, slots.total_hz)
+        arrivals = self._arrivals(slots, 1 - self.bursts, "", key, start)
+        source = self._bursts(arrivals, slots, key, start) if self.bursts else arrivals
         return Adding(source, start, slots.total_hz, type(self).__name__)
 
-    def _bursts(self, arrivals: Arrivals, key: Key, start: int, total_hz: float) -> Source:
+    def _arrivals(self, slots: Slots, share: float, which: str, key: Key, start: int) -> Arrivals:
+        seeds = (key.number(self.seed, which + "gaps"), key.number(self.seed, which + "places"))
+        some = slots._replace(total_hz=slots.total_hz * share)
+        return Arrivals(some, self.on_fraction, seeds, start, BACKGROUND)
+
+    def _bursts(self, arrivals: Arrivals, slots: Slots, key: Key, start: int) -> Source:
         burst = Burst(self.bursts, self.burst_delay_us, self.burst_spread_decades, self.burst_flip)
-        uses = ("followers", "delays before", "bursts")
-        own, before, chains = (key.number(self.seed, use) for use in uses)
-        return Bursts(arrivals, burst, self.on_fraction, (own, before, chains), start, total_hz)
+        uses = ("delays before", "followers", "delays", "burst polarities")
+        seeds = Seeds(*(key.number(self.seed, use) for use in uses))
+        led = self._arrivals(slots, self.bursts, "led ", key, start)
+        return Bursts(arrivals, led, burst, self.on_fraction, seeds, start, slots.total_hz)
 
     def expected_hz(self, sensor: Sensor) -> float:
         """Events a second that it makes, at most."""

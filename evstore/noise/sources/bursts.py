@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.noise.batch import Batch, empty_batch, in_order, merged
-from evstore.noise.random_kernels import powers
+from evstore.noise.batch import Batch, empty_batch, merged
+from evstore.noise.changes.keep import flags, kept
+from evstore.noise.changes.reorder import Reorder
+from evstore.noise.random import logarithm
+from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import bursts_kernels as kernels
 from evstore.noise.sources.arrivals import Arrivals
-from evstore.noise.sources.packing_kernels import MOST_TIME
 
-PLACE_BITS = 33  # beside times of up to MOST_TIME
-PLACES = 1 << PLACE_BITS
 MOST_HELD = 1 << 27  # events, that are known before they are due
+PIECE = 32_768  # events at once: their followers stay in the cache
 
 
 class Burst(NamedTuple):
@@ -36,6 +37,12 @@ class Burst(NamedTuple):
         mean_us = self.delay_us * math.exp((self.spread_decades * kernels.LN10) ** 2 / 2)
         return total_hz * self.share / (1 - self.share) * mean_us / 1e6
 
+    @property
+    def longest_us(self) -> int:
+        """What no delay exceeds."""
+        most = self.delay_us * math.exp(BELL_LIMIT * self.spread_decades * kernels.LN10)
+        return math.ceil(most) + 1
+
     def flips(self, on_fraction: float) -> tuple[int, int]:
         """Shares of 2**32, after OFF and after ON, that leave as many ON events as there are."""
         flip = min(self.flip, 2 * min(on_fraction, 1 - on_fraction))
@@ -44,18 +51,27 @@ class Burst(NamedTuple):
         return off, on
 
 
-class Bursts:
-    """Makes of Poisson ``arrivals`` of all events those that come in bursts.
+class Seeds(NamedTuple):
+    """Of what is drawn of events and of followers."""
 
-    Of the arrivals a share is dropped, and followers of the others come instead. At the start
-    there are as many as ever: each event that would follow another is given a delay, and dropped
-    only if the other one came after the start. So nothing is made before it. (Hawkes and Oakes, "A
-    cluster process representation of a self-exciting process", J. Appl. Prob. 11, 1974: a process
-    of chains of events, each the last one's follower; a chain is cut by the start once.)
+    before: int  # after what delay an event follows one that may have come before the start
+    counts: int  # how many follow it
+    delays: int
+    coins: int
+
+
+class Bursts:
+    """Events that come in bursts: Poisson ``arrivals`` that follow none, and their followers.
+
+    At the start there are as many as ever: of ``led``, Poisson arrivals of events that follow
+    another one, each is given a delay, and kept if the other one came before the start. So
+    nothing is made before it. (Hawkes and Oakes, "A cluster process representation of a
+    self-exciting process", J. Appl. Prob. 11, 1974: a process of chains of events, each the last
+    one's follower; a chain is cut by the start once.)
     """
 
     def __init__(
-        self, arrivals: Arrivals, burst: Burst, on_fraction: float, seeds: tuple[int, int, int],
+        self, arrivals: Arrivals, led: Arrivals, burst: Burst, on_fraction: float, seeds: Seeds,
         start: int, total_hz: float,
     ) -> None:  # fmt: skip
         if burst.held(total_hz) > MOST_HELD:
@@ -65,60 +81,66 @@ class Bursts:
                 "burst_spread_decades"
             )
         self._arrivals = arrivals
+        self._led = led
         self._burst = burst
+        self._by_log_share = 1 / float(logarithm(burst.share)[0])
         self._flips = burst.flips(on_fraction)
         self._seeds = seeds
         self._start = start
-        self._number = 0
-        self._held = empty_batch()  # followers that are not due
+        self._first = self._followed = self._drawn = 0
+        self._order = Reorder(start)  # of followers
+        values, scale, results = (np.empty(kernels.STEP) for _ in range(3))
+        self._room = kernels.Room(
+            values, values.view(np.uint64), scale, scale.view(np.int64), results
+        )
 
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""
-        first = self._arrivals.until(stop)
-        if first.size:
-            counts = np.empty(first.size, np.int64)
-            followers = self._followers(first, counts)
-            # What was known before comes first at equal times: so cuts make no difference.
-            self._held = merged(self._held, self._sorted(followers))
-            self._number += first.size
-            kept = kernels.keep_first(counts, first.t, first.x, first.y, first.p)
-            first = first.at(slice(0, kept))
-        cut = int(np.searchsorted(self._held.t, stop))
-        due, self._held = self._held.at(slice(0, cut)), self._held.at(slice(cut, None))
-        return merged(due, first)
-
-    def _followers(self, first: Batch, counts: NDArray[np.int64]) -> Batch:
-        own, before, chains = self._seeds
-        share, number = round(self._burst.share * (1 << 32)), self._number
-        delays = np.empty(first.size)
-        kernels.deviations(before, number, self._burst.spread_decades, delays)
+        first = merged(self._arrivals.until(stop), self._led_from_before(stop))
+        counts = np.empty(first.size, np.uint16)
         total = kernels.count_followers(
-            (own, chains), number, share, self._start, first.t, self._delays(delays), counts
+            self._seeds.counts, self._first, self._by_log_share, self._room, counts
         )
-        out, delays = empty_batch(total), np.empty(total)
-        kernels.follower_deviations(chains, number, self._burst.spread_decades, counts, delays)
-        kernels.follow(
-            chains, number, self._flips, counts, self._delays(delays),
-            first.t, first.x, first.y, first.p, out.t, out.x, out.y, out.p,
-        )  # fmt: skip
-        if total:
-            out.label.fill(first.label[0])
+        self._first += first.size
+        due = empty_batch(self._order.waiting + int(total))
+        at, beyond = 0, self._order.waiting
+        for begin in range(0, first.size, PIECE):
+            piece = slice(begin, begin + PIECE)
+            self._order.add(self._followers(first.at(piece), counts[piece]))
+            # Once as many have come as still waited: so that each is looked at few times.
+            if begin + PIECE < first.size and self._order.waiting >= 2 * beyond:
+                at += self._order.settle(int(first.t[begin + PIECE]), due.at(slice(at, None)))
+                beyond = self._order.waiting
+        at += self._order.settle(stop, due.at(slice(at, None)))
+        return merged(due.at(slice(0, at)), first)
+
+    def _led_from_before(self, stop: int) -> Batch:
+        """Events that follow one from before the start; none does once all delays are over."""
+        led = self._led.until(min(stop, self._start + self._burst.longest_us))
+        if not led.size:
+            return led
+        delays, before = np.empty_like(led.t), flags(led.size)
+        self._make_delays(self._seeds.before, self._drawn, delays)
+        self._drawn += led.size
+        kernels.flag_before(led.t, delays, self._start, before)
+        return kept(led, before)
+
+    def _make_delays(self, seed: int, number: int, out: NDArray[np.int64]) -> None:
+        burst = self._burst
+        kernels.make_delays(seed, number, burst.delay_us, burst.spread_decades, self._room, out)
+
+    def _followers(self, heads: Batch, counts: NDArray[np.uint16]) -> Batch:
+        """Those of some events, in their order."""
+        total = int(counts.sum(dtype=np.int64))
+        out = empty_batch(total)
+        if not total:
+            return out
+        delays, coins = np.empty(total, np.int64), np.empty(total, np.uint8)
+        self._make_delays(self._seeds.delays, self._followed, delays)
+        kernels.make_coins(self._seeds.coins, self._followed, self._flips, coins)
+        self._followed += total
+        chains = np.empty(total + 1, np.uint32)
+        kernels.mark_chains(counts, chains)
+        kernels.follow(chains, delays, coins, *heads[:4], *out[:4])
+        out.label.fill(heads.label[0])
         return out
-
-    def _sorted(self, batch: Batch) -> Batch:
-        if not batch.size:
-            return batch
-        base = int(batch.t.min())
-        most = int(batch.t.max()) - base
-        if most > MOST_TIME or batch.size >= PLACES:
-            return in_order(batch)
-        # Times with places behind them sort faster than places by their times.
-        keys = (batch.t - base).astype(np.uint64) << np.uint64(PLACE_BITS)
-        keys |= np.arange(batch.size, dtype=np.uint64)
-        keys.sort()
-        return batch.at((keys & np.uint64(PLACES - 1)).astype(np.intp))
-
-    def _delays(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-        scale, out = np.empty_like(deviations), np.empty_like(deviations)
-        powers(deviations, scale, scale.view(np.int64), out)
-        return out * self._burst.delay_us
