@@ -168,7 +168,9 @@ def bars_of(rows: dict[Scene, dict[str, Shares]]) -> list[Bar]:
     for who in (*OURS, THEIRS):
         note = f"one core, {len(rows)} scenes"
         if who == THEIRS:
-            note += f"; the band of {BAND[0]:g} to {BAND[1]:g} times the frequency, of each {EACH}nd pixel"
+            note += (
+                f"; the band of {BAND[0]:g} to {BAND[1]:g} times the frequency; a pixel of {EACH}"
+            )
         for what, field in zip(WHAT, Shares._fields, strict=True):
             values = {
                 light: [

@@ -228,7 +228,8 @@ def test_what_flickers_later_is_found(rate: float) -> None:
     assert Events.concatenate([*parts, stream.end()]) == kept
 
 
-def test_what_is_held_is_filtered_from_the_start_on() -> None:
+@pytest.mark.parametrize("frequency", [None, 100])
+def test_what_is_held_is_filtered_from_the_start_on(frequency: float | None) -> None:
     rng = np.random.default_rng(12)
     events, which = scenes.mixed(
         SIZE,
@@ -236,14 +237,13 @@ def test_what_is_held_is_filtered_from_the_start_on() -> None:
         scenes.background(rng, SIZE, THREE_S, 5)[0],
         follows(100, (0, 0, *SIZE), rng),
     )
-    signal, background, flicker = shares(AntiFlicker(), events, which)
+    signal, background, flicker = shares(AntiFlicker(frequency), events, which)
     assert flicker < 0.05
     assert signal > 0.85
     assert background > 0.85
     early = events.t < 200_000
-    kept = AntiFlicker()(events, start=0)
+    kept = AntiFlicker(frequency)(events, start=0)
     assert (kept.t < 200_000).sum() < 0.2 * early.sum()
-    assert (AntiFlicker(100)(events, start=0).t < 200_000).sum() == early.sum()
 
 
 def test_empty_and_bad() -> None:
@@ -265,13 +265,16 @@ def test_gaps_in_time() -> None:
     assert AntiFlicker(100)(events) == events
 
 
+@pytest.mark.parametrize("frequency", [None, 100])
 @pytest.mark.parametrize(("length", "learn"), [(0.3, 1.0), (0.8, 1.0), (2.0, 5.0)])
-def test_samples_shorter_than_what_is_learnt_of(length: float, learn: float) -> None:
+def test_samples_shorter_than_what_is_learnt_of(
+    length: float, learn: float, frequency: float | None
+) -> None:
     """As those of datasets: learnt of all that there is, wherever a stream is cut."""
     stop = int(length * 1e6)
     lamp = Compose(Flicker(frequency_hz=100), BackgroundActivity(2), seed=1)
     events = lamp(Events.empty((32, 32)), start=0, stop=stop, sample="short")
-    filter = AntiFlicker(learn_us=int(learn * 1e6))
+    filter = AntiFlicker(frequency, learn_us=int(learn * 1e6))
     found = filter(events, start=0, stop=stop)
     assert len(found) < 0.1 * len(events)
     stream = filter.stream((32, 32), start=0)
@@ -279,10 +282,30 @@ def test_samples_shorter_than_what_is_learnt_of(length: float, learn: float) -> 
     assert Events.concatenate([*parts, stream.end(stop)]) == found
 
 
+@pytest.mark.parametrize("frequency", [None, 10])
 @pytest.mark.parametrize("more", [0, 10, 500])
-def test_at_the_end_of_time(more: int) -> None:
+def test_at_the_end_of_time(more: int, frequency: float | None) -> None:
     """Where it would be looked for flicker after the last time that there is."""
     start = (1 << 63) + more - 700_000
     t = [start, start + 10, start + 400_001, (1 << 63) - 1]
     events = Events(t, [0] * 4, [0] * 4, [0] * 4, (4, 4))
-    assert AntiFlicker(learn_us=100_000)(events, start=start, stop=(1 << 63) - 1) == events
+    filter_ = AntiFlicker(frequency, learn_us=100_000)
+    assert filter_(events, start=start, stop=(1 << 63) - 1) == events
+
+
+def test_no_more_is_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a given frequency, too: learnt of as many events, wherever a stream is cut."""
+    from evstore.noise.filters import flicker
+
+    monkeypatch.setattr(flicker, "MOST_HELD", 20_000)
+    rng = np.random.default_rng(13)
+    events, _ = scenes.mixed(SIZE, follows(100, (0, 0, 24, 24), rng))
+    assert np.searchsorted(events.t, 320_000) > 30_000
+    whole = AntiFlicker(100)(events, start=0)
+    assert 0 < len(whole) < 0.5 * len(events)
+    for step in (1_000, 19_999, 20_000, 70_000):
+        stream = AntiFlicker(100).stream(SIZE, start=0)
+        parts = [stream.push(events[at : at + step]) for at in range(0, len(events), step)]
+        assert sum(map(len, parts[: 19_999 // step])) == 0
+        assert sum(map(len, parts[: -(-21_000 // step)])) > 0
+        assert Events.concatenate([*parts, stream.end()]) == whole
