@@ -31,6 +31,17 @@ def follows(frequency: float, box: scenes.Box, rng: np.random.Generator) -> Part
     return Part(*map(np.concatenate, zip(*parts, strict=True)))
 
 
+OWN = Flicker(100, 1, phase_spread=0.25, seed=3)
+PWM = Flicker(100, 1.6, waveform="pwm", seed=3)
+
+
+def lit(lamp: Flicker, size: tuple[int, int]) -> Part:
+    """What a lamp makes of the pixels from (0, 0) on."""
+    events = lamp(Events.empty(size), start=0, stop=THREE_S, sample=0)
+    pixel = events.y.astype(np.int64) * SIZE[0] + events.x
+    return Part(events.t, pixel, events.p.astype(bool))
+
+
 def shares(filter_: AntiFlicker, events: Events, which: np.ndarray) -> list[float]:
     """Of each part of a scene, what the filter keeps."""
     batch = batch_of(events)._replace(label=which.astype(np.uint8))
@@ -56,6 +67,22 @@ def test_drops_flicker_and_keeps_edges(frequency: float, block: int, known: bool
     assert flicker < 0.25
     assert signal > 0.8
     assert background > 0.8
+
+
+@pytest.mark.parametrize("frequency", [None, 100])
+@pytest.mark.parametrize("lamp", [OWN, PWM], ids=["a phase of each pixel", "bursts"])
+def test_pixels_that_have_phases_of_their_own(lamp: Flicker, frequency: float | None) -> None:
+    rng = np.random.default_rng(14)
+    events, which = scenes.mixed(
+        SIZE,
+        scenes.moving(SIZE, THREE_S, 20_000),
+        scenes.background(rng, SIZE, THREE_S, 2)[0],
+        lit(lamp, (40, 48)),
+    )
+    signal, background, flicker = shares(AntiFlicker(frequency), events, which)
+    assert flicker < 0.08
+    assert signal > 0.85
+    assert background > 0.85
 
 
 def test_whole_field_and_random_flicker() -> None:
@@ -105,11 +132,15 @@ def test_batches_do_not_matter(frequency: float | None) -> None:
     assert Events.concatenate(parts) == whole
 
 
-def test_plain_python_keeps_the_same() -> None:
+@pytest.mark.parametrize("kind", ["follows", "own phases", "bursts"])
+def test_plain_python_keeps_the_same(kind: str) -> None:
     from evstore.noise.filters import flicker_kernels as kernels
 
     rng = np.random.default_rng(4)
-    events, _ = scenes.mixed(SIZE, follows(100, (0, 0, 8, 8), rng))
+    lamps = {"own phases": OWN, "bursts": PWM}
+    lamp = follows(100, (0, 0, 8, 8), rng) if kind == "follows" else lit(lamps[kind], (5, 5))
+    x, y, p, t = (rng.integers(0, stop, 1000) for stop in (5, 5, 2, THREE_S))
+    events, _ = scenes.mixed(SIZE, lamp, Part(t, y * SIZE[0] + x, p.astype(bool)))
     events = events[:6000]
     across, sides = 6, 72
     found = []
@@ -118,6 +149,7 @@ def test_plain_python_keeps_the_same() -> None:
         comb = kernels.Comb(
             np.zeros((kernels.WINDOWS + 1) * sides * kernels.PHASES, np.int32),
             np.zeros(sides * kernels.PHASES, np.uint8),
+            np.zeros(sides, np.uint8),
             np.ones(sides, np.int64),
             np.full(2 * SIZE[0] * SIZE[1], kernels.NEVER, np.int64),
             np.full(2 * SIZE[0] * SIZE[1], kernels.NEVER, np.int64),
@@ -153,14 +185,15 @@ def naive_comb(t, x, y, p, start, frequency, width, block, across, sides, comb, 
         total = counts.sum(0)
         second = np.sort(total)[1]
         locked = counts.min(0) * 3 > 2 * second + 9
-        if not locked[phases[i] % 8]:
+        here = locked[phases[i] % 8]
+        if not here and total.sum() * 8 < block * block * 24:
             continue
         mean = (total - second)[locked].sum() / (block * block * 24)
         step = int(period / (np.floor(mean + np.sqrt(mean)) + 1))
         where = (int(x[i]), int(y[i]), int(p[i]))
-        drop = own.comes_as_before(where, int(side[i]), int(t[i]))
-        if not own.regular.get(int(side[i]), False):
-            drop = due.get(where, -(1 << 62)) - t[i] <= period - step + period // 8
+        drop = own.comes_as_before(where, int(side[i]), int(t[i]), here)
+        if not own.regular.get(int(side[i]), 0):
+            drop = here and due.get(where, -(1 << 62)) - t[i] <= period - step + period // 8
         if drop:
             keep[i] = 0
             due[where] = max(due.get(where, -(1 << 62)), int(t[i])) + step
@@ -174,25 +207,30 @@ class PlainPixels:
         self.due: dict[tuple[int, int, int], int] = {}
         self.missed: dict[tuple[int, int, int], int] = {}
         self.timing: dict[int, list[int]] = {}
-        self.regular: dict[int, bool] = {}
+        self.regular: dict[int, int] = {}
 
     def go_to(self, window: int) -> None:
         for _ in range(min(window - self.window, 4)):
-            for side, (hits, elsewhere, more) in self.timing.items():
-                self.regular[side] = 4 * (elsewhere + more) < hits
-                self.timing[side] = [n - n // 4 for n in (hits, elsewhere, more)]
+            for side, counts in self.timing.items():
+                hits, elsewhere, more, bursts = counts
+                regular = 2 * (elsewhere + more) < hits
+                self.regular[side] = regular * (2 if 8 * bursts > hits else 1)
+                self.timing[side] = [n - n // 4 for n in counts]
         self.window = window
 
-    def comes_as_before(self, where: tuple[int, int, int], side: int, time: int) -> bool:
-        timing = self.timing.setdefault(side, [0, 0, 0])
+    def comes_as_before(
+        self, where: tuple[int, int, int], side: int, time: int, unknown: bool
+    ) -> bool:
+        timing = self.timing.setdefault(side, [0, 0, 0, 0])
         late = time - self.due.get(where, -(1 << 62))
         if late > 16 * self.period or self.missed[where] >= 2:
             self.due[where], self.missed[where] = time + self.period, 0
             timing[1] += 1
-            return True
+            return unknown
         if late < -(self.period // 2):
-            timing[2] += 1
-            return False
+            burst = abs(late + self.period) * 12 <= self.period
+            timing[3 if burst else 2] += 1
+            return burst and self.regular.get(side, 0) == 2
         half = self.period // 2
         late = (late + half) % self.period - half
         if abs(late) <= self.period / 12:

@@ -28,8 +28,9 @@ class AntiFlicker(Transform):
     A comb: where events of one polarity came in the same eighth of a cycle in three windows of
     eight cycles, and more than in other parts of the cycle, as many events of each pixel as flicker
     makes are dropped; what exceeds them, as an edge that passes does, stays. Where pixels fire once
-    a cycle, each at a phase of its own, only what comes at its pixel's phase is dropped, so that
-    more of a signal stays. What comes where there is no flicker stays, too.
+    a cycle, or in one burst, each at a phase of its own, only what comes at its pixel's phase is
+    dropped, so that more of a signal stays, and that whether the phases of a block are the same or
+    not. What comes where there is no flicker stays, too.
 
     ``frequency_hz``: of the light, which mains make flicker at twice their own, 10..2000. None: it
     is found in the first ``learn_us`` microseconds; where none is found all events pass, and it is
@@ -83,6 +84,7 @@ class _Comb:
         self.comb = kernels.Comb(
             counts=np.zeros((kernels.WINDOWS + 1) * size, np.int32),
             locked=np.zeros(size, np.uint8),
+            busy=np.zeros(self.sides, np.uint8),
             step=np.ones(self.sides, np.int64),
             due=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
             own=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
@@ -109,6 +111,7 @@ class _Comb:
         comb = self.comb
         comb.window[:] = 0
         comb.counts[kernels.WINDOWS * self.sides * kernels.PHASES :] = 0
+        kernels.judge_all(comb)
         comb.due[:] = comb.own[:] = kernels.NEVER
 
 
