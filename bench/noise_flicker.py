@@ -73,12 +73,12 @@ class Shares(NamedTuple):
 
 def scenes(quick: bool) -> Iterator[Scene]:
     for light, size in SIZES.items():
-        frequencies = calibration.FREQUENCIES_HZ
-        for seed, frequency in enumerate(frequencies[3:4] if quick else frequencies):
-            if quick:
-                yield Scene(light, frequency, seed, QUICK_SIZE, QUICK_US)
-            else:
-                yield Scene(light, frequency, seed, size)
+        if quick:
+            yield Scene(light, 100.0, 0, QUICK_SIZE, QUICK_US)
+            continue
+        times = 2 if light in (LAMP, PWM) else 1  # those of which more is drawn
+        for seed, frequency in enumerate(times * calibration.FREQUENCIES_HZ):
+            yield Scene(light, frequency, seed, size)
 
 
 def flicker(scene: Scene, rng: np.random.Generator) -> Flicker | None:

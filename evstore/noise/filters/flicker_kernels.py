@@ -97,23 +97,25 @@ def settle(comb: Comb, sides: Any, period_us: Any) -> None:
 
 @inlined
 def comes_as_before(
-    comb: Comb, pixel: Any, side: Any, since: Any, period_us: Any, unknown: Any
+    comb: Comb, pixel: Any, side: Any, since: Any, period_us: Any, locked: Any
 ) -> Any:
     """Whether the event comes at the phase at which its pixel fires, once a cycle; and learn it.
 
-    ``unknown`` is said of a pixel whose phase is not known.
+    Where events come back (``locked``), those at other phases count twice against it, and the
+    first one of a pixel is taken for flicker.
     """
     behind = since - comb.own[pixel]
     timing = comb.timing[side * TIMINGS : (side + 1) * TIMINGS]
     found = True
+    against = 2 if locked else 1
     if behind > FORGET * period_us or comb.missed[pixel] >= LOST:
         comb.own[pixel] = since + period_us
         comb.missed[pixel] = 0
-        timing[1] += 1
-        found = unknown
+        timing[1] += against
+        found = locked
     elif behind < -(period_us // 2):
         burst = abs(behind + period_us) * 12 <= period_us
-        timing[3 if burst else 2] += 1
+        timing[3 if burst else 2] += 1 if burst else against
         found = burst and comb.regular[side] == BURSTS
     else:
         behind = (behind + period_us // 2) % period_us - period_us // 2
@@ -123,7 +125,7 @@ def comes_as_before(
             timing[0] += 1
         else:
             comb.missed[pixel] += 1
-            timing[1] += 1
+            timing[1] += against
             found = False
     return found
 
