@@ -24,7 +24,7 @@ from bench.recordings import data_folder
 SHORT = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "many", "balanced", "frames", "datasets", "noise", "noise_filters", "realism",
-    "noise_reality", "noise_calibration",
+    "noise_reality", "noise_calibration", "noise_flicker",
 )  # fmt: skip
 LONG = ("memory", "memory_formats", "fuzz", "soak")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds

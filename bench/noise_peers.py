@@ -60,6 +60,13 @@ def dv_filter(name: str, argument: str, resolution: tuple[int, int], window_us: 
     return getattr(dv.noise, name)(resolution, **{argument: window})
 
 
+def dv_band_cut(resolution: tuple[int, int], low_hz: float, high_hz: float) -> Any:
+    """Drops what comes so soon after the event before of its pixel; of all the nearest to ours."""
+    import dv_processing as dv
+
+    return dv.noise.BandCutFilter(resolution, low_hz, high_hz)
+
+
 def filtered(filter: Any, store: Any) -> Any:
     filter.accept(store)
     return filter.generateEvents()

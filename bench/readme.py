@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import codecs_report, noise_calibration, noise_reality, realism
+from bench import codecs_report, noise_calibration, noise_flicker, noise_reality, realism
 from bench.bars import Bar, number, table
 from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
@@ -27,6 +27,7 @@ ORDER = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
     "frames", "datasets", "noise", "noise_filters", "noise_calibration",
+    "noise_flicker",
 )  # fmt: skip
 
 Results = Mapping[str, Any]
@@ -98,6 +99,11 @@ def calibration(results: Results) -> str:
     return noise_calibration.errors_table(bars_of(results, "noise_calibration"))
 
 
+def flicker(results: Results) -> str:
+    """What is dropped of flicker, and kept of all else."""
+    return noise_flicker.shares_table(bars_of(results, "noise_flicker"))
+
+
 def denoising(results: Results) -> str:
     """How well each filter tells noise from signal, scene by scene."""
     found = [bar for bar in bars_of(results, "noise_filters") if bar.name.startswith("STCF's AUC")]
@@ -119,6 +125,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "realism-numbers": simulated_numbers,
     "noise-reality": noise_again,
     "noise-calibration": calibration,
+    "noise-flicker": flicker,
 }
 
 

@@ -28,15 +28,16 @@ class AntiFlicker(Transform):
     A comb: where events of one polarity came in the same eighth of a cycle in three windows of
     eight cycles, and more than in other parts of the cycle, as many events of each pixel as flicker
     makes are dropped; what exceeds them, as an edge that passes does, stays. Where pixels fire once
-    a cycle, each at a phase of its own, only what comes at its pixel's phase is dropped, so that
-    more of a signal stays. What comes where there is no flicker stays, too.
+    a cycle, or in one burst, each at a phase of its own, only what comes at its pixel's phase is
+    dropped, so that more of a signal stays, and that whether the phases of a block are the same or
+    not. What comes where there is no flicker stays, too.
 
-    ``frequency_hz``: of the light, which mains make flicker at twice their own, 10..2000; the first
-    24 cycles, in which it is learnt where it flickers, pass. None: it is found in the first
-    ``learn_us`` microseconds, which are held back until then (or until 20 million events are), and
-    filtered with what is learnt of them. Where none is found all events pass, and it is looked for
-    again in as long a time after each three times as long: what flickers later is filtered from
-    then on. ``block``: the side of a block in pixels, as small as has some events a cycle.
+    ``frequency_hz``: of the light, which mains make flicker at twice their own, 10..2000. None: it
+    is found in the first ``learn_us`` microseconds; where none is found all events pass, and it is
+    looked for again in as long a time after each three times as long. Events are held back for so
+    long, or for 32 cycles of a frequency that is given (or until 20 million events are), and
+    filtered with what is learnt of them; what begins to flicker later passes for 24 cycles.
+    ``block``: the side of a block in pixels, as small as has some events a cycle.
     (Prophesee's anti-flicker works in blocks of 4 x 4, jAER's HarmonicFilter with a resonator at
     twice the mains' frequency; a linear comb filter: arXiv:2205.08090.) Raises ArgumentError for
     values out of range.
@@ -62,9 +63,15 @@ class AntiFlicker(Transform):
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """The filter at work."""
         check_pixels(sensor)
-        if self.frequency_hz is not None:
-            return _Comb(sensor, float(self.frequency_hz), self.block, start)
-        return _Learning(sensor, self.block, start, self.learn_us)
+        if self.frequency_hz is None:
+            return _Learning(sensor, self.block, start, self.learn_us)
+        given = float(self.frequency_hz)
+        return _Learning(sensor, self.block, start, _cycles_us(given / 1e6), given)
+
+
+def _cycles_us(frequency: float) -> int:
+    """How long it takes to learn what flickers; ``frequency`` in cycles a microsecond."""
+    return int((kernels.WINDOWS + 1) * kernels.CYCLES / frequency)
 
 
 class _Comb:
@@ -77,6 +84,7 @@ class _Comb:
         self.comb = kernels.Comb(
             counts=np.zeros((kernels.WINDOWS + 1) * size, np.int32),
             locked=np.zeros(size, np.uint8),
+            busy=np.zeros(self.sides, np.uint8),
             step=np.ones(self.sides, np.int64),
             due=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
             own=np.full(2 * sensor.pixels, kernels.NEVER, np.int64),
@@ -97,12 +105,13 @@ class _Comb:
 
     def learn(self, batch: Batch) -> None:
         """See what flickers in the first windows, then go back to the start."""
-        windows = (kernels.WINDOWS + 1) * kernels.CYCLES
-        end = int(np.searchsorted(batch.t, self.start + int(windows / self.frequency)))
+        stop = min(self.start + _cycles_us(self.frequency), TIMES[1])
+        end = int(np.searchsorted(batch.t, stop))
         self.push(batch.at(slice(0, end)), self.start, False)
         comb = self.comb
         comb.window[:] = 0
         comb.counts[kernels.WINDOWS * self.sides * kernels.PHASES :] = 0
+        kernels.judge_all(comb)
         comb.due[:] = comb.own[:] = kernels.NEVER
 
 
@@ -116,10 +125,16 @@ def _pixels(sensor: Sensor, block: int) -> NDArray[np.int64]:
 
 
 class _Learning:
-    """Holds events back until the frequency is known; where none is, looks again now and then."""
+    """Holds events back until it is known what flickers, at a frequency that is given or found.
 
-    def __init__(self, sensor: Sensor, block: int, start: int, learn_us: int) -> None:
+    Where none is found it looks again now and then.
+    """
+
+    def __init__(
+        self, sensor: Sensor, block: int, start: int, learn_us: int, given: float | None = None
+    ) -> None:
         self.sensor, self.block, self.start, self.learn_us = sensor, block, start, learn_us
+        self.given = given
         self.held: list[Batch] = []
         self.count = 0
         self.comb: _Comb | None = None
@@ -144,9 +159,11 @@ class _Learning:
         self.learnt = True
         end = min(int(np.searchsorted(batch.t, min(self.start + length_us, TIMES[1]))), MOST_HELD)
         some = batch.at(slice(0, end))
-        look = _Look(self.sensor, self.start, self.learn_us)
-        look.add(some)
-        found = look.frequency_hz(length_us if end < MOST_HELD else None)
+        found = self.given
+        if found is None:
+            look = _Look(self.sensor, self.start, self.learn_us)
+            look.add(some)
+            found = look.frequency_hz(length_us if end < MOST_HELD else None)
         if found is not None:
             self.comb = _Comb(self.sensor, found, self.block, self.start)
             self.comb.learn(some)
