@@ -25,7 +25,7 @@ from evstore.noise import (
     Transform,
 )
 from evstore.noise.batch import Batch, Sensor, batch_of
-from evstore.noise.changes import reorder, time_jitter
+from evstore.noise.changes import jitter_kernels, reorder, time_jitter
 from evstore.noise.changes.reorder import Reorder
 from evstore.noise.key import sample_key
 
@@ -237,10 +237,10 @@ def test_large_sensors_cost_nothing() -> None:
 
 @pytest.mark.parametrize("bound", [1, 40, 5000, 1 << 20, 1 << 50, 1 << 62])
 def test_reorder_is_a_stable_sort(bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However far times are out of order; at once, in parts of time, and by the slow way too."""
-    for bits, part in ((64, 1 << 15), (64, 100), (64, 3), (30, 100), (10, 5000)):
-        monkeypatch.setattr(reorder, "MOST_BITS", bits)
-        monkeypatch.setattr(reorder, "PART", part)
+    """However far times are out of order; at once and in parts of time, by one digit or many."""
+    for bits, most in ((12, 1 << 16), (12, 100), (9, 3), (3, 5000), (1, 1 << 16), (5, 100)):
+        monkeypatch.setattr(reorder, "DIGIT_BITS", bits)
+        monkeypatch.setattr(reorder, "MOST", most)
         rng = np.random.default_rng(bound % 1000)
         t = rng.integers(0, bound, 3000)
         x, label = (np.arange(3000) % size for size in (65_536, 251))
@@ -257,6 +257,28 @@ def test_reorder_is_a_stable_sort(bound: int, monkeypatch: pytest.MonkeyPatch) -
             assert order.waiting == 3000 - at
         wanted = batch.at(np.argsort(t, kind="stable"))
         assert all(map(np.array_equal, out, wanted))
+
+
+def test_times_far_from_the_ends_of_int64_are_moved_the_same() -> None:
+    t = np.sort(np.random.default_rng(5).integers(-(1 << 62), 1 << 62, 300))
+    for some_of_them in (t, t[:0], t[:1]):
+        out, far = np.empty_like(some_of_them), np.empty_like(some_of_them)
+        jitter_kernels.move_times(some_of_them, 3, 17, 2e8, -(1 << 61), out)
+        jitter_kernels.move_far_times(some_of_them, 3, 17, 2e8, -(1 << 61), far)
+        assert np.array_equal(out, far)
+
+
+@pytest.mark.parametrize("away", [1, 1 << 30, 1 << 33, (1 << 33) + 1])
+def test_times_near_the_ends_of_int64(away: int) -> None:
+    least, most = -(1 << 63), (1 << 63) - 1
+    for t in ([least + away] * 50, [most - away] * 50, [least + away, most - away]):
+        wanted = [
+            min(max(time + naive.away(3, i, 1e9), least), most)
+            for i, time in enumerate(t, start=17)
+        ]
+        out = np.empty(len(t), np.int64)
+        jitter_kernels.move_times(np.array(t), 3, 17, 1e9, least, out)
+        assert out.tolist() == wanted
 
 
 def test_pieces_of_a_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
