@@ -25,7 +25,13 @@ from evstore.noise import (
     Transform,
 )
 from evstore.noise.batch import Batch, Sensor, batch_of
-from evstore.noise.changes import jitter_kernels, reorder, time_jitter
+from evstore.noise.changes import (
+    bandwidth_limit,
+    jitter_kernels,
+    readout_kernels,
+    reorder,
+    time_jitter,
+)
 from evstore.noise.changes.reorder import Reorder
 from evstore.noise.key import sample_key
 
@@ -233,6 +239,33 @@ def test_large_sensors_cost_nothing() -> None:
     events = Events([1, 2], [65_535, 0], [65_535, 0], [1, 1])
     for transform in (PixelDrop(fraction=0.5), MissingRows(0.5), SpatialJitter(3)):
         assert len(transform(events.to_structured(), sample=1)) <= 2
+
+
+def test_waits_are_exact_whichever_way_they_are_divided() -> None:
+    rng = np.random.default_rng(3)
+    for a_us in (1, 2, 3, 5, 7, 999_999, 10**9 + 7, 10**12 - 1, (1 << 52) - 1):
+        most = (1 << 52) - 1
+        multiples = rng.integers(0, most // a_us + 1, 2000) * a_us
+        around = (multiples[:, None] + [-1, 0, 1]).ravel()
+        work = np.concatenate([rng.integers(0, most + 1, 2000), np.clip(around, 0, most), [most]])
+        t = np.zeros(work.size, np.int64)
+        wanted = [each // a_us for each in work.tolist()]
+        for limit in (most, 1 << 60):
+            found = work.copy()
+            readout_kernels.stamp_when_read(t, found, a_us, limit)
+            assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize("delay", [True, False])
+def test_pieces_of_a_queue(delay: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = some(900, 15)
+    for rate, places in ((9_000, 1), (20_000, 40), (3e6, 10), (0.5, 1 << 30), (0.001, 3)):
+        limit = BandwidthLimit(rate, places, delay=delay)
+        wanted = rows_of(limit(events, sample=1))
+        assert wanted == naive.bandwidth_limit(rows_of(events), rate, places, delay)
+        monkeypatch.setattr(bandwidth_limit, "PIECE", 7)
+        assert rows_of(limit(events, sample=1)) == wanted
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("bound", [1, 40, 5000, 1 << 20, 1 << 50, 1 << 62])
