@@ -37,9 +37,11 @@ def queue(
         # Unsigned: from the least int64 to the greatest is no int64.
         passed = np.uint64(t[i]) - np.uint64(before)
         done = np.int64(min(passed, np.uint64(longest))) * a_us
-        left = max(left - done, 0)
-        fits = np.int64(left <= room)
-        left += fits * an_event
+        # Each event waits for the one before it: what can be is worked out beside each other.
+        left -= done
+        fits = left <= room
+        more = max(left, 0) + an_event
+        left = more if fits else left
         work[i] = left
         keep[i] = fits
         before = t[i]
