@@ -20,7 +20,7 @@ SLOWEST, FASTEST = 0.001, 1e9  # events a second
 MOST_IN_BUFFER = 1 << 30
 PARTS = 1000  # of an event a second: what rates are told apart by
 MICROSECONDS = 1_000_000  # of a second
-PIECE = 16_384  # events at once: what is known of them stays in the cache
+PIECE = 32_768  # events at once: what is known of them stays in the cache
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.transform import Transform
 
 LARGEST_US = 10**9
-PIECE = 16_384  # events at once: what they are put in order with stays in the cache
+PIECE = 24_576  # events at once: what they are put in order with stays in the cache
 
 
 @dataclass(frozen=True)
