@@ -25,7 +25,13 @@ from evstore.noise import (
     Transform,
 )
 from evstore.noise.batch import Batch, Sensor, batch_of
-from evstore.noise.changes import reorder, time_jitter
+from evstore.noise.changes import (
+    bandwidth_limit,
+    jitter_kernels,
+    readout_kernels,
+    reorder,
+    time_jitter,
+)
 from evstore.noise.changes.reorder import Reorder
 from evstore.noise.key import sample_key
 
@@ -235,12 +241,39 @@ def test_large_sensors_cost_nothing() -> None:
         assert len(transform(events.to_structured(), sample=1)) <= 2
 
 
+def test_waits_are_exact_whichever_way_they_are_divided() -> None:
+    rng = np.random.default_rng(3)
+    for a_us in (1, 2, 3, 5, 7, 999_999, 10**9 + 7, 10**12 - 1, (1 << 52) - 1):
+        most = (1 << 52) - 1
+        multiples = rng.integers(0, most // a_us + 1, 2000) * a_us
+        around = (multiples[:, None] + [-1, 0, 1]).ravel()
+        work = np.concatenate([rng.integers(0, most + 1, 2000), np.clip(around, 0, most), [most]])
+        t = np.zeros(work.size, np.int64)
+        wanted = [each // a_us for each in work.tolist()]
+        for limit in (most, 1 << 60):
+            found = work.copy()
+            readout_kernels.stamp_when_read(t, found, a_us, limit)
+            assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize("delay", [True, False])
+def test_pieces_of_a_queue(delay: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = some(900, 15)
+    for rate, places in ((9_000, 1), (20_000, 40), (3e6, 10), (0.5, 1 << 30), (0.001, 3)):
+        limit = BandwidthLimit(rate, places, delay=delay)
+        wanted = rows_of(limit(events, sample=1))
+        assert wanted == naive.bandwidth_limit(rows_of(events), rate, places, delay)
+        monkeypatch.setattr(bandwidth_limit, "PIECE", 7)
+        assert rows_of(limit(events, sample=1)) == wanted
+        monkeypatch.undo()
+
+
 @pytest.mark.parametrize("bound", [1, 40, 5000, 1 << 20, 1 << 50, 1 << 62])
 def test_reorder_is_a_stable_sort(bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However far times are out of order; at once, in parts of time, and by the slow way too."""
-    for bits, part in ((64, 1 << 15), (64, 100), (64, 3), (30, 100), (10, 5000)):
-        monkeypatch.setattr(reorder, "MOST_BITS", bits)
-        monkeypatch.setattr(reorder, "PART", part)
+    """However far times are out of order; at once and in parts of time, by one digit or many."""
+    for bits, most in ((12, 1 << 16), (12, 100), (9, 3), (3, 5000), (1, 1 << 16), (5, 100)):
+        monkeypatch.setattr(reorder, "DIGIT_BITS", bits)
+        monkeypatch.setattr(reorder, "MOST", most)
         rng = np.random.default_rng(bound % 1000)
         t = rng.integers(0, bound, 3000)
         x, label = (np.arange(3000) % size for size in (65_536, 251))
@@ -257,6 +290,28 @@ def test_reorder_is_a_stable_sort(bound: int, monkeypatch: pytest.MonkeyPatch) -
             assert order.waiting == 3000 - at
         wanted = batch.at(np.argsort(t, kind="stable"))
         assert all(map(np.array_equal, out, wanted))
+
+
+def test_times_far_from_the_ends_of_int64_are_moved_the_same() -> None:
+    t = np.sort(np.random.default_rng(5).integers(-(1 << 62), 1 << 62, 300))
+    for some_of_them in (t, t[:0], t[:1]):
+        out, far = np.empty_like(some_of_them), np.empty_like(some_of_them)
+        jitter_kernels.move_times(some_of_them, 3, 17, 2e8, -(1 << 61), out)
+        jitter_kernels.move_far_times(some_of_them, 3, 17, 2e8, -(1 << 61), far)
+        assert np.array_equal(out, far)
+
+
+@pytest.mark.parametrize("away", [1, 1 << 30, 1 << 33, (1 << 33) + 1])
+def test_times_near_the_ends_of_int64(away: int) -> None:
+    least, most = -(1 << 63), (1 << 63) - 1
+    for t in ([least + away] * 50, [most - away] * 50, [least + away, most - away]):
+        wanted = [
+            min(max(time + naive.away(3, i, 1e9), least), most)
+            for i, time in enumerate(t, start=17)
+        ]
+        out = np.empty(len(t), np.int64)
+        jitter_kernels.move_times(np.array(t), 3, 17, 1e9, least, out)
+        assert out.tolist() == wanted
 
 
 def test_pieces_of_a_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:

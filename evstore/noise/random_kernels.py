@@ -13,7 +13,7 @@ import numpy as np
 
 from evstore.jit import inlined, kernel
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
@@ -70,12 +70,17 @@ _F = (
 
 
 @inlined
-def bits(seed: Any, number: Any) -> Any:
-    """64 random bits, uint64; ``seed`` is an int64 of at least 0."""
-    z = np.uint64(seed) + _GOLDEN * (np.uint64(number) + np.uint64(1))
+def mixed(z: Any) -> Any:
+    """`bits` of a seed's number n, where ``z`` is the seed and n + 1 times `STEP`."""
     z = (z ^ (z >> _S30)) * _MIX1
     z = (z ^ (z >> _S27)) * _MIX2
     return z ^ (z >> _S31)
+
+
+@inlined
+def bits(seed: Any, number: Any) -> Any:
+    """64 random bits, uint64; ``seed`` is an int64 of at least 0."""
+    return mixed(np.uint64(seed) + STEP * (np.uint64(number) + np.uint64(1)))
 
 
 @inlined

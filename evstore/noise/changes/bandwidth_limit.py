@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, Sensor, Stage, copied, empty_batch
 from evstore.noise.changes import keep_kernels
 from evstore.noise.changes import readout_kernels as kernels
-from evstore.noise.changes.keep import flags, kept, put
+from evstore.noise.changes.keep import flags, put
 from evstore.noise.key import Key
 from evstore.noise.limits import check_integer, check_number
 from evstore.noise.transform import Transform
@@ -21,6 +20,7 @@ SLOWEST, FASTEST = 0.001, 1e9  # events a second
 MOST_IN_BUFFER = 1 << 30
 PARTS = 1000  # of an event a second: what rates are told apart by
 MICROSECONDS = 1_000_000  # of a second
+PIECE = 32_768  # events at once: what is known of them stays in the cache
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,22 @@ class _Queue:
     def __init__(self, events_per_s: float, places: int, delay: bool, start: int) -> None:
         an_us = Fraction(float(events_per_s)).limit_denominator(PARTS) / MICROSECONDS
         self.a_us, self.an_event = an_us.numerator, an_us.denominator
-        self.room = (places - 1) * self.an_event
-        self.longest = places * self.an_event // self.a_us + 1
+        self.most = places * self.an_event
+        self.longest = self.most // self.a_us + 1
         self.delay = delay
         self.state = np.array([start, 0], np.int64)
         self.unread = empty_batch()
+        self.work, self.keep = np.empty(PIECE, np.int64), flags(PIECE)
 
     def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
-        work, keep = np.empty(batch.size, np.int64), flags(batch.size)
-        how = (self.a_us, self.an_event, self.room, self.longest)
-        kernels.queue(batch.t, *how, self.state, work, keep)
+        at = self.unread.size
+        out = empty_batch(at + self._most(batch) + keep_kernels.SPARE)
+        put(self.unread, out)
+        for begin in range(0, batch.size, PIECE):
+            at += self._read(batch.at(slice(begin, begin + PIECE)), out.at(slice(at, None)))
+        out = out.at(slice(0, at))
         if not self.delay:
-            return kept(batch, keep), until
-        out = self._read(batch, work, keep)
+            return out, until
         if last:
             self.unread = empty_batch()
             return out, max(until, int(out.t[-1]) + 1) if out.size else until
@@ -88,12 +91,20 @@ class _Queue:
         self.unread = copied(out.at(slice(cut, None)))
         return out.at(slice(0, cut)), until
 
-    def _read(self, batch: Batch, work: NDArray[np.int64], keep: NDArray[np.uint8]) -> Batch:
-        """What is not given yet, and those kept of a batch, with the times of the readout."""
-        waiting, more = self.unread.size, int(keep_kernels.count(keep))
-        out = empty_batch(waiting + more + keep_kernels.SPARE)
-        put(self.unread, out)
-        new = out.at(slice(waiting, None))
-        keep_kernels.compact(keep, *batch, *new)
-        kernels.stamp_when_read(batch.t, work, keep, self.a_us, new.t)
-        return out.at(slice(0, waiting + more))
+    def _most(self, batch: Batch) -> int:
+        """How many events can be kept: those for which there is time, and those in the buffer."""
+        if not batch.size:
+            return 0
+        time = int(batch.t[-1]) - int(self.state[kernels.TIME])
+        return min(batch.size, (time * self.a_us + self.most) // self.an_event + 1)
+
+    def _read(self, batch: Batch, out: Batch) -> int:
+        """Write those kept, with the times of the readout; how many."""
+        work, keep = self.work[: batch.size], self.keep[: batch.size]
+        how = (self.a_us, self.an_event, self.most - self.an_event, self.longest)
+        kernels.queue(batch.t, *how, self.state, work, keep)
+        if self.delay:
+            kernels.stamp_when_read(batch.t, work, self.a_us, self.most)
+            batch = batch._replace(t=work)
+        keep_kernels.compact(keep, *batch, *out)
+        return int(keep_kernels.count(keep))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.random_kernels import bell, bits
+from evstore.noise.random_kernels import STEP, bell, bits, mixed
 
 _MOST, _LEAST = np.int64((1 << 63) - 1), np.int64(-(1 << 63))
 _ZERO = np.int64(0)
@@ -21,8 +21,24 @@ _ROUND_PX = _FAR_PX + 0.5
 
 @kernel
 def move_times(t: Any, seed: int, first: int, scale: float, start: int, out: Any) -> None:
-    """Each time by a random distance, not before ``start``; ``first``: the first one's number."""
+    """Each time by a random distance, not before ``start``; ``first``: the first one's number.
+
+    The times are in order.
+    """
     out = out[: t.size]
+    if t.size and (t[0] < _LEAST + _FAR_US or t[t.size - 1] > _MOST - _FAR_US):
+        move_far_times(t, seed, first, scale, start, out)
+        return
+    z = np.uint64(seed) + STEP * np.uint64(first)
+    for i in range(t.size):
+        z += STEP  # one addition for one of three long multiplications
+        away = np.int64(bell(mixed(z)) * scale + _ROUND_US) - _FAR_US
+        out[i] = max(t[i] + away, start)
+
+
+@kernel
+def move_far_times(t: Any, seed: int, first: int, scale: float, start: int, out: Any) -> None:
+    """The same of times from which some distances would lead beyond int64: they end there."""
     for i in range(t.size):
         away = np.int64(bell(bits(seed, first + i)) * scale + _ROUND_US) - _FAR_US
         room = np.int64(min(max(t[i], _LEAST - min(away, _ZERO)), _MOST - max(away, _ZERO)))

@@ -13,6 +13,10 @@ TIME = 0  # of the event that came last
 WORK = 1  # that was left to do then
 STATE_SIZE = 2
 
+# Whole numbers below are divided by whole numbers in float64, which processors do many at once: a
+# quotient that is no whole number is further from the next one than it is rounded by.
+EXACT = 1 << 52
+
 _MOST = (1 << 63) - 1
 _LEAST = -(1 << 63)
 
@@ -33,9 +37,11 @@ def queue(
         # Unsigned: from the least int64 to the greatest is no int64.
         passed = np.uint64(t[i]) - np.uint64(before)
         done = np.int64(min(passed, np.uint64(longest))) * a_us
-        left = max(left - done, 0)
-        fits = np.int64(left <= room)
-        left += fits * an_event
+        # Each event waits for the one before it: what can be is worked out beside each other.
+        left -= done
+        fits = left <= room
+        more = max(left, 0) + an_event
+        left = more if fits else left
         work[i] = left
         keep[i] = fits
         before = t[i]
@@ -43,14 +49,18 @@ def queue(
 
 
 @kernel
-def stamp_when_read(t: Any, work: Any, keep: Any, a_us: int, out: Any) -> None:
-    """The time at which each event that is kept has been read; in order of all that are."""
-    work, keep = work[: t.size], keep[: t.size]
-    at = np.uint64(0)
+def stamp_when_read(t: Any, work: Any, a_us: int, most: int) -> None:
+    """In place of its work, the time at which each event has been read. ``most``: of any work."""
+    work = work[: t.size]
+    if most < EXACT:
+        for i in range(t.size):
+            work[i] = np.int64(np.divide(np.float64(work[i]), np.float64(a_us)))
+    else:
+        for i in range(t.size):
+            work[i] = np.int64(np.uint64(work[i]) // np.uint64(a_us))
     for i in range(t.size):
-        wait = np.int64(np.uint64(work[i]) // np.uint64(a_us))
-        out[at] = min(t[i], _MOST - wait) + wait  # compared first: a sum may not be what it was
-        at += np.uint64(keep[i])
+        # Compared first: a sum may not be what it was.
+        work[i] = min(t[i], _MOST - work[i]) + work[i]
 
 
 @kernel

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.batch import Batch, empty_batch, joined
+from evstore.noise.batch import Batch, empty_batch
 from evstore.noise.changes import order_kernels as kernels
-from evstore.noise.changes.keep import flags, kept, put
+from evstore.noise.changes.order_kernels import ROW
 
-MOST_BITS, FEW_BITS = 64, 32  # of an entry: few are sorted in half of the time
-PART = 1 << 15  # events that are sorted at once, about: they stay in the cache
-MOST_PARTS = 250
+Rows = NDArray[np.uint64]
+
+DIGIT_BITS = 12  # binary places of a time by which events are moved at once, or fewer
+MOST = 1 << 16  # events that are put in order at once: they stay in the cache
+PART_BITS = 6  # more are divided into so many parts of the time before, of 2**6
+
+
+class Digits(NamedTuple):
+    """What times are taken apart into: equal numbers of binary places, from ``shifts`` on."""
+
+    shifts: list[int]
+    bits: int
+
+    @classmethod
+    def of(cls, bits: int) -> Digits:
+        """As few as there can be, of times of so many binary places."""
+        count = max(1, -(-bits // DIGIT_BITS))
+        each = -(-bits // count)
+        return cls([k * each for k in range(count)], each)
 
 
 class Reorder:
@@ -25,15 +43,16 @@ class Reorder:
         self.settled = start
         #: How many events wait.
         self.waiting = 0
+        self._greatest = start  # time of all that came
         self._parts: list[Batch] = []
-        self._entries, self._words = np.empty(0, np.uint64), np.empty(0, np.uint64)
-        self._taken = np.empty(kernels.TAKEN, np.uint64)
+        self._room = [np.empty(0, np.uint64) for _ in range(3)]
 
     def add(self, batch: Batch) -> None:
         """Take more; none is of a time that is settled."""
         if batch.size:
             self._parts.append(batch)
             self.waiting += batch.size
+            self._greatest = max(self._greatest, int(batch.t.max()))
 
     def end_before(self, latest: int) -> None:
         """Those that would come after ``latest`` come then. Their times are written to."""
@@ -45,67 +64,66 @@ class Reorder:
 
         There is room for all that wait.
         """
-        greatest = max((int(part.t.max()) for part in self._parts), default=until)
-        latest = min(until - 1, greatest)
+        latest = min(until - 1, self._greatest)
         base, self.settled = self.settled, max(self.settled, until)
         if not self.waiting or latest < base:
             return 0
-        if self.waiting > 2 * PART:
-            return self._settle_parts(base, latest, out)
-        batch = joined(self._parts)
-        count, later = self._sorted(batch, base, latest, out)
-        first = int(later.argmax()) if count < batch.size else batch.size  # often near to the end
-        self._keep(kept(batch.at(slice(first, None)), later[first:]))
+        bits = (latest - base).bit_length()
+        if self.waiting <= MOST or bits <= PART_BITS:
+            return self._settle_few(base, latest, Digits.of(bits), out)
+        return self._settle_parts(base, latest, bits - PART_BITS, out)
+
+    def _settle_few(self, base: int, latest: int, digits: Digits, out: Batch) -> int:
+        room = self._space(0, self.waiting)
+        count = int(self._together(base, latest, Digits([0], digits.bits), room)[-1])
+        self._keep(room[ROW * count : ROW * self.waiting])
+        self._give(
+            room[: ROW * count], base, latest, digits._replace(shifts=digits.shifts[1:]), out
+        )
         return count
 
-    def _settle_parts(self, base: int, latest: int, out: Batch) -> int:
+    def _settle_parts(self, base: int, latest: int, shift: int, out: Batch) -> int:
         """The same of many events: divided by time first."""
-        shift = ((latest - base) // min(self.waiting // PART, MOST_PARTS)).bit_length()
-        counts = np.zeros(((latest - base) >> shift) + 2, np.int64)
-        which = [np.empty(batch.size, np.uint8) for batch in self._parts]
-        for batch, parts in zip(self._parts, which, strict=True):
-            kernels.count_parts(batch.t, base, latest, shift, parts, counts)
-        ends, divided = np.cumsum(counts), empty_batch(self.waiting)
-        places = ends - counts
-        for batch, parts in zip(self._parts, which, strict=True):
-            kernels.divide(parts, places, *batch, *divided)
+        room = self._space(2, self.waiting)
         at = 0
-        for part, end in enumerate(ends[:-1].tolist()):
-            some = divided.at(slice(at, end))
-            first = base + (part << shift)
-            self._sorted(some, first, min(latest, first + (1 << shift) - 1), out.at(slice(at, end)))
+        for end in self._together(base, latest, Digits([shift], PART_BITS), room).tolist():
+            part = room[ROW * at : ROW * end]
+            self._give(part, base, latest, Digits.of(shift), out.at(slice(at, end)))
             at = end
-        self._keep(divided.at(slice(at, None)))
+        self._keep(room[ROW * at : ROW * self.waiting])
         return at
 
-    def _sorted(
-        self, batch: Batch, base: int, latest: int, out: Batch
-    ) -> tuple[int, NDArray[np.uint8]]:
-        """Write those up to ``latest`` to the beginning of ``out``; how many. Flags the others."""
-        number_bits = batch.size.bit_length()
-        bits = (latest - base).bit_length() + number_bits
-        if bits > MOST_BITS:
-            return self._sorted_slowly(batch, latest, out)
-        if batch.size > self._words.size:
-            self._entries, self._words = (np.empty(2 * batch.size + 1, np.uint64) for _ in range(2))
-        entries = self._entries if bits > FEW_BITS else self._entries.view(np.uint32)
-        later = flags(batch.size)
-        count = int(kernels.make_entries(batch.t, base, latest, number_bits, entries, later))
-        entries[:count].sort()  # of different numbers: any sort is stable
-        kernels.put_together(*batch[1:], self._words)
-        kernels.gather(entries[:count], number_bits, base, self._words, self._taken, *out)
-        return count, later
+    def _together(self, base: int, latest: int, digit: Digits, out: Rows) -> NDArray[np.int64]:
+        """All that wait by one digit; where each ends. Those after ``latest`` follow."""
+        (shift,), bits = digit
+        counts = np.zeros((1 << bits) + 1, np.int64)
+        for part in self._parts:
+            kernels.count_digits(part.t, base, latest, shift, counts)
+        kernels.to_places(counts)
+        for part in self._parts:
+            kernels.put_together(*part, base, latest, shift, counts, out)
+        return counts[:-1] // ROW
 
-    def _sorted_slowly(
-        self, batch: Batch, latest: int, out: Batch
-    ) -> tuple[int, NDArray[np.uint8]]:
-        """The same of times of centuries."""
-        ready = batch.t <= latest
-        which = np.flatnonzero(ready)
-        which = which[np.argsort(batch.t[which], kind="stable")]
-        put(batch.at(which), out)
-        return int(which.size), (~ready).view(np.uint8)
+    def _give(self, rows: Rows, base: int, latest: int, digits: Digits, out: Batch) -> None:
+        """Write rows that are in order of all other digits of their times."""
+        for k, shift in enumerate(digits.shifts):
+            to = self._space(1 - k % 2, rows.size // ROW)[: rows.size]
+            counts = np.zeros((1 << digits.bits) + 1, np.int64)
+            kernels.count_digits(rows[::ROW], base, latest, shift, counts)
+            kernels.to_places(counts)
+            kernels.move(rows, base, shift, counts, to)
+            rows = to
+        kernels.put_apart(rows, *out)
 
-    def _keep(self, batch: Batch) -> None:
-        self._parts = [batch] if batch.size else []
-        self.waiting = batch.size
+    def _space(self, which: int, size: int) -> Rows:
+        """Room for so many rows, and a quarter more for the next time."""
+        if self._room[which].size < ROW * size:
+            self._room[which] = np.empty(ROW * (size + size // 4), np.uint64)
+        return self._room[which]
+
+    def _keep(self, rows: Rows) -> None:
+        self._parts, self.waiting = [], rows.size // ROW
+        if self.waiting:
+            batch = empty_batch(self.waiting)
+            kernels.put_apart(rows, *batch)
+            self._parts = [batch]

@@ -9,7 +9,7 @@ import numpy as np
 
 from evstore.noise.batch import Batch, Sensor, Stage, empty_batch
 from evstore.noise.changes import jitter_kernels as kernels
-from evstore.noise.changes.reorder import Reorder
+from evstore.noise.changes.reorder import MOST, Reorder
 from evstore.noise.changes.whole_steps import scale_for
 from evstore.noise.key import Key
 from evstore.noise.limits import check_number
@@ -17,7 +17,7 @@ from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.transform import Transform
 
 LARGEST_US = 10**9
-PIECE = 32_768  # events at once: what they are sorted with stays in the cache
+PIECE = 24_576  # events at once: what they are put in order with stays in the cache
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,10 @@ class _Moving:
         for begin in range(0, batch.size, PIECE):
             piece = batch.at(slice(begin, begin + PIECE))
             self.order.add(self._moved(piece))
-            # Once as many have come as still waited: so that each is looked at few times.
-            if begin + PIECE < batch.size and self.order.waiting >= 2 * beyond:
+            # Once as many have come as still waited, or thrice where these leave the cache anyway:
+            # so that each is looked at few times.
+            enough = beyond * (2 if 2 * beyond <= MOST else 4)
+            if begin + PIECE < batch.size and self.order.waiting >= enough:
                 at += self.order.settle(int(piece.t[-1]) - self.furthest, out.at(slice(at, None)))
                 beyond = self.order.waiting
         if last:
