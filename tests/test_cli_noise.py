@@ -136,8 +136,11 @@ def test_params_of_a_file(shard: Path, tmp_path: Path) -> None:
         (["--params", "BAD"], "is no JSON"),
         (["--params", "NOSTEPS"], 'has no list of "steps"'),
         (["--params", "NONAME"], 'a step is an object with "step"'),
+        (["stcf:window_us=500"], "'stcf' is no noise step; there are "),
+        (["flicker:region=0,0,a,20"], "a step is NAME:PARAMETER=VALUE,..., got 'a'"),
+        (["leak", "--times", "10s,5s"], "STOP lies before START"),
         (["flicker:region=60/40/70/50"], "lies outside of the sensor of 64x48"),
-        (["leak", "--times", "0,1ms"], "cannot stop at 1000 us, before its end"),
+        (["leak", "--times", "0,1ms"], "cannot stop at 1000 us, before its last event"),
         (["leak", "--times", "20ms,1s"], "lies before the start that was given, 20000 us"),
     ],
 )
@@ -207,7 +210,10 @@ def test_values() -> None:
         "pwm",
         100,
     )
-    assert parse_step("flicker:region=1/2/3/4").region == (1, 2, 3, 4)  # type: ignore[attr-defined]
+    for text in ("1/2/3/4", "1,2,3,4", "[1,2,3,4]"):
+        step = parse_step(f"flicker:region={text},burst_us=9")
+        assert isinstance(step, Flicker)
+        assert (tuple(step.region or ()), step.burst_us) == ((1, 2, 3, 4), 9)
     assert parse_step("hot-pixels:periodic=true").periodic is True  # type: ignore[attr-defined]
 
 
@@ -237,6 +243,15 @@ def test_filter(noisy: Path, tmp_path: Path) -> None:
     error = run("noise", "filter", noisy, tmp_path / "o.evs", "background").error
     assert "'background' is no filter step; there are" in error
     assert run("noise", "filter", noisy, tmp_path / "o.evs").code == 2
+
+
+@pytest.mark.parametrize("name", ["noise.xyz", "noise"])
+def test_a_plot_of_no_kind(noisy: Path, tmp_path: Path, name: str) -> None:
+    ran = run("noise", "measure", noisy, "--plot", tmp_path / name)
+    assert ran.code in (1, 2)
+    assert "a plot ends with .png, .svg, .pdf" in ran.error
+    assert "fault of evstore" not in ran.error
+    assert not list(tmp_path.glob("noise*"))
 
 
 def test_measure_and_add_the_same_again(noisy: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from evstore.events import Events
 from evstore.noise import AntiFlicker, BackgroundActivity, Flicker, TimeJitter
 from evstore.noise.measuring.measurement import MOST
 from evstore.noise.steps import as_text, make_step, parse_step, said, steps_of
+from evstore.shard.writer import ShardWriter
 
 FIRST, LAST = -(1 << 63), (1 << 63) - 1
 
@@ -254,3 +255,46 @@ def test_arrays_may_be_used_again_between_pushes() -> None:
                 t[:] = rng.integers(0, 9000, 2000)
             parts.append(stream.end(3_000_000))
         assert Events.concatenate(given) == Events.concatenate(expected)
+
+
+def test_a_mask_of_another_geometry() -> None:
+    mask = np.zeros((5, 5), np.bool_)
+    mask[2, 3] = True
+    events = Events([1, 2], [3, 4], [2, 2], [1, 1], (10, 10))
+    with pytest.raises(ArgumentError, match="the mask is of a sensor of 5x5, and the events' has"):
+        noise.HotPixelMask(mask)(events)
+    small = Events([1, 2], [3, 4], [2, 2], [1, 1], (5, 5))
+    for one in (noise.HotPixelMask(mask), pickle.loads(pickle.dumps(noise.HotPixelMask(mask)))):
+        assert one(small).x.tolist() == [4]
+        assert one(small.to_structured())["x"].tolist() == [4]
+    assert noise.HotPixelMask([(3, 2)])(events).x.tolist() == [4]  # rows are of any sensor
+
+
+def test_structured_arrays_where_events_are_asked_for() -> None:
+    events = Events([10, 20, 30], [5, 7, 6], [7] * 3, [1] * 3, (34, 34))
+    array: Any = events.to_structured()
+    assert noise.stcf_scores(array).tolist() == noise.stcf_scores(events).tolist()
+    for call in (
+        lambda: noise.Refractory(5).stream((34, 34)).push(array),
+        lambda: list(noise.Refractory(5).batches([array])),
+    ):
+        with pytest.raises(ArgumentError, match="a stream takes Events, got ndarray"):
+            call()
+
+
+def test_one_recording_of_a_shard_as_noise(tmp_path: Path) -> None:
+    path = tmp_path / "dark.evs"
+    t = np.arange(0, 100_000, 50)
+    with ShardWriter(path) as shard:
+        for k in range(2):
+            with shard.recording(f"dark/{k}", resolution=(34, 34)) as out:
+                out.write(Events(t, np.full(t.size, 10 + k), t % 34, t % 2, (34, 34)))
+    empty = Events.empty((34, 34))
+    for k in range(2):
+        recorded = noise.RecordedNoise(f"{path}#dark/{k}")
+        for sample in range(4):
+            assert set(recorded(empty, start=0, stop=50_000, sample=sample).x) == {10 + k}
+    with pytest.raises(ArgumentError, match="has no recording 'dark/2'"):
+        noise.RecordedNoise(f"{path}#dark/2")(empty, start=0, stop=50_000)
+    with pytest.raises(FileNotFoundError):
+        noise.RecordedNoise(f"{tmp_path / 'none.evs'}#dark/2")

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Add a sensor's noise, filter it, or measure it.
 
-    A step is NAME or NAME:PARAMETER=VALUE,...; `evstore noise steps` lists them. Steps are done
-    in the order given.
+    A step is NAME or NAME:PARAMETER=VALUE,...; `evstore noise steps` lists them. Several numbers
+    of one parameter are as region=0,0,20,20 or region=0/0/20/20. Steps are done in the order given.
 
     \b
         evstore noise add clean.evs noisy.evs hot-pixels:count=20 background:rate_hz=5
@@ -42,8 +42,10 @@ def parse_span(text: str) -> tuple[int, int]:
     (0, 1500000)
     """
     times = [parse_time(part) for part in text.split(",")]
-    if len(times) != 2 or times[1] < times[0]:
+    if len(times) != 2:
         raise ArgumentError(f"times are START,STOP, as in 0s,10s, got {text!r}")
+    if times[1] < times[0]:
+        raise ArgumentError(f"times are START,STOP: STOP lies before START in {text!r}")
     return times[0], times[1]
 
 
@@ -91,7 +93,7 @@ def _writing(verb: Callable[..., Any]) -> Callable[..., Any]:
     "span",
     metavar="START,STOP",
     callback=parsed(parse_span),
-    help="Noise comes in these times; unless given, from first event to last.",
+    help="Noise comes in these times, all of IN's events too; unless given, from first to last.",
 )
 @_writing
 @selection_flags
@@ -156,12 +158,12 @@ def _transform(
     texts: tuple[str, ...], params: str | None, seed: int, kind: str, names: dict[str, str]
 ) -> Transform:
     from evstore.noise import Compose
-    from evstore.noise.steps import composed, parse_step
+    from evstore.noise.steps import composed, parse_step, transform_class
 
     for text in texts:
         name = text.partition(":")[0].strip()
         if name not in names:
-            parse_step(name)  # which says what there is, unless it is of the other kind
+            transform_class(name)  # says what there is, unless it is of the other kind
             raise ArgumentError(f"{name!r} is no {kind} step; there are {', '.join(names)}")
     made = [parse_step(text) for text in texts]
     if params is not None:
@@ -188,7 +190,9 @@ def _read_steps(path: str) -> list[Any]:
 @command.command("measure")
 @click.argument("source", metavar="IN")
 @MIN_RATE
-@click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it: png, svg.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it: png, svg, pdf."
+)
 @JSON
 @selection_flags
 @input_flags
@@ -209,6 +213,10 @@ def measure_(
     from evstore.noise import measure
     from evstore.noise.steps import as_text, steps_of
 
+    if plot is not None:
+        from evstore.noise.measuring.plot import check_kind
+
+        check_kind(plot)  # before all the work
     with evstore.open(source, recording=recording, **said) as opened:
         found = measure(opened.batches(selection), opened.resolution, min_rate_hz=min_rate_hz)
     if plot is not None:

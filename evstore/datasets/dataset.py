@@ -50,7 +50,8 @@ class Dataset:
     alone: not on shards, workers, ranks or the order. `Loader` says the epoch, `set_epoch` where
     another one reads. Frames by time are divided as without it; frames by number of events count
     those that there are with it. Numbers of events (``n_events``, windows by count) are without
-    it. Which event is what, `functools.partial(noise, labels=True)` tells as ``transform``.
+    it. Which event is what, ``noise(events, sample=id, epoch=epoch, labels=True)`` tells of a
+    recording; `functools.partial` of it as ``transform`` makes other noise: a digest names samples.
     ``hot_pixels="drop"`` first leaves out the events of the pixels in each recording's own mask, as
     `evstore.open` does; reading a recording that has none raises ArgumentError.
 

@@ -74,6 +74,15 @@ def columns_of(events: Events) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]
     return t, x, y, p
 
 
+def check_events(events: object) -> None:
+    """Raises ArgumentError for what is no Events, as a structured array."""
+    if not isinstance(events, Events):
+        raise ArgumentError(
+            f"a stream takes Events, got {type(events).__name__}: of a structured array "
+            "Events.from_structured(array) makes them"
+        )
+
+
 def batch_of(events: Events) -> Batch:
     """Events as a batch of signal; columns that are contiguous are not copied."""
     return Batch(*columns_of(events), np.full(len(events), SIGNAL, np.uint8))

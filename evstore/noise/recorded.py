@@ -20,7 +20,7 @@ from evstore.noise.labels import RECORDED
 from evstore.noise.limits import check_choice, check_number
 from evstore.noise.random_kernels import random_words
 from evstore.noise.recorded_loop import SHORTEST_US, Loop, period
-from evstore.noise.recorded_shards import NoiseRecording, NoiseShards
+from evstore.noise.recorded_shards import NoiseRecording, NoiseShards, place_of
 from evstore.noise.sources.adding import Adder
 from evstore.noise.transform import Transform
 from evstore.shard.reader import RecordingReader
@@ -36,10 +36,11 @@ _RECORDING, _FLIP_X, _FLIP_Y, _LEFT, _TOP, _PHASES = range(6)
 class RecordedNoise(Transform):
     """Lays noise over the events that a real sensor gave, from shards of evstore.
 
-    ``path``: a shard, a folder of shards, or several of them. Each sample gets one of their
-    recordings, from a random time on, again from its beginning where it ends before the sample
-    does; so long ones that saw nothing but noise are best. Those that have fewer than two events,
-    or last less than a millisecond, say not how much noise there is, and are passed over.
+    ``path``: a shard, one recording of it (``shard.evs#id``), a folder of shards, or several of
+    them. Each sample gets one of their recordings, from a random time on, again from its beginning
+    where it ends before the sample does; so long ones that saw nothing but noise are best. Those
+    that have fewer than two events, or last less than a millisecond, say not how much noise there
+    is, and are passed over.
 
     ``rate``: how many times as much noise, in 0..100: below 1 a random share of it, above 1 the
     recording that many times, each from another time on. ``crop``: where a recording's sensor is
@@ -220,7 +221,7 @@ def _paths(path: object) -> tuple[str, ...]:
         found.append(os.fsdecode(one))
         if "\0" in found[-1]:
             raise ArgumentError(f"path must name a file or folder, got {found[-1]!r}")
-        os.stat(found[-1])
+        os.stat(place_of(found[-1])[0])
     if not found:
         raise ArgumentError("path must name at least one shard or folder of shards, got none")
     return tuple(found)

@@ -32,14 +32,22 @@ class NoiseRecording(NamedTuple):
     @property
     def name(self) -> str:
         """As evstore names a recording of a shard."""
-        return f"{self.path}#{self.id}"
+        return f"{self.path}#{self.id}" if self.id else self.path
+
+
+def place_of(path: str) -> tuple[str, str | None]:
+    """A file, and the id of the recording in it where ``file#id`` names one; else None."""
+    if "#" not in path or os.path.exists(path):
+        return path, None
+    name, _, id = path.partition("#")
+    return name, id
 
 
 class NoiseShards:
-    """Shards, or folders of them. Threads may share it; a pickle or a fork opens its own files.
+    """Shards, single recordings of them (``shard.evs#id``), or folders of shards.
 
-    Nothing is read before it is asked for. Raises OSError where a shard is gone, CorruptError
-    where it has changed since.
+    Threads may share it; a pickle or a fork opens its own files. Nothing is read before it is asked
+    for. Raises OSError where a shard is gone, CorruptError where it has changed since.
     """
 
     def __init__(self, paths: tuple[str, ...]) -> None:
@@ -75,9 +83,12 @@ class NoiseShards:
 
     def _listed(self) -> list[NoiseRecording]:
         found = []
-        for path in self._files():
-            for position, info in enumerate(self._shard(path).recordings):
-                if info.n_events >= FEWEST_EVENTS:
+        for path, chosen in self._files():
+            recordings = self._shard(path).recordings
+            if chosen is not None and all(info.id != chosen for info in recordings):
+                raise ArgumentError(f"{path}: has no recording {chosen!r}")
+            for position, info in enumerate(recordings):
+                if info.n_events >= FEWEST_EVENTS and chosen in (None, info.id):
                     found.append(
                         NoiseRecording(path, position, info.id, info.root, info.resolution)
                     )
@@ -101,16 +112,17 @@ class NoiseShards:
                 self._greatest_hz = max(rates)
             return self._greatest_hz
 
-    def _files(self) -> list[str]:
-        files: list[str] = []
+    def _files(self) -> list[tuple[str, str | None]]:
+        """Shards, each with the one recording that is wanted, or None for all."""
+        files: list[tuple[str, str | None]] = []
         for path in self.paths:
             if not os.path.isdir(path):
-                files.append(path)
+                files.append(place_of(path))
                 continue
             inside = sorted(Path(path).rglob("*.evs"), key=lambda one: one.as_posix())
             if not inside:
                 raise ArgumentError(f"{path}: there are no shards (*.evs) in that folder")
-            files += map(str, inside)
+            files += [(str(one), None) for one in inside]
         return files
 
     def reader(self, recording: NoiseRecording) -> RecordingReader:

@@ -64,15 +64,22 @@ def parse_step(text: str) -> Transform:
     >>> step = parse_step("background:rate_hz=2.5,on_fraction=0.4")
     >>> step.rate_hz, step.on_fraction, parse_step("leak").rate_hz
     (2.5, 0.4, 0.1)
+    >>> parse_step("flicker:region=0,0,20,10").region, parse_step("flicker:region=0/0/9/9").region
+    ((0, 0, 20, 10), (0, 0, 9, 9))
     """
     name, _, said = text.partition(":")
-    given: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    last = ""
     for part in _parts(said):
         key, equals, value = part.partition("=")
-        if not equals or not key.strip():
+        if equals and key.strip():
+            last = key.strip().replace("-", "_")
+            given[last] = value.strip()
+        elif last and part.strip().isdigit():  # of several numbers
+            given[last] += f",{part.strip()}"
+        else:
             raise ArgumentError(f"a step is NAME:PARAMETER=VALUE,..., got {part!r} in {text!r}")
-        given[key.strip().replace("-", "_")] = _value(value.strip())
-    return make_step(name.strip(), given)
+    return make_step(name.strip(), {key: _value(value) for key, value in given.items()})
 
 
 def make_step(name: str, given: Mapping[str, Any]) -> Transform:

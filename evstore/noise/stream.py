@@ -13,6 +13,7 @@ from evstore.noise.batch import (
     Batch,
     Sensor,
     batch_of,
+    check_events,
     check_inside,
     copied,
     empty_batch,
@@ -76,6 +77,7 @@ class Stream:
 
     def _pushed(self, events: Events, most: int) -> Iterator[Batch]:
         self._check_open()
+        check_events(events)
         batch = in_order(batch_of(events))
         check_inside(batch, self._sensor)
         if not batch.size:
@@ -108,7 +110,9 @@ class Stream:
         stop = min(last, TIMES[1]) if stop is None else stop
         check_integer("stop", stop, *TIMES)
         if stop < min(last, TIMES[1]):
-            raise ArgumentError(f"the stream cannot stop at {stop} us, before its end at {last} us")
+            raise ArgumentError(
+                f"the stream cannot stop at {stop} us, before its last event: say {last} us or more"
+            )
         self._check_span(stop, most)
         self._ended = True
         held, self._held = self._held, empty_batch()

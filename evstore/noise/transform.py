@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events
-from evstore.noise.batch import Batch, Sensor, Stage, batch_of, check_inside, in_order
+from evstore.noise.batch import Batch, Sensor, Stage, batch_of, check_events, check_inside, in_order
 from evstore.noise.key import Key, sample_key
 from evstore.noise.limits import TIMES, check_integer
 
@@ -122,6 +122,7 @@ class Transform:
         """
         stream = None
         for batch in batches:
+            check_events(batch)
             if stream is None:
                 said = how.pop("resolution", None) or batch.resolution or self._said()
                 if said is None:

@@ -21,7 +21,7 @@ class HotPixelMask(Filter):
     They are kept as a tuple of (x, y), in order, each once.
 
     Raises ArgumentError for no pixel at all and for numbers that are no coordinates; applied to a
-    sensor that has not all of them, too.
+    sensor that has not all of them, or not the array's width and height, too.
 
     >>> from evstore import Events
     >>> events = Events([10, 20], [5, 6], [7, 7], [1, 1], (34, 34))
@@ -33,10 +33,14 @@ class HotPixelMask(Filter):
 
     def check(self) -> None:
         """Raises ArgumentError where a parameter is out of range."""
+        object.__setattr__(self, "_sensor_of", _sensor_of(self.pixels))
         object.__setattr__(self, "pixels", _pixels(self.pixels))
 
     def least_sensor(self) -> Sensor:
-        """One that has all pixels of the mask."""
+        """That of an array; else one that has all pixels of the mask."""
+        own: Sensor | None = getattr(self, "_sensor_of")  # noqa: B009
+        if own is not None:
+            return own
         return Sensor(max(x for x, _ in self.pixels) + 1, max(y for _, y in self.pixels) + 1)
 
     def judge(self, sensor: Sensor, start: int) -> Judge:
@@ -46,6 +50,11 @@ class HotPixelMask(Filter):
             raise ArgumentError(
                 f"the mask has pixels up to ({least.width - 1}, {least.height - 1}), outside of "
                 f"the sensor of {sensor.width}x{sensor.height}: it is another sensor's"
+            )
+        if getattr(self, "_sensor_of") not in (None, sensor):  # noqa: B009
+            raise ArgumentError(
+                f"the mask is of a sensor of {least.width}x{least.height}, and the events' has "
+                f"{sensor.width}x{sensor.height} pixels: it is another sensor's"
             )
         return _Masking(self.pixels, sensor)
 
@@ -60,6 +69,13 @@ class _Masking:
 
     def rule(self, first: int, last: int) -> Good:
         return self.good
+
+
+def _sensor_of(given: Any) -> Sensor | None:
+    """What a bool array says."""
+    if not isinstance(given, np.ndarray) or given.ndim != 2 or given.dtype != np.bool_:
+        return None
+    return Sensor(given.shape[1], given.shape[0])
 
 
 def _pixels(given: Any) -> tuple[tuple[int, int], ...]:

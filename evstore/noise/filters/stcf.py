@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from evstore.noise.filters.activity import WAYS
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
 from evstore.noise.limits import check_choice, check_integer, check_pixels
+from evstore.noise.transform import from_structured
 
 #: The age of an event that is not supported at all.
 NEVER_US = np.iinfo(np.int64).max
@@ -80,7 +82,7 @@ class _Supported:
 
 
 def stcf_scores(
-    events: Events,
+    events: Events | NDArray[Any],
     support: int = 2,
     *,
     neighbours: int = 8,
@@ -93,7 +95,8 @@ def stcf_scores(
     it does for every window. ``NEVER_US`` where fewer pixels were active. Events must be in order
     of time; a score is of the event at the same place.
 
-    Raises ArgumentError as `Stcf` does, and for times that step back.
+    Of Events or of a structured array. Raises ArgumentError as `Stcf` does, and for times that
+    step back.
 
     >>> from evstore import Events
     >>> events = Events([10, 20, 30], [5, 7, 6], [7] * 3, [1] * 3, (34, 34))
@@ -101,8 +104,9 @@ def stcf_scores(
     np.int64(20)
     """
     Stcf(1, support, neighbours, same_polarity)
-    batch = batch_of(events)
-    size = resolution or events.resolution
+    own = events if isinstance(events, Events) else from_structured(events)
+    batch = batch_of(own)
+    size = resolution or own.resolution
     if size is None:
         size = (int(batch.x.max()) + 1, int(batch.y.max()) + 1) if batch.size else (1, 1)
     sensor = Sensor(*size)

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from evstore.errors import MissingDependencyError
+from evstore.errors import ArgumentError, MissingDependencyError
 from evstore.noise.measuring.measurement import Measurement
 
 SHOWN_HZ = 1000
+KINDS = (".png", ".svg", ".pdf")
 
 
 def plot(measurement: Measurement, path: str | os.PathLike[str]) -> None:
     """Draw it into a file of the kind that its name says: PNG, SVG, PDF.
 
-    Raises MissingDependencyError without matplotlib.
+    Raises ArgumentError for any other name, MissingDependencyError without matplotlib.
     """
+    check_kind(path)
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -31,6 +33,12 @@ def plot(measurement: Measurement, path: str | os.PathLike[str]) -> None:
     _spectrum(spectrum, measurement)
     _intervals(intervals, measurement)
     figure.savefig(os.fspath(path))
+
+
+def check_kind(path: str | os.PathLike[str]) -> None:
+    """Raises ArgumentError unless the name says one of the kinds that are drawn."""
+    if not os.fspath(path).lower().endswith(KINDS):
+        raise ArgumentError(f"{os.fspath(path)}: a plot ends with {', '.join(KINDS)}")
 
 
 def _rates(figure: Any, axes: Any, found: Measurement) -> None:
