@@ -16,6 +16,7 @@ from evstore.noise.measuring.incoming import Measured
 from evstore.noise.measuring.leak import leak_rate_hz
 from evstore.noise.measuring.measurement import Intervals, Measurement
 from evstore.noise.measuring.refractory import edges_us, refractory_us
+from evstore.noise.measuring.regular import hot_jitter
 from evstore.noise.measuring.spectrum import STEP_HZ
 
 #: Of the sensor, that flickers: what does not is less than what is between, or may seem not to.
@@ -50,15 +51,17 @@ def measure(
     found = counted.found(min_rate_hz)
     left_out = counted.mask_of(found.hot) | found.near
     state = counted.cells.state
+    refractory = refractory_us(state.intervals)
     return Measurement(
         resolution=(counted.sensor.width, counted.sensor.height),
         duration_us=counted.end,
         events=counted.events,
         hot_pixels=found.hot,
+        hot_jitter=hot_jitter(counted.cells, found.hot, refractory),
         background=_background(counted, found),
         flicker=found.flicker,
         leak_rate_hz=leak_rate_hz(counted.cells, counted.slices, duration_us, left_out),
-        refractory_us=refractory_us(state.intervals),
+        refractory_us=refractory,
         intervals=Intervals(edges_us(), state.intervals, state.still),
         spectrum=(np.arange(found.lines.ratio.size, dtype=np.float64) * STEP_HZ, found.lines.ratio),
     )
