@@ -19,6 +19,7 @@ from evstore.noise import (
     Refractory,
     measure,
 )
+from evstore.noise.measuring.hot import never_hot_hz
 from evstore.noise.measuring.unthinned import unthinned_hz, unthinned_spread
 
 SIZE = (64, 48)
@@ -96,6 +97,7 @@ def test_without_a_rest_rates_are_those_seen(periodic: bool) -> None:
     found = made(HotPixels(count=30, periodic=periodic), BackgroundActivity(5))
     assert found.refractory_us is None
     said = found.parameters()
+    assert "most_hz" not in said["BackgroundActivity"]
     rates = found.hot_pixels["rate_hz"]
     assert said["HotPixels"]["low_hz"] == rates.min()
     assert said["HotPixels"]["high_hz"] == rates.max()
@@ -123,3 +125,41 @@ def test_a_spread_is_that_before_the_rest(mean: float, decades: float) -> None:
     assert abs(found[0] / mean - 1) < 0.03
     assert abs(found[1] - decades) < 0.03
     assert unthinned_spread(0.0, 0.1, 5000) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("background", "rest_us"),
+    [(BackgroundActivity(20, 0.4), 10_000), (BackgroundActivity(10, 0.5), 0),
+     (BackgroundActivity(5, 0.6, bursts=0.3), 0)],
+)  # fmt: skip
+def test_hot_pixels_of_a_wide_background_are_not_made_twice(
+    background: BackgroundActivity, rest_us: int
+) -> None:
+    """The upper end of its rates is called hot."""
+    first = made(HotPixels(count=20, low_hz=100), background, Refractory(rest_us))
+    assert first.hot_pixels.size > 30
+    limit = first.parameters()["BackgroundActivity"]["most_hz"]
+    assert limit / (1 + limit * rest_us / 1e6) < 43
+    found = first
+    for seed in range(ROUNDS):
+        found = again(found, seed + 2)
+        assert abs(found.hot_pixels.size / first.hot_pixels.size - 1) < 0.34
+        assert found.background is not None
+        assert first.background is not None
+        assert abs(found.background.rate_hz / first.background.rate_hz - 1) < 0.15
+
+
+def test_pixels_below_the_limit_are_hardly_hot() -> None:
+    for duration in (300_000, 1_000_000, TEN_S):
+        for least in (20.0, 50.0, 400.0):
+            rate = never_hot_hz(duration, least)
+            assert rate < least
+            found = made_for(duration, BackgroundActivity(rate, spread_decades=0), least)
+            assert found.hot_pixels.size <= 0.05 * SIZE[0] * SIZE[1] / 20
+
+
+def made_for(duration: int, transform: Any, min_rate_hz: float) -> Measurement:
+    """Of a twentieth of the pixels, around which there is nothing."""
+    events = transform(Events.empty(SIZE), start=0, stop=duration, sample=1)
+    apart = (events.x % 5 == 2) & (events.y % 4 == 2)
+    return measure(events[apart], min_rate_hz=min_rate_hz)

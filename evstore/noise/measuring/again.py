@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evstore.noise.measuring.unthinned import unthinned_hz, unthinned_spread
+from evstore.noise.measuring.unthinned import unthinned_hz, unthinned_mean, unthinned_spread
 
 if TYPE_CHECKING:
     from evstore.noise.measuring.background import Background
     from evstore.noise.measuring.measurement import Measurement
 
 MOST_OF_LEAK = 0.5  # of its interval
+LEAST_BEYOND = 0.5  # of a sensor's pixels
 LEAST_HZ = 1.0  # of a hot pixel: one beside others may seem to have less than these
 
 
@@ -50,12 +52,18 @@ def background_again(found: Measurement, background: Background) -> dict[str, di
     leak = found.leak_rate_hz or 0.0
     shot, on = background.rate_hz - leak, background.rate_hz * background.on_fraction - leak
     rate, spread = background.rate_hz, background.spread_decades
+    limit = _limit(shot, spread, found.never_hot_hz, found)
     on_fraction = max(on, 0.0) / shot if shot > 0 else 0.5
     # Of leak alone the least interval is a part of its own, and no rest.
     if found.refractory_us is not None and leak * found.refractory_us / 1e6 < MOST_OF_LEAK:
-        rate, spread = unthinned_spread(rate, spread, found.refractory_us)
+        tau = found.refractory_us
+        rate, spread = unthinned_spread(rate, spread, tau)
+        most = float(unthinned_hz(np.array([found.never_hot_hz]), tau)[0])
+        limit = _limit(rate, spread, most, found)
+        if limit:
+            rate = unthinned_mean(background.rate_hz, spread, tau, most)
         # Events of leak, far from each other, are lost after those of shot noise alone.
-        leak = float(unthinned_hz(np.array([leak]), found.refractory_us, np.array([shot]))[0])
+        leak = float(unthinned_hz(np.array([leak]), tau, np.array([shot]))[0])
         shot *= rate / background.rate_hz if background.rate_hz else 1.0
     again = {
         "BackgroundActivity": {
@@ -63,6 +71,7 @@ def background_again(found: Measurement, background: Background) -> dict[str, di
             "spread_decades": spread,
             "on_fraction": on_fraction,
             **_bursts(background),
+            **limit,
         }
     }
     if found.leak_rate_hz is not None:
@@ -79,3 +88,15 @@ def _bursts(found: Background) -> dict[str, float]:
         "burst_spread_decades": found.bursts.spread_decades,
         "burst_flip": found.bursts.flip,
     }
+
+
+def _limit(
+    rate_hz: float, decades: float, never_hot_hz: float, found: Measurement
+) -> dict[str, float]:
+    """Of a log-normal law the upper end, that of hot pixels: these are there already."""
+    deviation = decades * math.log(10)
+    if not rate_hz > 0 or not deviation > 0 or never_hot_hz < rate_hz:
+        return {}
+    far = (math.log(never_hot_hz / rate_hz) + deviation**2 / 2) / deviation
+    beyond = math.erfc(far / math.sqrt(2)) / 2 * found.resolution[0] * found.resolution[1]
+    return {"most_hz": never_hot_hz} if beyond >= LEAST_BEYOND else {}

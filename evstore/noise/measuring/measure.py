@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evstore.noise.limits import check_number
 from evstore.noise.measuring.background import Background, background
 from evstore.noise.measuring.counted import HOT_HZ, Counted, Found, some_counted
-from evstore.noise.measuring.hot import hot_pixels
+from evstore.noise.measuring.hot import hot_pixels, never_hot_hz
 from evstore.noise.measuring.incoming import Measured
 from evstore.noise.measuring.leak import leak_rate_hz
 from evstore.noise.measuring.measurement import Intervals, Measurement
@@ -58,6 +58,7 @@ def measure(
         events=counted.events,
         hot_pixels=found.hot,
         hot_jitter=hot_jitter(counted.cells, found.hot, refractory),
+        never_hot_hz=never_hot_hz(duration_us, min_rate_hz),
         background=_background(counted, found),
         flicker=found.flicker,
         leak_rate_hz=leak_rate_hz(counted.cells, counted.slices, duration_us, left_out),

@@ -18,6 +18,7 @@ WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 MOST = {
     ("HotPixels", "low_hz"): 1e6, ("HotPixels", "high_hz"): 1e6,
     ("BackgroundActivity", "rate_hz"): 1e6, ("BackgroundActivity", "spread_decades"): 2.0,
+    ("BackgroundActivity", "most_hz"): 1e6,
     ("Leak", "rate_hz"): 1e5, ("Flicker", "events_per_cycle"): 62.0,
     ("Refractory", "period_us"): (1 << 30) - 1,
 }  # fmt: skip
@@ -76,7 +77,8 @@ class Measurement:
     All rates are as they were seen: after what pixels lose while they rest, where there is a
     refractory time (`parameters` gives those before it). ``hot_pixels``: an array of x, y, rate_hz
     (beyond the pixels around) and on_fraction, by row; ``hot_jitter``: how much the intervals of
-    these vary, as a part of their mean, where they are regular; None where they fire at random.
+    these vary, as a part of their mean, where they are regular; None where they fire at random;
+    ``never_hot_hz``: with a lower rate a pixel is not called hot, but for few.
     ``refractory_us``: the least time between events of a pixel. ``leak_rate_hz``: of ON events at
     regular intervals, beyond the background. ``spectrum``: its lines in Hz, and how far each is
     above the floor (1: not at all).
@@ -87,6 +89,7 @@ class Measurement:
     events: int
     hot_pixels: NDArray[np.void]
     hot_jitter: float | None
+    never_hot_hz: float
     background: Background | None
     flicker: Flickering | None
     leak_rate_hz: float | None
@@ -98,7 +101,9 @@ class Measurement:
         """What makes such noise again: by the name of a class of `evstore.noise`, its arguments.
 
         Where there is a refractory time, rates are those before it, since `Refractory`, the last
-        step, takes as much away again. Where it flickers is a mask of pixels; with ``boxes`` the
+        step, takes as much away again. Of a background whose rates spread so widely that the fastest
+        would be called hot, these are left out (``most_hz``): hot pixels are a step of their own.
+        Where it flickers is a mask of pixels; with ``boxes`` the
         region around them.
         """
         found: dict[str, dict[str, Any]] = {}

@@ -49,3 +49,15 @@ def unthinned_spread(seen_hz: float, decades: float, period_us: float) -> tuple[
         mean *= seen_hz / got
         square = min(max(square + want - got_square, 0.0), (MOST_DECADES * math.log(10)) ** 2)
     return mean, math.sqrt(square) / math.log(10)
+
+
+def unthinned_mean(seen_hz: float, decades: float, period_us: float, most_hz: float) -> float:
+    """The same of rates before the rest that have this spread, but none more than ``most_hz``."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    weights = weights / weights.sum()
+    scale, law = seen_hz, np.exp(decades * math.log(10) * nodes)
+    for _ in range(ROUNDS):
+        rates = np.minimum(scale * law, most_hz)
+        got = float(weights @ (rates / (1 + rates * period_us / 1e6)))
+        scale *= seen_hz / got
+    return float(weights @ np.minimum(scale * law, most_hz))
