@@ -101,10 +101,9 @@ class Measurement:
         """What makes such noise again: by the name of a class of `evstore.noise`, its arguments.
 
         Where there is a refractory time, rates are those before it, since `Refractory`, the last
-        step, takes as much away again. Of a background whose rates spread so widely that the fastest
-        would be called hot, these are left out (``most_hz``): hot pixels are a step of their own.
-        Where it flickers is a mask of pixels; with ``boxes`` the
-        region around them.
+        step, takes as much away again. Of a background whose rates spread so widely that its
+        fastest pixels would be called hot, these are left out (``most_hz``): hot pixels are a step
+        of their own. Where it flickers is a mask of pixels; with ``boxes`` the region around them.
         """
         found: dict[str, dict[str, Any]] = {}
         if self.hot_pixels.size:
