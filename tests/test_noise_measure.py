@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,9 +204,53 @@ def test_bad_arguments() -> None:
             call([events, events], (8, 8))
         with pytest.raises(ArgumentError, match="Events"):
             call([3], (8, 8))  # type: ignore[list-item]
+        with pytest.raises(ArgumentError, match="structured array"):
+            call(np.arange(3), (8, 8))
+        with pytest.raises(ArgumentError, match=r"missing \['p'\]"):
+            call(np.zeros(3, [("t", "i8"), ("x", "i2"), ("y", "i2")]), (8, 8))
     with pytest.raises(ArgumentError, match="resolution"):
         measure([])
     assert find_hot_pixels([]).shape == (0, 2)
+
+
+def test_of_no_events_the_resolution_is_theirs() -> None:
+    none = Events.empty((10, 12))
+    for events in (none, [none], [Events.empty(), none, none]):
+        assert measure(events).resolution == (10, 12)
+        assert find_hot_pixels(events).shape == (0, 2)
+    with pytest.raises(ArgumentError, match="resolution"):
+        measure(Events.empty())
+    some = Events([3, 4], [1, 9], [1, 11], [0, 1])
+    assert measure([none, some]).events == 2
+    with pytest.raises(ArgumentError, match="outside"):
+        measure([Events.empty((4, 4)), some])
+
+
+def test_structured_arrays() -> None:
+    rng = np.random.default_rng(15)
+    hot, where = scenes.hot(rng, (32, 24), 2_000_000, count=3)
+    noise, _ = scenes.background(rng, (32, 24), 2_000_000, 5)
+    events, _ = scenes.mixed((32, 24), noise, hot)
+    array = events.to_structured()
+    more = np.zeros(array.size, [*array.dtype.descr, ("label", "u1")])
+    for name in array.dtype.names or ():
+        more[name] = array[name]
+    want = measure(events)
+    assert hot_of(want) == where
+    several: list[Any] = [array, more, [array[:1000], events[1000:2000], array[2000:]]]
+    for given in several:
+        assert measure(given, (32, 24)).to_dict() == want.to_dict()
+        assert {int(y) * 32 + int(x) for x, y in find_hot_pixels(given, (32, 24))} == where
+    with pytest.raises(ArgumentError, match="give resolution="):
+        measure(array)
+
+
+@pytest.mark.parametrize("rate", [20, 45, 50])
+def test_what_is_just_below_the_limit_is_hot(rate: int) -> None:
+    """By less than three deviations; not what fires less than half as often."""
+    t = np.arange(0, TEN_S, 1_000_000 // rate)
+    events = Events(t, t * 0 + 3, t * 0 + 5, t * 0 + 1, resolution=(16, 16))
+    assert find_hot_pixels(events).tolist() == ([] if rate == 20 else [[3, 5]])
 
 
 def test_find_hot_pixels_is_what_measure_finds() -> None:

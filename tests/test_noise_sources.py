@@ -105,6 +105,28 @@ def test_background_spread() -> None:
     assert abs(np.mean(spreads) - 0.2) < 0.006
 
 
+@pytest.mark.parametrize("most", [50.0, 25.0, 10.5])
+def test_no_pixel_of_the_background_has_more_than_the_most(most: float) -> None:
+    rates = []
+    for seed in SEEDS:
+        counts = np.zeros(PIXELS)
+        wide = BackgroundActivity(rate_hz=10, spread_decades=0.6, most_hz=most, seed=seed)
+        events = made(wide, 4_000_000)
+        np.add.at(counts, events.y.astype(np.int64) * SIZE[0] + events.x, 1)
+        assert counts.max() / 4 < most + 5.5 * math.sqrt(most / 4)
+        rates.append(len(events) / PIXELS / 4)
+    check_mean(rates, 10)
+
+
+def test_a_most_that_is_beyond_all_rates_changes_nothing() -> None:
+    one, other = (
+        made(BackgroundActivity(rate_hz=5, most_hz=most, seed=3), 10**6) for most in (None, 500)
+    )
+    assert np.array_equal(one.t, other.t)
+    assert np.array_equal(one.x, other.x)
+    assert len(made(BackgroundActivity(rate_hz=0, most_hz=1), 10**6)) == 0
+
+
 def test_background_depends_on_light() -> None:
     light = np.zeros((SIZE[1], SIZE[0]))
     light[:, 24:] = 1
@@ -405,6 +427,7 @@ def test_input_that_steps_back_is_sorted() -> None:
         (lambda: BackgroundActivity(burst_delay_us=0), r"delay_us must be a number in 1\.\.1e\+07"),
         (lambda: BackgroundActivity(burst_flip=-0.1), r"burst_flip must be a number in 0\.\.1"),
         (lambda: BackgroundActivity(burst_spread_decades=3), r"in 0\.\.2, got 3"),
+        (lambda: BackgroundActivity(rate_hz=5, most_hz=4), r"most_hz must be .* in 5\.\.1"),
         (lambda: BackgroundActivity(light=np.full((4, 4), 2.0)), "light must be an image"),
         (lambda: BackgroundActivity(light=np.full((4, 4), math.nan)), "light must be an image"),
         (lambda: BackgroundActivity(seed=-1), "seed must be an integer"),

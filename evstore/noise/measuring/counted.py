@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
-from evstore.events import Events
 from evstore.noise.batch import Batch, Sensor
 from evstore.noise.limits import check_pixels
 from evstore.noise.measuring.cells import Cells
 from evstore.noise.measuring.flickering import flickering
 from evstore.noise.measuring.hot import RADIUS, hot_pixels
-from evstore.noise.measuring.incoming import incoming
+from evstore.noise.measuring.incoming import Measured, incoming
 from evstore.noise.measuring.measurement import Flickering
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.slices import Slices
@@ -140,7 +138,7 @@ class Counted:
 
 
 def counted_of(
-    events: Events | Iterable[Events],
+    events: Measured,
     resolution: tuple[int, int] | None,
     all_of_it: bool = True,
 ) -> Counted | None:
@@ -148,7 +146,8 @@ def counted_of(
     counted = None
     for batch, sensor, start in incoming(events, resolution):
         counted = counted or Counted(sensor, all_of_it)
-        counted.add(batch._replace(t=batch.t - start))
+        if batch.size:
+            counted.add(batch._replace(t=batch.t - start))
     if counted is None and resolution is not None:
         counted = Counted(Sensor(*size_of(resolution)), all_of_it)
     if counted is not None:
@@ -156,7 +155,7 @@ def counted_of(
     return counted
 
 
-def some_counted(events: Events | Iterable[Events], resolution: tuple[int, int] | None) -> Counted:
+def some_counted(events: Measured, resolution: tuple[int, int] | None) -> Counted:
     """The same; raises ArgumentError where nothing says the resolution."""
     counted = counted_of(events, resolution)
     if counted is None:

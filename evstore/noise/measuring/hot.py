@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from evstore.noise.measuring.slices import Slices
 HOT_DTYPE = np.dtype([("x", "<u2"), ("y", "<u2"), ("rate_hz", "<f8"), ("on_fraction", "<f8")])
 RADIUS = 3
 LEAST_EVENTS = 8
+CHANCE, HARDLY = 3.0, 2.0  # deviations of a count: what may be missing, or there, by chance
 #: A pixel of the least rate has in each slice, but for one of 10,000, this part of what it should.
 PART, IN_SLICES = 0.3, 0.75
 
@@ -69,12 +72,21 @@ def _standing_out(
 ) -> NDArray[np.intp]:
     expected = min_rate_hz * duration_us / 1e6
     # As few as a pixel of that rate may have by chance, but not less than half.
-    need = np.maximum(expected - 3 * np.sqrt(totals), expected / 2)
+    need = np.maximum(expected - CHANCE * np.sqrt(totals), expected / 2)
     need = np.maximum(need, LEAST_EVENTS).astype(np.int64)
     out = np.zeros(sensor.pixels, np.uint8)
     room = np.zeros((2 * RADIUS + 1) ** 2, np.int64)
     kernels.stands_out(totals, *sensor, RADIUS, room, need, out)
     return np.flatnonzero(out)
+
+
+def never_hot_hz(duration_us: int, min_rate_hz: float) -> float:
+    """A pixel of that rate, or of less, has by chance alone, and rarely, what a hot one needs."""
+    expected = min_rate_hz * duration_us / 1e6
+    # The number n of which ``n + CHANCE * sqrt(n)`` are as many as expected.
+    least = (math.sqrt(expected + CHANCE**2 / 4) - CHANCE / 2) ** 2
+    least = max(least, expected / 2, LEAST_EVENTS)
+    return (math.sqrt(least + HARDLY**2 / 4) - HARDLY / 2) ** 2 / duration_us * 1e6
 
 
 def _always(

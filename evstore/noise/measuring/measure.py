@@ -5,19 +5,18 @@ In memory bounded by the sensor, and by the events of half a second once flicker
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.events import Events
 from evstore.noise.limits import check_number
 from evstore.noise.measuring.background import Background, background
 from evstore.noise.measuring.counted import HOT_HZ, Counted, Found, some_counted
-from evstore.noise.measuring.hot import hot_pixels
+from evstore.noise.measuring.hot import hot_pixels, never_hot_hz
+from evstore.noise.measuring.incoming import Measured
 from evstore.noise.measuring.leak import leak_rate_hz
 from evstore.noise.measuring.measurement import Intervals, Measurement
 from evstore.noise.measuring.refractory import edges_us, refractory_us
+from evstore.noise.measuring.regular import hot_jitter
 from evstore.noise.measuring.spectrum import STEP_HZ
 
 #: Of the sensor, that flickers: what does not is less than what is between, or may seem not to.
@@ -25,15 +24,17 @@ MOSTLY, NEARLY_ALL = 0.5, 0.9
 
 
 def measure(
-    events: Events | Iterable[Events],
+    events: Measured,
     resolution: tuple[int, int] | None = None,
     *,
     min_rate_hz: float = 50.0,
 ) -> Measurement:
     """A recording's hot pixels, background, flicker, leak and refractory time.
 
-    ``events``: all of them, or batches in order of time; the result does not depend on where
-    batches end. ``min_rate_hz``: what a pixel fires at least, beyond those around, to be hot.
+    ``events``: all of them, or batches in order of time, as Events or structured arrays (fields
+    t, x, y, p); the result does not depend on where batches end. ``min_rate_hz``: what a pixel
+    fires at least, beyond those around, to be hot; those that lack what may be missing by chance
+    are hot too, so that rates that are found may be somewhat lower (see `find_hot_pixels`).
     `Measurement.parameters` gives what makes such noise again. Where nowhere is quiet for long
     enough the background is None: under flicker of the whole field, whose cycles are quiet for a
     part only, some five seconds are needed. Raises ArgumentError where nothing
@@ -50,15 +51,18 @@ def measure(
     found = counted.found(min_rate_hz)
     left_out = counted.mask_of(found.hot) | found.near
     state = counted.cells.state
+    refractory = refractory_us(state.intervals)
     return Measurement(
         resolution=(counted.sensor.width, counted.sensor.height),
         duration_us=counted.end,
         events=counted.events,
         hot_pixels=found.hot,
+        hot_jitter=hot_jitter(counted.cells, found.hot, refractory),
+        never_hot_hz=never_hot_hz(duration_us, min_rate_hz),
         background=_background(counted, found),
         flicker=found.flicker,
         leak_rate_hz=leak_rate_hz(counted.cells, counted.slices, duration_us, left_out),
-        refractory_us=refractory_us(state.intervals),
+        refractory_us=refractory,
         intervals=Intervals(edges_us(), state.intervals, state.still),
         spectrum=(np.arange(found.lines.ratio.size, dtype=np.float64) * STEP_HZ, found.lines.ratio),
     )
@@ -83,7 +87,7 @@ def _background(counted: Counted, found: Found) -> Background | None:
 
 
 def measured_still(
-    events: Events | Iterable[Events],
+    events: Measured,
     resolution: tuple[int, int] | None,
     share: float = 0.9,
     *,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring.again import background_again, hot_again
 from evstore.noise.measuring.background import Background
 
-LEAST_HZ = 1.0  # of a hot pixel: one beside others may seem to have less than these
 WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 
 
@@ -18,6 +18,7 @@ WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 MOST = {
     ("HotPixels", "low_hz"): 1e6, ("HotPixels", "high_hz"): 1e6,
     ("BackgroundActivity", "rate_hz"): 1e6, ("BackgroundActivity", "spread_decades"): 2.0,
+    ("BackgroundActivity", "most_hz"): 1e6,
     ("Leak", "rate_hz"): 1e5, ("Flicker", "events_per_cycle"): 62.0,
     ("Refractory", "period_us"): (1 << 30) - 1,
 }  # fmt: skip
@@ -73,7 +74,11 @@ class Intervals:
 class Measurement:
     """A recording's noise. ``None`` stands for what could not be told, or is not there.
 
-    ``hot_pixels``: an array of x, y, rate_hz (beyond the pixels around) and on_fraction, by row.
+    All rates are as they were seen: after what pixels lose while they rest, where there is a
+    refractory time (`parameters` gives those before it). ``hot_pixels``: an array of x, y, rate_hz
+    (beyond the pixels around) and on_fraction, by row; ``hot_jitter``: how much the intervals of
+    these vary, as a part of their mean, where they are regular; None where they fire at random;
+    ``never_hot_hz``: with a lower rate a pixel is not called hot, but for few.
     ``refractory_us``: the least time between events of a pixel. ``leak_rate_hz``: of ON events at
     regular intervals, beyond the background. ``spectrum``: its lines in Hz, and how far each is
     above the floor (1: not at all).
@@ -83,6 +88,8 @@ class Measurement:
     duration_us: int
     events: int
     hot_pixels: NDArray[np.void]
+    hot_jitter: float | None
+    never_hot_hz: float
     background: Background | None
     flicker: Flickering | None
     leak_rate_hz: float | None
@@ -93,32 +100,17 @@ class Measurement:
     def parameters(self, boxes: bool = False) -> dict[str, dict[str, Any]]:
         """What makes such noise again: by the name of a class of `evstore.noise`, its arguments.
 
-        Where it flickers is a mask of pixels; with ``boxes`` the region around them.
+        Where there is a refractory time, rates are those before it, since `Refractory`, the last
+        step, takes as much away again. Of a background whose rates spread so widely that its
+        fastest pixels would be called hot, these are left out (``most_hz``): hot pixels are a step
+        of their own. Where it flickers is a mask of pixels; with ``boxes`` the region around them.
         """
         found: dict[str, dict[str, Any]] = {}
         if self.hot_pixels.size:
-            rates = self.hot_pixels["rate_hz"]
-            on = self.hot_pixels["on_fraction"]
-            found["HotPixels"] = {
-                "count": int(self.hot_pixels.size),
-                "low_hz": max(float(rates.min()), LEAST_HZ),
-                "high_hz": max(float(rates.max()), LEAST_HZ),
-                "bias": float(np.maximum(on, 1 - on).mean()),
-                "on_fraction": float((on >= 0.5).mean()),
-            }
+            found["HotPixels"] = hot_again(self)
         if self.background is not None:
-            leak = self.leak_rate_hz or 0.0
-            rate, on_rate = (
-                self.background.rate_hz,
-                self.background.rate_hz * self.background.on_fraction,
-            )
-            found["BackgroundActivity"] = {
-                "rate_hz": max(rate - leak, 0.0),
-                "spread_decades": self.background.spread_decades,
-                "on_fraction": max(on_rate - leak, 0.0) / (rate - leak) if rate > leak else 0.5,
-                **_bursts(self.background),
-            }
-        if self.leak_rate_hz is not None:
+            found |= background_again(self, self.background)
+        elif self.leak_rate_hz is not None:
             found["Leak"] = {"rate_hz": self.leak_rate_hz}
         if self.flicker is not None:
             found["Flicker"] = self._flicker(self.flicker, boxes)
@@ -150,6 +142,7 @@ class Measurement:
                 {name: row[name].item() for name in self.hot_pixels.dtype.names or ()}
                 for row in self.hot_pixels
             ],
+            "hot_jitter": self.hot_jitter,
             "background": _background(self.background) if self.background and told else None,
             "flicker": _flickering(self.flicker) if self.flicker else None,
             "leak_rate_hz": self.leak_rate_hz,
@@ -185,18 +178,6 @@ def _background(found: Background) -> dict[str, Any]:
         "pixels": found.pixels,
         "exposure_s": found.exposure_s,
         "bursts": None if found.bursts is None else asdict(found.bursts),
-    }
-
-
-def _bursts(found: Background) -> dict[str, float]:
-    """As `evstore.noise.BackgroundActivity` takes them."""
-    if found.bursts is None:
-        return {}
-    return {
-        "bursts": found.bursts.share,
-        "burst_delay_us": min(max(found.bursts.delay_us, 1.0), 1e7),
-        "burst_spread_decades": found.bursts.spread_decades,
-        "burst_flip": found.bursts.flip,
     }
 
 

@@ -13,7 +13,7 @@ from evstore.noise.batch import Sensor, Stage
 from evstore.noise.key import Key
 from evstore.noise.labels import BACKGROUND
 from evstore.noise.limits import check_number, check_pixels
-from evstore.noise.random import log_normals, scaled
+from evstore.noise.random import log_normals, scaled, total
 from evstore.noise.sources.adding import Adding, Source
 from evstore.noise.sources.arrivals import Arrivals, Slots, slots_of
 from evstore.noise.sources.bursts import Burst, Bursts, Seeds
@@ -41,7 +41,8 @@ class BackgroundActivity(Transform):
     ``burst_flip`` of them have the opposite polarity, at most as many as ``on_fraction`` allows:
     shot noise comes in pairs of ON and OFF (McReynolds, Graca, Delbruck, "Exploiting alternating
     DVS shot noise event pair statistics to reduce background activity", IISW 2023). ``rate_hz`` is
-    that of all events all the same, from the start on.
+    that of all events all the same, from the start on. ``most_hz``: no pixel has a higher rate, if
+    it is not None; the others then have more, so that the mean is ``rate_hz``.
 
     Models and typical values: v2e, Hu et al., CVPRW 2021, arXiv:2006.07722 (its preset "noisy" has
     5 Hz, its spread is 0.1 decades); about 10 Hz in the dark, DND21, Guo and Delbruck, TPAMI 2022.
@@ -61,6 +62,7 @@ class BackgroundActivity(Transform):
     burst_delay_us: float = 2000.0
     burst_spread_decades: float = 0.5
     burst_flip: float = 0.5
+    most_hz: float | None = None
 
     makes_events = True
 
@@ -73,6 +75,8 @@ class BackgroundActivity(Transform):
         check_number("burst_delay_us", self.burst_delay_us, 1, 1e7)
         check_number("burst_spread_decades", self.burst_spread_decades, 0, 2)
         check_number("burst_flip", self.burst_flip, 0, 1)
+        if self.most_hz is not None:
+            check_number("most_hz", self.most_hz, self.rate_hz, 1e6)
         image = None if self.light is None else image_of("light", self.light)
         object.__setattr__(self, "_light", image)
 
@@ -104,16 +108,38 @@ class BackgroundActivity(Transform):
         image: Image | None = getattr(self, "_light")  # noqa: B009
         light = None if image is None else image.octets_for(sensor, "light")
         number = key.sensor_number(self.seed, "background rates")
-        return _slots(number, sensor, self.rate_hz, self.spread_decades, light)
+        return _slots(number, sensor, self.rate_hz, self.spread_decades, self.most_hz, light)
 
 
 @lru_cache(maxsize=4)
 def _slots(
-    number: int, sensor: Sensor, rate_hz: float, spread_decades: float, light: bytes | None
+    number: int,
+    sensor: Sensor,
+    rate_hz: float,
+    spread_decades: float,
+    most_hz: float | None,
+    light: bytes | None,
 ) -> Slots:
     # The mean over the sensor is as said, not only that over all sensors.
     rates = scaled(log_normals(number, sensor.pixels, spread_decades), rate_hz)
+    if most_hz is not None and rate_hz:
+        rates = _limited(rates, rate_hz, most_hz)
     if light is not None:
         rates *= 1 - (1 - LEFT_IN_LIGHT) * np.frombuffer(light, np.float32).astype(np.float64)
     off = np.zeros(sensor.pixels, np.uint8)
     return slots_of(rates, all_places(sensor), off)
+
+
+def _limited(rates: NDArray[np.float64], mean: float, most: float) -> NDArray[np.float64]:
+    """None above ``most``, and the others multiplied by what keeps the mean."""
+    fixed = np.zeros(rates.size, np.bool_)
+    while True:
+        over = (rates > most) & ~fixed
+        if not over.any():
+            return rates
+        fixed |= over
+        rates[over] = most
+        if fixed.all():
+            return rates
+        left = mean * rates.size - most * int(np.count_nonzero(fixed))
+        rates[~fixed] *= max(left, 0.0) / total(rates[~fixed])
