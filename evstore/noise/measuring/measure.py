@@ -48,7 +48,7 @@ def measure(
     counted = some_counted(events, resolution)
     duration_us = max(counted.end, 1)
     found = counted.found(min_rate_hz)
-    left_out = counted.mask_of(found.hot) | found.near
+    left_out = counted.mask_of(found.hot) | found.near | found.others
     state = counted.cells.state
     return Measurement(
         resolution=(counted.sensor.width, counted.sensor.height),
@@ -69,17 +69,18 @@ def _background(counted: Counted, found: Found) -> Background | None:
 
     Bursts last longer than these.
     """
-    hot = counted.mask_of(found.hot)
-    lit = float(found.near.mean())
+    left_out = counted.mask_of(found.hot) | found.others
+    lit = float((found.near | found.others).mean())
     unlit = None if found.flicker is None else counted.without(found.flicker)
     if unlit is not None and lit > MOSTLY:
         told = (
-            background(cells, unlit.slices, unlit.end, hot, bursty=False) for cells in unlit.cells
+            background(cells, unlit.slices, unlit.end, left_out, bursty=False)
+            for cells in unlit.cells
         )
         return next(filter(None, told), None)
     if lit > NEARLY_ALL:
         return None
-    return background(counted.cells, counted.slices, max(counted.end, 1), hot | found.near)
+    return background(counted.cells, counted.slices, max(counted.end, 1), left_out | found.near)
 
 
 def measured_still(
