@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evstore.noise.measuring.coherence import steady
 from evstore.noise.measuring.series import BIN_US, BINS, Series
+from evstore.noise.measuring.travelling import SURE as CERTAIN
 from evstore.noise.measuring.travelling import travels
 
 STEP_HZ = 1e6 / BIN_US / (2 * BINS)  # between the lines of a spectrum
@@ -83,11 +84,17 @@ def lines(series: Series, hot_hz: NDArray[np.float64], known_hz: float | None = 
     about = _about(power[seen], hot_hz[seen], 0.6 * max(series.windows, 1))
     found: _Light | None = None
     others, whole = nowhere.copy(), _whole(about.ratio)
+    moving: list[float] = []
     for light in _lights(series, about, seen):
-        if light.frequency_hz < (QUICK_HZ if light.moves else LOWEST_HZ - STEP_HZ / 2):
+        moves = light.moves or any(
+            abs(light.frequency_hz - round(light.frequency_hz / hz) * hz) < SAME_HZ for hz in moving
+        )
+        if moves:
+            moving.append(light.frequency_hz)
+        if light.frequency_hz < (QUICK_HZ if moves else LOWEST_HZ - STEP_HZ / 2):
             continue
         known = known_hz is not None and abs(light.frequency_hz - known_hz) < SAME_HZ
-        if light.moves:
+        if moves:
             others |= light.blocks
         elif found is None or known:
             others |= nowhere if found is None else found.blocks
@@ -102,7 +109,7 @@ def lines(series: Series, hot_hz: NDArray[np.float64], known_hz: float | None = 
 
 def _lights(series: Series, about: _Power, seen: NDArray[np.intp]) -> Iterator[_Light]:
     """One after the other, each in the blocks that show none before; up to one that passed."""
-    free = np.ones(seen.size, np.bool_)
+    free, moving = np.ones(seen.size, np.bool_), False
     for _ in range(MOST_LIGHTS):
         line = _fundamental(
             _whole(about.ratio[free]), _chance(about.windows * int(free.sum()), SURE)
@@ -114,7 +121,9 @@ def _lights(series: Series, about: _Power, seen: NDArray[np.intp]) -> Iterator[_
         lit[seen[own]] = True
         hz = line * STEP_HZ
         goes_on = steady(series, hz, lit)
-        moves = goes_on and travels(series, hz, lit)
+        # Where a pattern is seen to move, less says that others do: blocks are few that are left.
+        moves = goes_on and travels(series, hz, lit, 0.0 if moving else CERTAIN)
+        moving |= moves
         yield _Light(hz, lit, _coherent(about, line, own), goes_on, moves)
         free &= ~own
         if not goes_on or not free.any():

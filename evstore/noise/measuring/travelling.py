@@ -17,14 +17,19 @@ from evstore.noise.measuring.series import QUARTERS, Series
 LEAST = 0.15  # radians from one quarter of a block to the next, the same in most blocks
 SURE = 3.5  # deviations by which that is more than 0
 ALIKE = 0.6  # of the waves, that turn the same way, by half as much at least
-FAR = 0.9  # radians that in one block are no chance, though its pixels have phases of their own
+#: Radians (root of the mean square) within blocks that are hardly by chance, of pixels that have
+#: phases of their own; and as how many blocks of equal height those must count.
+FAR, MANY = 0.7, 8.0
 
 
-def travels(series: Series, frequency_hz: float, lit: NDArray[np.bool_]) -> bool:
+def travels(
+    series: Series, frequency_hz: float, lit: NDArray[np.bool_], sure: float = SURE
+) -> bool:
     """Whether the wave of that frequency moves through the blocks that are ``lit``.
 
     Told from the last one to two seconds. Pixels of a lamp may be late by as much as they like, and
     lamps differ in phase: then quarters of blocks differ this way and that, or in few blocks.
+    ``sure``: deviations; the fewer the blocks, the fewer there are at best.
     """
     seen = series.last(lit)
     found = waves(seen.reshape(-1, seen.shape[2]), frequency_hz)
@@ -35,10 +40,12 @@ def travels(series: Series, frequency_hz: float, lit: NDArray[np.bool_]) -> bool
         (found[:, after] * found[:, before].conj()).sum(2)
         for before, after in (([0, 2], [1, 3]), ([0, 1], [2, 3]))
     ]
-    return any(_turns(turn) for turn in turns) or _turn_far(*(turn.sum(1) for turn in turns))
+    return any(_turns(turn, sure) for turn in turns) or _turn_far(
+        np.array([turn.sum(1) for turn in turns])
+    )
 
 
-def _turns(turn: NDArray[np.complex128]) -> bool:
+def _turns(turn: NDArray[np.complex128], sure: float) -> bool:
     """Whether most of all pairs of quarters have phases that differ by the same."""
     mean = complex(turn.sum())
     angle = math.atan2(mean.imag, mean.real)
@@ -48,11 +55,15 @@ def _turns(turn: NDArray[np.complex128]) -> bool:
         return False
     # Where it turns by more than a quarter of the circle, that it does so is seen along it.
     across = turn.imag if mean.real > 0 else turn.real
-    return bool(abs(across.sum()) > SURE * math.sqrt(float((across**2).sum())))
+    return bool(abs(across.sum()) > sure * math.sqrt(float((across**2).sum())))
 
 
-def _turn_far(along_x: NDArray[np.complex128], along_y: NDArray[np.complex128]) -> bool:
-    """Whether the phases differ by much within most blocks, in whatever direction."""
-    heights = abs(along_x) + abs(along_y)
-    far = np.hypot(np.angle(along_x), np.angle(along_y)) > FAR
-    return bool(heights[far].sum() > ALIKE * heights.sum())
+def _turn_far(turn: NDArray[np.complex128]) -> bool:
+    """Whether phases differ within blocks, each in a direction of its own: around a turning fan.
+
+    ``turn``: along x and y of each block.
+    """
+    weights = abs(turn) ** 2  # of quarters that lie in it as a whole, above all
+    whole, blocks = float(weights.sum()), weights.sum(0)
+    many = whole**2 > MANY * float((blocks**2).sum())
+    return bool(many and (weights * np.angle(turn) ** 2).sum() > FAR**2 / 2 * whole)
