@@ -37,9 +37,9 @@ def measure(
     `Measurement.parameters` gives what makes such noise again. Flicker is told from 10 to 900 Hz,
     and of one lamp, the strongest or the one that was on at first; what shows others is no
     background. Light of 1100 Hz and more may seem to be slower, and a pattern that comes back as it
-    moves evenly is told from light where it covers some blocks of 16 pixels. Where nowhere is quiet for long
-    enough the background is None: under flicker of the whole field, whose cycles are quiet for a
-    part only, some five seconds are needed. Raises ArgumentError where nothing
+    moves evenly is told from light where it covers some blocks of 16 pixels.
+    Where nowhere is quiet for long enough the background is None: under flicker of the whole field,
+    whose cycles are quiet for a part only, some five seconds are needed. Raises ArgumentError where nothing
     says the resolution, or time steps back between batches.
 
     >>> from evstore.synth import simulate
