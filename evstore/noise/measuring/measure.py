@@ -39,8 +39,8 @@ def measure(
     background. Light of 1100 Hz and more may seem to be slower, and a pattern that comes back as it
     moves evenly is told from light where it covers some blocks of 16 pixels.
     Where nowhere is quiet for long enough the background is None: under flicker of the whole field,
-    whose cycles are quiet for a part only, some five seconds are needed. Raises ArgumentError where nothing
-    says the resolution, or time steps back between batches.
+    whose cycles are quiet for a part only, some five seconds are needed.
+    Raises ArgumentError where nothing says the resolution, or time steps back between batches.
 
     >>> from evstore.synth import simulate
     >>> found = measure(simulate((64, 64), 500_000, events_per_s=50_000, noise_hz=5))
