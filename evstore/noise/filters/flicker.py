@@ -212,6 +212,5 @@ class _Look:
             return None
         self.series.end(self.newest - self.begin + 1 if length_us is None else length_us)
         found = lines(self.series, np.zeros(self.series.blocks))
-        if not found.steady or not LOWEST_HZ <= (found.frequency_hz or 0) <= HIGHEST_HZ:
-            return None
-        return round((found.frequency_hz or 0) * STEPS_A_HZ) / STEPS_A_HZ
+        rounded = round((found.frequency_hz or 0) * STEPS_A_HZ) / STEPS_A_HZ
+        return rounded if found.steady and LOWEST_HZ <= rounded <= HIGHEST_HZ else None

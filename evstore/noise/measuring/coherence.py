@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.measuring.series import BIN_US, BINS, Series
+from evstore.noise.measuring.series import AT_ONCE, BIN_US, Series
 
 SEGMENTS = 4
 STEADY = 0.45  # of the mean power: so much of each quarter goes on as the others
@@ -23,17 +23,9 @@ def shares(series: Series, frequency_hz: float, lit: NDArray[np.bool_]) -> NDArr
     if light goes on as it was, in phase and height; near 0 of some where the wave of others was an
     edge that passed, or chance. The frequency is refined by what turns from quarter to quarter.
     """
-    parts = [] if series.before is None else [series.before.reshape(series.blocks, BINS)]
-    now = series.now.reshape(series.blocks, BINS)
-    parts.append(now[:, : min(max((series.ended - series.start) // BIN_US, 0), BINS)])
-    seen = np.concatenate([part[lit] for part in parts], 1).astype(np.float64)
-    length = seen.shape[1] // SEGMENTS
-    if not length or not seen.any():
+    found = waves(series.last(lit).sum(1), frequency_hz)
+    if not found.size:
         return np.zeros(SEGMENTS)
-    seen = seen[:, -length * SEGMENTS :].reshape(-1, SEGMENTS, length)
-    at = np.arange(SEGMENTS * length).reshape(SEGMENTS, length) * (BIN_US / 1e6)
-    wave = np.exp(-2j * np.pi * frequency_hz * at) * np.hanning(length + 2)[1:-1]
-    found = np.einsum("bsl,sl->bs", seen, wave)
     turned = np.angle((found[:, 1:] * found[:, :-1].conj()).sum())
     found *= np.exp(-1j * turned * np.arange(SEGMENTS))
     others = found.sum(1, keepdims=True) - found
@@ -41,3 +33,21 @@ def shares(series: Series, frequency_hz: float, lit: NDArray[np.bool_]) -> NDArr
     power = (abs(found) ** 2).mean(1, keepdims=True)
     shared: NDArray[np.float64] = np.mean(along / np.maximum(power, 1e-30), 0)
     return shared
+
+
+def waves(seen: NDArray[np.integer], frequency_hz: float) -> NDArray[np.complex128]:
+    """The wave of that frequency in each quarter of some series, (series, `SEGMENTS`).
+
+    None where they are too short, or empty.
+    """
+    length = seen.shape[-1] // SEGMENTS
+    if not length or not seen.any():
+        return np.empty((0, SEGMENTS), np.complex128)
+    seen = seen[:, -length * SEGMENTS :].reshape(-1, SEGMENTS, length)
+    at = np.arange(SEGMENTS * length).reshape(SEGMENTS, length) * (BIN_US / 1e6)
+    wave = np.exp(-2j * np.pi * frequency_hz * at) * np.hanning(length + 2)[1:-1]
+    found = np.empty(seen.shape[:2], np.complex128)
+    for first in range(0, len(seen), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        np.einsum("bsl,sl->bs", seen[some].astype(np.float64), wave, out=found[some])
+    return found

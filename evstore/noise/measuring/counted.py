@@ -17,23 +17,23 @@ from evstore.noise.measuring.incoming import Measured, incoming
 from evstore.noise.measuring.measurement import Flickering
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.slices import Slices
-from evstore.noise.measuring.spectrum import Lines, lines
+from evstore.noise.measuring.spectrum import SAME_HZ, Lines, lines
 from evstore.noise.measuring.unlit import Unlit
 from evstore.noise.transform import size_of
 
 FIRST_LOOK_US = 2_000_000  # for flicker, and after twice the time again
 HOT_HZ = 50.0
 LEAST_UNLIT_US = 500_000
-SAME_HZ = 0.5
 
 
 class Found(NamedTuple):
-    """``near``: by pixel, the blocks that flicker."""
+    """``near``: by pixel, the blocks that flicker; ``others``: that another light does, or so."""
 
     hot: NDArray[np.void]
     lines: Lines
     flicker: Flickering | None
     near: NDArray[np.bool_]
+    others: NDArray[np.bool_]
 
 
 class Counted:
@@ -94,24 +94,26 @@ class Counted:
         """Hot pixels, and flicker, which hides those beside it unless it is known."""
         duration_us = max(self.end, 1)
         hot = hot_pixels(self.slices, duration_us, min_rate_hz)
-        spectrum = lines(self.series, self._hot_hz(hot))
+        known_hz = None if self.unlit is None else self.unlit.frequency * 1e6
+        spectrum = lines(self.series, self._hot_hz(hot), known_hz)
         if not (spectrum.steady or self._without(spectrum.frequency_hz)):
             spectrum = spectrum._replace(frequency_hz=None)
         flicker, near = flickering(
             spectrum, self.series, self.slices, duration_us, self.mask_of(hot)
         )
+        others = self.series.pixels_of(spectrum.others)
         if flicker is None:
-            return Found(hot, spectrum, flicker, near)
+            return Found(hot, spectrum, flicker, near, others)
         hot = hot_pixels(self.slices, duration_us, min_rate_hz, flicker.area.ravel())
         unlit = self.without(flicker)
         if unlit is not None:
-            own = hot_pixels(unlit.slices, unlit.end, min_rate_hz)
+            own = hot_pixels(unlit.slices, unlit.end, min_rate_hz, others)
             around = _widened(near.reshape(self.sensor.height, self.sensor.width))
             hot = np.concatenate(
                 [hot[~around[hot["y"], hot["x"]]], own[around[own["y"], own["x"]]]]
             )
             hot = hot[np.lexsort((hot["x"], hot["y"]))]
-        return Found(hot, spectrum, flicker, near)
+        return Found(hot, spectrum, flicker, near, others)
 
     def without(self, flicker: Flickering) -> Unlit | None:
         """What was counted apart, if that was of the same flicker and for long enough."""

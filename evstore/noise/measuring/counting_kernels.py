@@ -123,10 +123,15 @@ def add_series(
     t: Any, x: Any, y: Any, p: Any, start: int, bin_us: int, shift: int, across: int, bins: int,
     series: Any,
 ) -> None:  # fmt: skip
-    """Add ON events and subtract OFF events by block and bin of time; all lie in ``bins``."""
+    """Add ON events and subtract OFF events by quarter of a block and bin of time.
+
+    All lie in ``bins``. A block's quarters follow each other, row by row.
+    """
+    half = shift - 1
     for i in range(t.size):
-        home = (np.int64(y[i]) >> shift) * across + (np.int64(x[i]) >> shift)
-        series[home * bins + (t[i] - start) // bin_us] += 2 * np.int32(p[i]) - 1
+        u, v = np.int64(x[i]) >> half, np.int64(y[i]) >> half
+        quarter = ((v >> 1) * across + (u >> 1)) * 4 + 2 * (v & 1) + (u & 1)
+        series[quarter * bins + (t[i] - start) // bin_us] += 2 * np.int32(p[i]) - 1
 
 
 @kernel

@@ -24,12 +24,12 @@ def flickering(
     sensor = slices.sensor
     if lines.frequency_hz is None or not lines.blocks.any():
         return None, np.zeros(sensor.pixels, np.bool_)
-    y, x = np.divmod(np.arange(sensor.pixels), sensor.width)
-    near = lines.blocks[(y >> series.shift) * series.across + (x >> series.shift)]
+    near = series.pixels_of(lines.blocks)
     on, off = slices.counts(duration_us)
     length_s = min(slices.slice_us, duration_us) / 1e6
     rates = np.quantile(on + off, 0.25, axis=0) / length_s
-    inside, outside = near & ~is_hot, ~near & ~is_hot
+    inside = near & ~is_hot
+    outside = ~near & ~series.pixels_of(lines.others) & ~is_hot
     if not inside.any():
         return None, near
     # Most of a block that shows it may lie beside it: those that flicker are the upper ones.

@@ -35,10 +35,13 @@ def measure(
     t, x, y, p); the result does not depend on where batches end. ``min_rate_hz``: what a pixel
     fires at least, beyond those around, to be hot; those that lack what may be missing by chance
     are hot too, so that rates that are found may be somewhat lower (see `find_hot_pixels`).
-    `Measurement.parameters` gives what makes such noise again. Where nowhere is quiet for long
-    enough the background is None: under flicker of the whole field, whose cycles are quiet for a
-    part only, some five seconds are needed. Raises ArgumentError where nothing
-    says the resolution, or time steps back between batches.
+    `Measurement.parameters` gives what makes such noise again. Flicker is told from 10 to 900 Hz,
+    and of one lamp, the strongest or the one that was on at first; what shows others is no
+    background. Light of 1100 Hz and more may seem to be slower, and a pattern that comes back as it
+    moves evenly is told from light where it covers some blocks of 16 pixels.
+    Where nowhere is quiet for long enough the background is None: under flicker of the whole field,
+    whose cycles are quiet for a part only, some five seconds are needed.
+    Raises ArgumentError where nothing says the resolution, or time steps back between batches.
 
     >>> from evstore.synth import simulate
     >>> found = measure(simulate((64, 64), 500_000, events_per_s=50_000, noise_hz=5))
@@ -49,7 +52,7 @@ def measure(
     counted = some_counted(events, resolution)
     duration_us = max(counted.end, 1)
     found = counted.found(min_rate_hz)
-    left_out = counted.mask_of(found.hot) | found.near
+    left_out = counted.mask_of(found.hot) | found.near | found.others
     state = counted.cells.state
     refractory = refractory_us(state.intervals)
     return Measurement(
@@ -73,17 +76,18 @@ def _background(counted: Counted, found: Found) -> Background | None:
 
     Bursts last longer than these.
     """
-    hot = counted.mask_of(found.hot)
-    lit = float(found.near.mean())
+    left_out = counted.mask_of(found.hot) | found.others
+    lit = float((found.near | found.others).mean())
     unlit = None if found.flicker is None else counted.without(found.flicker)
     if unlit is not None and lit > MOSTLY:
         told = (
-            background(cells, unlit.slices, unlit.end, hot, bursty=False) for cells in unlit.cells
+            background(cells, unlit.slices, unlit.end, left_out, bursty=False)
+            for cells in unlit.cells
         )
         return next(filter(None, told), None)
     if lit > NEARLY_ALL:
         return None
-    return background(counted.cells, counted.slices, max(counted.end, 1), hot | found.near)
+    return background(counted.cells, counted.slices, max(counted.end, 1), left_out | found.near)
 
 
 def measured_still(
