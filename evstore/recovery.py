@@ -9,7 +9,8 @@ from evstore.events import Events
 from evstore.formats.sides import with_triggers
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
-from evstore.recording.opening import is_shard, open_all, split_address
+from evstore.recording.opening import is_shard, open_all
+from evstore.shard.address import split_address
 from evstore.shard.recover import Recovery, recover_shard
 from evstore.shard.writer import ShardWriter, whole_shard
 

@@ -19,8 +19,8 @@ from evstore.noise.masks import HOT_PIXELS
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import split_address
 from evstore.recording.stream import is_pipe
+from evstore.shard.address import split_address
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 

@@ -10,8 +10,9 @@ from evstore.conversion.plan import output_format
 from evstore.conversion.source_hash import hash_file
 from evstore.digests import digest
 from evstore.errors import EvstoreError, FormatError
-from evstore.recording.opening import is_shard, open_all, split_address
+from evstore.recording.opening import is_shard, open_all
 from evstore.recording.stream import is_pipe
+from evstore.shard.address import split_address
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard

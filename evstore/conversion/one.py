@@ -17,8 +17,9 @@ from evstore.errors import ArgumentError, CorruptError, FormatError
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import open as open_recording
-from evstore.recording.opening import open_all, split_address
+from evstore.recording.opening import open_all
 from evstore.recording.stream import is_pipe
+from evstore.shard.address import split_address
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
 

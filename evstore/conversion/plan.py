@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from evstore.conversion.job import Job, Options
 from evstore.errors import ArgumentError, FormatError
 from evstore.formats import registry
-from evstore.recording.opening import is_shard, split_address
+from evstore.recording.opening import is_shard
 from evstore.recording.stream import is_pipe
+from evstore.shard.address import split_address
 
 #: What is written, and the suffix that says so; of two with one suffix the first.
 SUFFIXES = {

@@ -15,8 +15,8 @@ from evstore.interrupts import interrupts_held
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import split_address
 from evstore.recording.stream import is_pipe
+from evstore.shard.address import split_address
 from evstore.shard.recording_writer import LEAVES_AT_ONCE
 from evstore.shard.root import LEAF_EVENTS
 from evstore.shard.writer import ShardWriter

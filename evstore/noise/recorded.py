@@ -20,9 +20,10 @@ from evstore.noise.labels import RECORDED
 from evstore.noise.limits import check_choice, check_number
 from evstore.noise.random_kernels import random_words
 from evstore.noise.recorded_loop import SHORTEST_US, Loop, period
-from evstore.noise.recorded_shards import NoiseRecording, NoiseShards, place_of
+from evstore.noise.recorded_shards import NoiseRecording, NoiseShards
 from evstore.noise.sources.adding import Adder
 from evstore.noise.transform import Transform
+from evstore.shard.address import split_address
 from evstore.shard.reader import RecordingReader
 
 NONE, RANDOM, CENTRE = "none", "random", "centre"
@@ -221,7 +222,7 @@ def _paths(path: object) -> tuple[str, ...]:
         found.append(os.fsdecode(one))
         if "\0" in found[-1]:
             raise ArgumentError(f"path must name a file or folder, got {found[-1]!r}")
-        os.stat(place_of(found[-1])[0])
+        os.stat(split_address(found[-1])[0])
     if not found:
         raise ArgumentError("path must name at least one shard or folder of shards, got none")
     return tuple(found)

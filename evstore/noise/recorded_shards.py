@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from evstore.errors import ArgumentError, CorruptError
 from evstore.noise.recorded_loop import period
+from evstore.shard.address import address, split_address
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
 from evstore.shard.thread_memory import ThreadMemory
@@ -32,15 +33,7 @@ class NoiseRecording(NamedTuple):
     @property
     def name(self) -> str:
         """As evstore names a recording of a shard."""
-        return f"{self.path}#{self.id}" if self.id else self.path
-
-
-def place_of(path: str) -> tuple[str, str | None]:
-    """A file, and the id of the recording in it where ``file#id`` names one; else None."""
-    if "#" not in path or os.path.exists(path):
-        return path, None
-    name, _, id = path.partition("#")
-    return name, id
+        return address(self.path, self.id)
 
 
 class NoiseShards:
@@ -117,7 +110,7 @@ class NoiseShards:
         files: list[tuple[str, str | None]] = []
         for path in self.paths:
             if not os.path.isdir(path):
-                files.append(place_of(path))
+                files.append(split_address(path))
                 continue
             inside = sorted(Path(path).rglob("*.evs"), key=lambda one: one.as_posix())
             if not inside:

@@ -122,8 +122,8 @@ class Transform:
         """
         stream = None
         for batch in batches:
-            check_events(batch)
             if stream is None:
+                check_events(batch)
                 said = how.pop("resolution", None) or batch.resolution or self._said()
                 if said is None:
                     raise ArgumentError("these events have no resolution: give resolution=")

@@ -13,6 +13,7 @@ from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events, one_event
 from evstore.recording.images import Images
 from evstore.selection import Selection
+from evstore.shard.address import address
 
 
 class Recording(abc.ABC):
@@ -233,8 +234,7 @@ class Recording(abc.ABC):
         self.close()
 
     def __repr__(self) -> str:
-        name = f"{self.path}#{self.id}" if self.id else self.path
-        return f"<{type(self).__name__} {name}>"
+        return f"<{type(self).__name__} {address(self.path, self.id)}>"
 
 
 def window_times(

@@ -12,6 +12,7 @@ from evstore.events import COLUMNS, Events, empty_column
 from evstore.noise.masks import mask_of, without
 from evstore.recording.in_shard import ShardRecording
 from evstore.selection import Selection
+from evstore.shard.address import address
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
 
@@ -27,7 +28,7 @@ class MaskedRecording(ShardRecording):
     def __init__(self, shard: Shard, info: RecordingInfo, users: set[int] | None = None) -> None:
         super().__init__(shard, info, users)
         self._stored = ShardRecording(shard, info, self._users)
-        name = f"{self.path}#{self.id}" if self.id else self.path
+        name = address(self.path, self.id)
         try:
             self.mask = mask_of(info.metadata, info.resolution, name)
         except FormatError as error:

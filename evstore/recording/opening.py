@@ -16,6 +16,7 @@ from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
 from evstore.recording.masked import MaskedRecording
 from evstore.recording.stream import is_pipe, stream_names
+from evstore.shard.address import split_address
 from evstore.shard.shard import Shard
 
 _READ = tuple(field.name for field in fields(ReadOptions))
@@ -115,21 +116,6 @@ def _each(path: str, names: list[str], said: dict[str, object]) -> list[Recordin
             recording.close()
         raise
     return found
-
-
-def split_address(path: str) -> tuple[str, str | None]:
-    """(file, recording id) of ``shard.evs#id``; a file that exists under the whole name wins.
-
-    >>> split_address("many.evs#train/3/00123")
-    ('many.evs', 'train/3/00123')
-    """
-    if "#" in path and not os.path.exists(path):
-        name, _, id = path.partition("#")
-        if os.path.exists(name):
-            return name, id
-        if name.endswith((".evs", ".evs.part")):
-            return name, id
-    return path, None
 
 
 def is_shard(path: str, forced: bool = False) -> bool:

@@ -31,8 +31,8 @@ from evstore.errors import CorruptError, EvstoreError
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import split_address
 from evstore.recording.sides import clipped, meets
+from evstore.shard.address import split_address
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard

@@ -21,7 +21,7 @@ from evstore.datasets.packing.strangers import strangers_in
 from evstore.datasets.splitting import apply_rule, rule_of
 from evstore.errors import ArgumentError, FormatError
 from evstore.interrupts import interrupts_held
-from evstore.recording.opening import split_address
+from evstore.shard.address import split_address
 
 
 def pack(

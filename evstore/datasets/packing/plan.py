@@ -17,7 +17,8 @@ from evstore.datasets.natural import natural
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.packing.job import PackJob, PackOptions, how_to_read
 from evstore.errors import ArgumentError, EvstoreError
-from evstore.recording.opening import open_all, split_address
+from evstore.recording.opening import open_all
+from evstore.shard.address import split_address
 from evstore.shard.writer import whole_shard
 
 PILOTS = 4

@@ -11,7 +11,7 @@ from evstore.conversion.source_hash import hash_file
 from evstore.datasets.packing.item import Item
 from evstore.datasets.packing.job import PackJob, PackOptions, how_to_read
 from evstore.errors import FormatError
-from evstore.recording.opening import split_address
+from evstore.shard.address import split_address
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
 

@@ -16,6 +16,7 @@ from evstore.datasets.manifest import read_manifest
 from evstore.datasets.packing.item import Found, Item
 from evstore.datasets.splitting import rule_of
 from evstore.recording.opening import is_shard
+from evstore.shard.address import address
 from evstore.shard.shard import Shard
 
 
@@ -55,7 +56,7 @@ def find_shards(path: str) -> Found:
                 stem = os.path.splitext(os.path.relpath(name, base))[0].replace(os.sep, "/")
                 items.append(
                     Item(
-                        source=f"{name}#{info.id}" if info.id else name,
+                        source=address(name, info.id),
                         id=info.id or stem,
                         split=given.get(info.id, text_said(said.get("split"))),
                         label=said.get("label"),

@@ -11,7 +11,8 @@ from evstore.conversion.source_hash import SourceHash
 from evstore.datasets.packing.item import Item
 from evstore.recording.base import Recording
 from evstore.recording.in_shard import ShardRecording
-from evstore.recording.opening import is_shard, open_all, split_address
+from evstore.recording.opening import is_shard, open_all
+from evstore.shard.address import split_address
 from evstore.shard.shard import Shard
 
 MOST_OPEN = 32  # shards: a file handle each, and its directory

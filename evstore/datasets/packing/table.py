@@ -14,7 +14,8 @@ from evstore.datasets.packing.list_rows import Rows, read_rows
 from evstore.datasets.packing.tree import unique
 from evstore.datasets.packing.walking import below
 from evstore.errors import ArgumentError
-from evstore.recording.opening import is_shard, split_address
+from evstore.recording.opening import is_shard
+from evstore.shard.address import split_address
 
 #: What the column of files may be called; the first one that is there.
 PATHS = ("path", "file", "source")

@@ -44,6 +44,7 @@ class Reorder:
         #: How many events wait.
         self.waiting = 0
         self._greatest = start  # time of all that came
+        self._kept = 0  # how many waited after the last that were given
         self._parts: list[Batch] = []
         self._room = [np.empty(0, np.uint64) for _ in range(3)]
 
@@ -53,6 +54,14 @@ class Reorder:
             self._parts.append(batch)
             self.waiting += batch.size
             self._greatest = max(self._greatest, int(batch.t.max()))
+
+    @property
+    def ripe(self) -> bool:
+        """Whether so many have come that it is worth while to settle: each is looked at few times.
+
+        As many as still waited, or thrice as many where these leave the cache anyway.
+        """
+        return self.waiting >= self._kept * (2 if 2 * self._kept <= MOST else 4)
 
     def end_before(self, latest: int) -> None:
         """Those that would come after ``latest`` come then. Their times are written to."""
@@ -123,6 +132,7 @@ class Reorder:
 
     def _keep(self, rows: Rows) -> None:
         self._parts, self.waiting = [], rows.size // ROW
+        self._kept = self.waiting
         if self.waiting:
             batch = empty_batch(self.waiting)
             kernels.put_apart(rows, *batch)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evstore.noise.batch import Batch, Sensor, Stage, empty_batch
 from evstore.noise.changes import jitter_kernels as kernels
-from evstore.noise.changes.reorder import MOST, Reorder
+from evstore.noise.changes.reorder import Reorder
 from evstore.noise.changes.whole_steps import scale_for
 from evstore.noise.key import Key
 from evstore.noise.limits import check_number
@@ -64,16 +64,12 @@ class _Moving:
         if self.furthest == 0:
             return batch, until
         out = empty_batch(self.order.waiting + batch.size)
-        at, beyond = 0, self.order.waiting
+        at = 0
         for begin in range(0, batch.size, PIECE):
             piece = batch.at(slice(begin, begin + PIECE))
             self.order.add(self._moved(piece))
-            # Once as many have come as still waited, or thrice where these leave the cache anyway:
-            # so that each is looked at few times.
-            enough = beyond * (2 if 2 * beyond <= MOST else 4)
-            if begin + PIECE < batch.size and self.order.waiting >= enough:
+            if begin + PIECE < batch.size and self.order.ripe:
                 at += self.order.settle(int(piece.t[-1]) - self.furthest, out.at(slice(at, None)))
-                beyond = self.order.waiting
         if last:
             at += self._rest(until, out.at(slice(at, None)))
             return out.at(slice(0, at)), max(until, int(out.t[at - 1]) + 1) if at else until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,17 +30,17 @@ class HotPixelMask(Filter):
     """
 
     pixels: Any
+    _own_sensor: Sensor | None = field(init=False, repr=False, compare=False)  # that of an array
 
     def check(self) -> None:
         """Raises ArgumentError where a parameter is out of range."""
-        object.__setattr__(self, "_sensor_of", _sensor_of(self.pixels))
+        object.__setattr__(self, "_own_sensor", _sensor_of(self.pixels))
         object.__setattr__(self, "pixels", _pixels(self.pixels))
 
     def least_sensor(self) -> Sensor:
         """That of an array; else one that has all pixels of the mask."""
-        own: Sensor | None = getattr(self, "_sensor_of")  # noqa: B009
-        if own is not None:
-            return own
+        if self._own_sensor is not None:
+            return self._own_sensor
         return Sensor(max(x for x, _ in self.pixels) + 1, max(y for _, y in self.pixels) + 1)
 
     def judge(self, sensor: Sensor, start: int) -> Judge:
@@ -51,7 +51,7 @@ class HotPixelMask(Filter):
                 f"the mask has pixels up to ({least.width - 1}, {least.height - 1}), outside of "
                 f"the sensor of {sensor.width}x{sensor.height}: it is another sensor's"
             )
-        if getattr(self, "_sensor_of") not in (None, sensor):  # noqa: B009
+        if self._own_sensor not in (None, sensor):
             raise ArgumentError(
                 f"the mask is of a sensor of {least.width}x{least.height}, and the events' has "
                 f"{sensor.width}x{sensor.height} pixels: it is another sensor's"

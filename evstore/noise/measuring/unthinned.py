@@ -29,6 +29,17 @@ def unthinned_hz(seen_hz: Floats, period_us: float, after_hz: Floats | None = No
     return found
 
 
+def _thinned_hz(rates_hz: Floats, period_us: float) -> Floats:
+    found: Floats = rates_hz / (1 + rates_hz * period_us / 1e6)
+    return found
+
+
+def _nodes() -> tuple[Floats, Floats]:
+    """Numbers that stand for a normal law, and the share of each."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return nodes, weights / weights.sum()
+
+
 def unthinned_spread(seen_hz: float, decades: float, period_us: float) -> tuple[float, float]:
     """The mean and the spread of log-normal rates, of those of what pixels give after a rest.
 
@@ -37,13 +48,12 @@ def unthinned_spread(seen_hz: float, decades: float, period_us: float) -> tuple[
     """
     if not seen_hz > 0:
         return seen_hz, decades
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    weights = weights / weights.sum()
+    nodes, weights = _nodes()
     want = (decades * math.log(10)) ** 2  # the logarithm of the mean square over the squared mean
     mean, square = float(unthinned_hz(np.array([seen_hz]), period_us)[0]), want
     for _ in range(ROUNDS):
         rates = mean * np.exp(math.sqrt(square) * nodes - square / 2)
-        given = rates / (1 + rates * period_us / 1e6)
+        given = _thinned_hz(rates, period_us)
         got = float(weights @ given)
         got_square = math.log(float(weights @ given**2) / got**2)
         mean *= seen_hz / got
@@ -53,11 +63,10 @@ def unthinned_spread(seen_hz: float, decades: float, period_us: float) -> tuple[
 
 def unthinned_mean(seen_hz: float, decades: float, period_us: float, most_hz: float) -> float:
     """The same of rates before the rest that have this spread, but none more than ``most_hz``."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    weights = weights / weights.sum()
+    nodes, weights = _nodes()
     scale, law = seen_hz, np.exp(decades * math.log(10) * nodes)
     for _ in range(ROUNDS):
         rates = np.minimum(scale * law, most_hz)
-        got = float(weights @ (rates / (1 + rates * period_us / 1e6)))
+        got = float(weights @ _thinned_hz(rates, period_us))
         scale *= seen_hz / got
     return float(weights @ np.minimum(scale * law, most_hz))

@@ -103,14 +103,12 @@ class Bursts:
         )
         self._first += first.size
         due = empty_batch(self._order.waiting + int(total))
-        at, beyond = 0, self._order.waiting
+        at = 0
         for begin in range(0, first.size, PIECE):
             piece = slice(begin, begin + PIECE)
             self._order.add(self._followers(first.at(piece), counts[piece]))
-            # Once as many have come as still waited: so that each is looked at few times.
-            if begin + PIECE < first.size and self._order.waiting >= 2 * beyond:
+            if begin + PIECE < first.size and self._order.ripe:
                 at += self._order.settle(int(first.t[begin + PIECE]), due.at(slice(at, None)))
-                beyond = self._order.waiting
         at += self._order.settle(stop, due.at(slice(at, None)))
         return merged(due.at(slice(0, at)), first)
 
