@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 
@@ -38,26 +38,42 @@ def lost_interrupts_come_again(handler: Callable[..., Any] | None = None) -> Non
     """From now on, in this process, an interrupt that Python can't raise is sent once more.
 
     One that comes just as an object is let go of is met in its ``__del__`` (that of columns'
-    memory is called after most kernels), where it is printed and lost. ``handler`` is put back
-    first, where the one that raised has set another.
+    memory is called after most kernels), where it is printed and lost. ``handler`` takes it then,
+    where the one that raised has set another.
     """
     before = sys.unraisablehook
 
     def hook(lost: Any) -> None:
         if lost.exc_type is None or not issubclass(lost.exc_type, KeyboardInterrupt):
             before(lost)
-            return
-        if handler is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        # Not from here: it would be met in this very function, and lost again.
-        threading.Thread(target=_send_again, daemon=True).start()
+        elif threading.current_thread() is threading.main_thread():
+            _come_again(handler or signal.getsignal(signal.SIGINT))
 
     sys.unraisablehook = hook
 
 
-def _send_again() -> None:
-    time.sleep(0.002)
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        os.kill(os.getpid(), signal.SIGINT)
+def _come_again(handler: Any) -> None:
+    """Have ``handler`` called soon, but not in here, where what it raises would be lost again."""
+    taken = threading.Event()
+
+    def take(number: int, frame: FrameType | None) -> None:
+        at = frame
+        while at is not None:
+            if at.f_code.co_filename == __file__:
+                return  # it is sent until it is taken
+            at = at.f_back
+        taken.set()
+        signal.signal(signal.SIGINT, handler)
+        if callable(handler):
+            handler(number, frame)
+
+    signal.signal(signal.SIGINT, take)
+    threading.Thread(target=_send_until, args=(taken,), daemon=True).start()
+
+
+def _send_until(taken: threading.Event) -> None:
+    while not taken.wait(0.002) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            os.kill(os.getpid(), signal.SIGINT)

@@ -113,9 +113,30 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(tmp_path: Path) -> None:
+# Starting the thread that sends it again takes long enough for one to come meanwhile.
+SENT_AT_ONCE = """
+import os, signal, threading
+
+class Slow(threading.Thread):
+    def start(self):
+        super().start()
+        for _ in range(20):
+            os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread = Slow
+"""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(again: bool) -> None:
+    """Nor where another comes while the first is being dealt with."""
+    script = (SENT_AT_ONCE if again else "") + LOST
     ran = subprocess.run(
-        [sys.executable, "-c", LOST], env=environment(), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (ran.stdout, ran.stderr) == ("interrupted\n", "")
 
