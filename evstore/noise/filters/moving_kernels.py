@@ -81,13 +81,13 @@ def move_records(keep: Any, octets: Any, size: int, out: Any) -> Any:
         for i in range(fitting):
             move_16(octets, at, out, to)
             at += wide
-            to += wide * U(keep[i] != 0)
+            to += wide * U(keep[i])
     else:
         for i in range(fitting):
             for k in range(U(0), whole, U(16)):
                 move_16(octets, at + k, out, to + k)
             at += wide
-            to += wide * U(keep[i] != 0)
+            to += wide * U(keep[i])
     for i in range(fitting, number):
         if keep[i]:
             for k in range(wide):
