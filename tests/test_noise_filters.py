@@ -182,8 +182,8 @@ def test_smallest_sensors(size: tuple[int, int], start: str, seed: int) -> None:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> int:
     """Pieces of so many events, which are no whole number of steps."""
     size = 2 * STEP + 100
-    for kind in (sources.Columns, sources.Records):
-        monkeypatch.setattr(kind, "most", size)
+    for name in ("PIECE", "LOADED"):
+        monkeypatch.setattr(sources, name, size)
     return size
 
 
@@ -270,6 +270,36 @@ def test_polarities_of_minus_one(seed: int) -> None:
     array["x"][2500] = -1
     with pytest.raises(ArgumentError, match="column"):
         Refractory(5, resolution=(34, 34))(array)
+
+
+@pytest.mark.parametrize("resolution", [None, (34, 34), (65_536, 34)])
+@pytest.mark.parametrize("field", ["x", "y"])
+def test_a_negative_coordinate_is_no_large_one(
+    field: str, resolution: tuple[int, int] | None, seed: int
+) -> None:
+    """Fields of 16 bits with a sign are read without one."""
+    array = make(np.random.default_rng(seed), 3000).to_structured(DTYPES[1])
+    array[field][2900] = -5
+    with pytest.raises(ArgumentError, match=f"column '{field}' must lie in 0..65535"):
+        Refractory(5, resolution=resolution)(array)
+
+
+def test_the_widest_sensor(seed: int) -> None:
+    array = make(np.random.default_rng(seed), 3000).to_structured(DTYPES[0])
+    array["x"][2900] = 65_535
+    assert np.array_equal(Decimation(1, resolution=(65_536, 34))(array), array)
+    assert np.array_equal(Decimation(1)(array), array)
+    with pytest.raises(ArgumentError, match="outside of the sensor of 65535x34"):
+        Decimation(1, resolution=(65_535, 34))(array)
+
+
+def test_a_polarity_of_two(seed: int) -> None:
+    """Refused by who looks at it, and kept as it is by others."""
+    array = make(np.random.default_rng(seed), 3000).to_structured(DTYPES[0])
+    array["p"][2900] = 2
+    assert np.array_equal(Decimation(1)(array), array)
+    with pytest.raises(ArgumentError, match="column 'p' must hold 0"):
+        Stcf(300, same_polarity=True)(array)
 
 
 def test_columns_that_somebody_set() -> None:

@@ -85,7 +85,7 @@ def columns_of(events: Any, resolution: tuple[int, int] | None) -> Columns:
             f"tensors by these names, got {type(events).__name__}"
         )
     sides = check_resolution(resolution)
-    found: Any = _as_they_lie(events) if max(sides) <= SIGNED_SIDE else None
+    found: Any = fields_as_columns(events) if max(sides) <= SIGNED_SIDE else None
     if found is None:
         made = Events.from_structured(events)
         found = [made.t, made.x, made.y, made.p]
@@ -93,7 +93,8 @@ def columns_of(events: Any, resolution: tuple[int, int] | None) -> Columns:
     return Columns(t, x, y, p, sides)
 
 
-def _as_they_lie(events: NDArray[Any]) -> list[Any] | None:
+def fields_as_columns(events: NDArray[Any]) -> list[Any] | None:
+    """The fields t, x, y, p as they lie, read by kernels as `READ_AS`; None where they can't be."""
     fields: Any = events.dtype.fields or {}
     if events.ndim != 1 or not set(COLUMNS) <= set(fields):
         return None  # Events says what is wrong with it

@@ -1,15 +1,24 @@
-"""Which kernel judges for which filter, and which moves what is kept to where."""
+"""Which kernel fetches events from where, judges for which filter, and moves what is kept."""
 
 from __future__ import annotations
 
 from evstore.jit import by_type
 from evstore.noise.filters import (
     decimation_kernels,
+    fetching_kernels,
     mask_kernels,
     moving_kernels,
     neighbour_kernels,
     rate_kernels,
     refractory_kernels,
+)
+
+#: ``fetch(piece, first, stop)``: columns of those events, and why they cannot be judged, or 0.
+fetch = by_type(
+    {
+        fetching_kernels.Piece: fetching_kernels.from_columns,
+        fetching_kernels.Apart: fetching_kernels.from_records,
+    }
 )
 
 #: ``judge(rule, t, x, y, p, keep)``: set what is kept (not 0), of events that follow each other.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from evstore.noise.transform import Transform, size_of, span
 LOOKED_AT = 13  # 2 to this: so many events, or up to twice as many, tell the sensor nearly always
 LONGEST_US = 1 << 61  # from a piece's first event to its last
 NO_TIME = -(1 << 63)  # none is before it
+
+Source: TypeAlias = Columns | Records
 
 
 class Judge(Protocol):
@@ -67,7 +69,24 @@ class Filter(Transform):
         if start is not None or stop is not None:
             own = events if isinstance(events, Events) else Events.from_structured(events)
             start, _ = span(in_order(batch_of(own)), start, stop)
+        source: Source
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
+        source, sensor, fault = self._judged(source, start)
+        if fault and source.load_all():  # that says it where a field has what no column can have
+            source, sensor, fault = self._judged(source, start)
+        if fault:
+            raise ArgumentError(
+                f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
+                "resolution that the events have"
+            )
+        found: Any = source.kept(self._said())
+        return (found, np.full(len(found), SIGNAL, np.uint8)) if labels else found
+
+    def _judged(self, source: Source, start: int | None) -> tuple[Source, Sensor, int]:
+        """The source with what is kept of it, sorted where it has to be, and why it was not judged.
+
+        Or 0.
+        """
         size = source.resolution or self._said()
         if size is None:  # nobody says it: some of the events tell, nearly always
             sensor = self._least(source.extent(max(source.size >> LOOKED_AT, 1)))
@@ -77,18 +96,12 @@ class Filter(Transform):
         if fault & OUTSIDE and size is None:
             sensor = self._least(source.extent(1))
             fault = self._choose(source, sensor, start)
-        if fault & STEPS_BACK and not fault & OUTSIDE:
+        if fault == STEPS_BACK:
             source = source.in_order()
             if size is None:  # what lies outside may have come later
                 sensor = self._least(source.extent(1))
             fault = self._choose(source, sensor, start)
-        if fault & OUTSIDE:
-            raise ArgumentError(
-                f"events lie outside of the sensor of {sensor.width}x{sensor.height}: give the "
-                "resolution that the events have"
-            )
-        found: Any = source.kept(self._said())
-        return (found, np.full(len(found), SIGNAL, np.uint8)) if labels else found
+        return source, sensor, fault
 
     def _records(self, array: Any) -> Records:
         return Records(array, self.tells_polarities_apart)
@@ -97,7 +110,7 @@ class Filter(Transform):
         least = self.least_sensor()
         return Sensor(max(found.width, least.width), max(found.height, least.height))
 
-    def _choose(self, source: Columns | Records, sensor: Sensor, start: int | None) -> int:
+    def _choose(self, source: Source, sensor: Sensor, start: int | None) -> int:
         """Take the events that are kept, from the start on; 0, or why they cannot be judged."""
         source.count = 0
         if not source.size:
@@ -106,23 +119,24 @@ class Filter(Transform):
         return go_through(self.judge(sensor, begin), sensor, source)
 
 
-def go_through(judge: Judge, sensor: Sensor, source: Columns | Records) -> int:
+def go_through(judge: Judge, sensor: Sensor, source: Source) -> int:
     """Judge all events, and move those that are kept; stops at what cannot be judged.
 
-    Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE or their sum.
+    Gives 0, or of what cannot be judged STEPS_BACK, OUTSIDE, UNFIT or a sum of them.
     """
     keep = np.empty(min(STEP, source.size), np.uint8)
+    sides = min(sensor.width, source.side), min(sensor.height, source.side)
     at, before = 0, NO_TIME
     while at < source.size:
-        piece = source.piece(at, min(at + source.most, source.size))
+        stop = min(at + source.most, source.size)
+        piece = source.piece(at, stop)
         first, last = int(piece.t[0]), int(piece.t[-1])
         if last - first >= LONGEST_US:
-            cut = max(1, int(np.searchsorted(piece.t, first + LONGEST_US)))
-            piece = piece.at(slice(0, cut))
+            stop = at + max(1, int(np.searchsorted(piece.t, first + LONGEST_US)))
+            piece = source.piece(at, stop)
             last = int(piece.t[-1])
-        stop = at + piece.t.size
         rule, target = judge.rule(first, last), source.target(at, stop)
-        count, fault = choose(rule, *piece, before, *sensor, target, keep)
+        count, fault = choose(rule, piece, before, *sides, target, keep)
         if fault:
             return int(fault)
         source.count += count

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evstore.jit import kernel
-from evstore.noise.filters.choices import judge, move
+from evstore.noise.filters.choices import fetch, judge, move
 
 STEP = 2048  # events
 STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
@@ -17,24 +17,22 @@ STEPS_BACK, OUTSIDE = 1, 2  # why events cannot be judged
 
 @kernel
 def choose(
-    rule: Any, t: Any, x: Any, y: Any, p: Any, before: int, width: int, height: int,
-    target: Any, keep: Any,
-) -> Any:  # fmt: skip
+    rule: Any, piece: Any, before: int, width: int, height: int, target: Any, keep: Any
+) -> Any:
     """Move those that are kept; gives how many, and why the next ones cannot be judged, or 0.
 
-    Columns are contiguous, of the dtypes that those of events have. ``before``: what no time may
-    be less than. ``keep``: uint8, as many as a step has.
+    ``before``: what no time may be less than. ``keep``: uint8, as many as a step has.
     """
     count = 0
-    for first in range(0, t.size, STEP):
-        stop = min(first + STEP, t.size)
-        times, columns, rows = t[first:stop], x[first:stop], y[first:stop]
-        fault = steps_back(times, before) | outside(columns, width) | outside(rows, height)
+    for first in range(0, piece.t.size, STEP):
+        stop = min(first + STEP, piece.t.size)
+        t, x, y, p, fault = fetch(piece, first, stop)
+        fault |= steps_back(t, before) | outside(x, width) | outside(y, height)
         if fault:
             return count, fault
-        before = times[times.size - 1]
-        kept = keep[: times.size]
-        judge(rule, times, columns, rows, p[first:stop], kept)
+        before = t[t.size - 1]
+        kept = keep[: t.size]
+        judge(rule, t, x, y, p, kept)
         count += move(target, kept, first, count)
     return count, 0
 

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.events import COLUMNS, Events, empty_column
+from evstore.frames.columns import fields_as_columns, piece
 from evstore.memory import room
 from evstore.noise.batch import Batch, Sensor, columns_of
 from evstore.noise.filters import record_kernels as kernels
+from evstore.noise.filters.choosing_kernels import STEP
+from evstore.noise.filters.fetching_kernels import Apart, Piece
 from evstore.noise.filters.moving_kernels import ToColumns, ToLabelled, ToRecords
 
+PIECE = 1 << 18  # events
+LOADED = 1 << 14  # of a piece that is loaded: its columns fill a part of the second cache
 MOST = 1 << 16  # pixels of a side
+SIGNED = 1 << 15  # the same, as 16 bits with a sign hold it
 SPARSE = 2  # what is kept of more events than so many times as many is copied: the rest is freed
-
-
-class Piece(NamedTuple):
-    """Contiguous columns of events that follow each other. Times may step back."""
-
-    t: NDArray[np.int64]
-    x: NDArray[np.uint16]
-    y: NDArray[np.uint16]
-    p: NDArray[np.uint8]
-
-    def at(self, which: slice | NDArray[np.intp]) -> Piece:
-        """Those of a slice or of an index array."""
-        return Piece(self.t[which], self.x[which], self.y[which], self.p[which])
 
 
 class Columns:
     """Contiguous columns, labels too where there are some, and room for those that are kept."""
 
-    most = 1 << 18  # events of a piece
+    side = MOST
 
     def __init__(
         self,
@@ -56,6 +49,15 @@ class Columns:
     def of(cls, events: Events) -> Columns:
         """Of events without labels."""
         return cls(*columns_of(events), resolution=events.resolution)
+
+    @property
+    def most(self) -> int:
+        """Events of a piece."""
+        return PIECE
+
+    def load_all(self) -> bool:
+        """There is nothing to load."""
+        return False
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one."""
@@ -93,10 +95,9 @@ class Columns:
 class Records:
     """A structured array, whatever fields it has beside t, x, y, p.
 
-    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say; pieces have none that is set.
+    Unless ``polarity`` is looked at, p is what it is: -1 and 1, say.
     """
 
-    most = 1 << 14  # of a piece: its columns fill a part of the second cache
     resolution: tuple[int, int] | None = None
 
     def __init__(self, array: Any, polarity: bool = True) -> None:
@@ -112,7 +113,20 @@ class Records:
         Events.from_structured(array[:0])  # raises where a field is missing
         self._polarity = polarity
         self._fields = _plain_fields(self.array)
-        self._room = Piece(*(empty_column(name, min(self.most, self.size)) for name in COLUMNS))
+        self._apart = _apart(self.array, polarity)
+        signed = self._apart is not None and "i" in (array.dtype[name].kind for name in "xy")
+        self.side = SIGNED if signed else MOST
+        self._room = Piece(*(empty_column(name, min(LOADED, self.size)) for name in COLUMNS))
+
+    @property
+    def most(self) -> int:
+        """Events of a piece."""
+        return LOADED if self._apart is None else PIECE
+
+    def load_all(self) -> bool:
+        """Read no field as it lies any more; whether any was."""
+        were, self._apart, self.side = self._apart is not None, None, MOST
+        return were
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one, if there is one."""
@@ -121,11 +135,15 @@ class Records:
         width, height = kernels.sides(self._fields["x"][::each], self._fields["y"][::each])
         return Sensor(min(width, MOST), min(height, MOST))
 
-    def piece(self, first: int, stop: int) -> Piece:
+    def piece(self, first: int, stop: int) -> Piece | Apart:
         """The events from ``first`` on, before ``stop``: until the next piece is asked for."""
+        some = slice(first, stop)
+        if self._apart is not None:
+            t, x, y, p, polarity, room = self._apart
+            return Apart(t[some], x[some], y[some], p[some], polarity, room)
         if self._fields is not None:
             columns = self._room.at(slice(0, stop - first))
-            if self._load([self._fields[name][first:stop] for name in COLUMNS], columns):
+            if self._load([self._fields[name][some] for name in COLUMNS], columns):
                 return columns
         return self._converted(first, stop)
 
@@ -147,7 +165,10 @@ class Records:
 
     def in_order(self) -> Records:
         """The same sorted by time, stable for equal times."""
-        return Records(self.array[np.argsort(self.array["t"], kind="stable")], self._polarity)
+        found = Records(self.array[np.argsort(self.array["t"], kind="stable")], self._polarity)
+        if self._apart is None:
+            found.load_all()
+        return found
 
     def kept(self, resolution: tuple[int, int] | None) -> NDArray[Any]:
         """Those that were taken."""
@@ -163,6 +184,15 @@ def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
         elif field.dtype.kind not in "iu" or not field.dtype.isnative or field.dtype == np.uint64:
             return None
     return fields
+
+
+def _apart(array: NDArray[Any], polarity: bool) -> Apart | None:
+    """The fields as they lie, where kernels can read them so."""
+    fields = fields_as_columns(array)
+    if fields is None:
+        return None
+    t, x, y, p = fields
+    return Apart(t, x, y, p, polarity, piece(STEP))
 
 
 def _cut(column: NDArray[Any], count: int) -> NDArray[Any]:
