@@ -194,3 +194,12 @@ def test_a_wave_that_travels(turn_x: float, turn_y: float) -> None:
     assert not travels(wave(0, 0), 60, lit)
     assert not travels(wave(0, 0, random=0.25), 60, lit)
     assert not travels(wave(turn_x, turn_y), 60, ~lit)
+
+
+def test_bins_that_are_full() -> None:
+    """More events in half a millisecond than 16 bits count."""
+    series = Series(Sensor(*SIZE))
+    series.add(batch_of(Events(np.full(70_000, 3), *np.ones((3, 70_000), int), SIZE)))
+    assert series.last(np.ones(12, bool)).size == 0  # no time has passed
+    assert series.now.max() == 32_767
+    assert series.now.min() == 0

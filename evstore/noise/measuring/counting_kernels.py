@@ -16,6 +16,7 @@ INTERVAL_BINS = 64 * AN_OCTAVE
 #: Octaves that the intervals of each pixel are counted by; the first and last hold what is beyond.
 LOWEST_OCTAVE, OCTAVES = 3, 20
 FULL = np.uint16(65535)
+MOST = 32767
 
 
 class Quiet(NamedTuple):
@@ -125,13 +126,15 @@ def add_series(
 ) -> None:  # fmt: skip
     """Add ON events and subtract OFF events by quarter of a block and bin of time.
 
-    All lie in ``bins``. A block's quarters follow each other, row by row.
+    All lie in ``bins``. A block's quarters follow each other, row by row. Sums, int16, end at MOST.
     """
     half = shift - 1
     for i in range(t.size):
         u, v = np.int64(x[i]) >> half, np.int64(y[i]) >> half
         quarter = ((v >> 1) * across + (u >> 1)) * 4 + 2 * (v & 1) + (u & 1)
-        series[quarter * bins + (t[i] - start) // bin_us] += 2 * np.int32(p[i]) - 1
+        at = quarter * bins + (t[i] - start) // bin_us
+        found = np.int64(series[at]) + 2 * np.int64(p[i]) - 1
+        series[at] = min(max(found, -MOST), MOST)
 
 
 @kernel

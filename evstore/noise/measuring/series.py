@@ -30,7 +30,7 @@ class Series:
         self.across, down = _sides(sensor, self.shift)
         self.blocks = self.across * down
         self.before: NDArray[np.int16] | None = None
-        # A quarter of a block has no thousands of events in a bin.
+        # A quarter of a block has no thousands of events in a bin; if it has, they end at the most.
         self.now = np.zeros(self.blocks * QUARTERS * BINS, np.int16)
         self.start = 0  # of the half window that is being filled
         self.ended = 0  # no event comes before that

@@ -63,6 +63,7 @@ class BackgroundActivity(Transform):
     burst_spread_decades: float = 0.5
     burst_flip: float = 0.5
     most_hz: float | None = None
+    _light: Image | None = field(init=False, repr=False, compare=False)
 
     makes_events = True
 
@@ -105,8 +106,7 @@ class BackgroundActivity(Transform):
         return self.rate_hz * sensor.pixels
 
     def _slots(self, sensor: Sensor, key: Key) -> Slots:
-        image: Image | None = getattr(self, "_light")  # noqa: B009
-        light = None if image is None else image.octets_for(sensor, "light")
+        light = None if self._light is None else self._light.octets_for(sensor, "light")
         number = key.sensor_number(self.seed, "background rates")
         return _slots(number, sensor, self.rate_hz, self.spread_decades, self.most_hz, light)
 

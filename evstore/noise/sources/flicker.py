@@ -57,6 +57,8 @@ class Flicker(Transform):
     jitter_us: float = 100.0
     region: Region | list[Region] | tuple[Region, ...] | None = None
     mask: NDArray[Any] | None = field(default=None, repr=False)
+    _regions: tuple[Region, ...] | None = field(init=False, repr=False, compare=False)
+    _mask: Image | None = field(init=False, repr=False, compare=False)
 
     makes_events = True
 
@@ -112,9 +114,8 @@ class Flicker(Transform):
 
     def _amounts(self, sensor: Sensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """ON events a cycle of the pixels that make any, and which these are."""
-        image: Image | None = getattr(self, "_mask")  # noqa: B009
-        mask = None if image is None else image.octets_for(sensor, "mask")
-        return _amounts(sensor, self.events_per_cycle, getattr(self, "_regions"), mask)  # noqa: B009
+        mask = None if self._mask is None else self._mask.octets_for(sensor, "mask")
+        return _amounts(sensor, self.events_per_cycle, self._regions, mask)
 
 
 def _regions(region: Any) -> tuple[Region, ...] | None:
