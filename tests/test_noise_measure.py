@@ -12,10 +12,21 @@ import pytest
 import noise_scenes as scenes
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.noise import Measurement, find_hot_pixels, measure
+from evstore.noise import (
+    BackgroundActivity,
+    Compose,
+    Flicker,
+    HotPixels,
+    Leak,
+    Measurement,
+    Transform,
+    find_hot_pixels,
+    measure,
+)
 from evstore.noise.measuring import counting_kernels as kernels
 from evstore.noise.measuring.quiet_rate import quiet_rates
 from evstore.noise.measuring.refractory import edges_us, refractory_us
+from evstore.synth import simulate
 from noise_scenes import Part
 
 TEN_S = 10_000_000
@@ -341,3 +352,29 @@ def test_what_it_says_makes_such_noise_again() -> None:
     assert abs(again.flicker.frequency_hz - 100) < 0.5
     assert again.flicker.region == (32, 0, 64, 48)
     assert abs(again.flicker.events_per_cycle - 1) < 0.2
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [Leak(rate_hz=1)],
+        [BackgroundActivity(0.5), Flicker(100, region=(0, 0, 30, 30))],
+        [BackgroundActivity(0.5), Flicker(60, waveform="pwm", duty=0.2)],
+        [BackgroundActivity(5), Flicker(500, region=(10, 10, 60, 50))],
+        [HotPixels(fraction=0.01, periodic=True)],
+        [HotPixels(fraction=0.01, low_hz=60, high_hz=60, periodic=True)],
+    ],
+    ids=lambda chain: " ".join(type(one).__name__ for one in chain),
+)
+def test_regular_times_are_no_refractory(chain: list[Transform], seed: int) -> None:
+    """A lamp's half cycles, and intervals of leak and hot pixels, are no rest."""
+    made = Compose(*chain, seed=seed)(Events.empty((96, 64)), start=0, stop=5_000_000)
+    assert measure(made).refractory_us is None
+    assert "Refractory" not in measure(made).parameters()
+
+
+@pytest.mark.parametrize("events_per_s", [200_000, 1_000_000, 5_000_000])
+def test_a_scene_has_no_refractory(events_per_s: int) -> None:
+    """Its intervals grow dense by and by."""
+    parts = simulate((128, 96), 2_000_000, events_per_s=events_per_s, seed=1)
+    assert measure(Events.concatenate(list(parts))).refractory_us is None

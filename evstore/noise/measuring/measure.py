@@ -54,7 +54,11 @@ def measure(
     found = counted.found(min_rate_hz)
     left_out = counted.mask_of(found.hot) | found.near | found.others
     state = counted.cells.state
-    refractory = refractory_us(state.intervals)
+    leak = leak_rate_hz(counted.cells, counted.slices, duration_us, left_out)
+    around = _background(counted, found)
+    shot_hz = 0.0 if around is None else around.rate_hz - (leak or 0.0)
+    shot_per_us = counted.sensor.pixels * (shot_hz / 1e6) ** 2 * duration_us
+    refractory = refractory_us(state.intervals, shot_per_us)
     return Measurement(
         resolution=(counted.sensor.width, counted.sensor.height),
         duration_us=counted.end,
@@ -62,9 +66,9 @@ def measure(
         hot_pixels=found.hot,
         hot_jitter=hot_jitter(counted.cells, found.hot, refractory),
         never_hot_hz=never_hot_hz(duration_us, min_rate_hz),
-        background=_background(counted, found),
+        background=around,
         flicker=found.flicker,
-        leak_rate_hz=leak_rate_hz(counted.cells, counted.slices, duration_us, left_out),
+        leak_rate_hz=leak,
         refractory_us=refractory,
         intervals=Intervals(edges_us(), state.intervals, state.still),
         spectrum=(np.arange(found.lines.ratio.size, dtype=np.float64) * STEP_HZ, found.lines.ratio),
