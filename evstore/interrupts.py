@@ -68,12 +68,15 @@ def _come_again(handler: Any) -> None:
             handler(number, frame)
 
     signal.signal(signal.SIGINT, take)
-    threading.Thread(target=_send_until, args=(taken,), daemon=True).start()
+    threading.Thread(target=_send_until, args=(taken, take), daemon=True).start()
 
 
-def _send_until(taken: threading.Event) -> None:
-    while not taken.wait(0.002) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+def _send_until(taken: threading.Event, take: Callable[..., Any]) -> None:
+    """Send it until it is taken, or goes to whatever has taken the handler's place."""
+    while not taken.wait(0.002):
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         else:
             os.kill(os.getpid(), signal.SIGINT)
+        if signal.getsignal(signal.SIGINT) is not take:
+            return

@@ -141,6 +141,35 @@ def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(again: bool) -> None
     assert (ran.stdout, ran.stderr) == ("interrupted\n", "")
 
 
+REPLACED = """
+import signal, time
+from evstore.interrupts import lost_interrupts_come_again
+
+class Let:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+came = []
+lost_interrupts_come_again()
+let = Let()
+del let
+signal.signal(signal.SIGINT, lambda *_: came.append(1))
+time.sleep(0.3)
+print(len(came))
+"""
+
+
+def test_another_handler_has_it_once() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", REPLACED],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.stdout, ran.stderr) == ("1\n", "")
+
+
 @pytest.mark.parametrize("what", ["shard", "file"])
 def test_an_interrupt_just_as_a_part_is_made_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

@@ -15,6 +15,7 @@ from evstore import Events
 from evstore.errors import ArgumentError
 from evstore.noise import (
     ActivityFilter,
+    AntiFlicker,
     BackgroundActivity,
     Compose,
     Decimation,
@@ -300,6 +301,28 @@ def test_a_polarity_of_two(seed: int) -> None:
     assert np.array_equal(Decimation(1)(array), array)
     with pytest.raises(ArgumentError, match="column 'p' must hold 0"):
         Stcf(300, same_polarity=True)(array)
+
+
+@pytest.mark.parametrize("p", ["i1", ">i2", "<f4"])
+@pytest.mark.parametrize("x", ["<u2", ">u2"])
+@pytest.mark.parametrize("start", [None, 0])
+def test_a_polarity_that_nobody_looks_at(p: str, x: str, start: int | None) -> None:
+    array = np.zeros(3, [("t", "<i8"), ("x", x), ("y", "<i2"), ("p", p)])
+    array["t"], array["p"] = [1, 2, 3], [-1, 1, 7]
+    assert np.array_equal(Refractory(0)(array, start=start), array)
+    with pytest.raises(ArgumentError, match="column 'p'"):
+        Stcf(300, same_polarity=True)(array, start=start)
+
+
+def test_polarities_that_somebody_set() -> None:
+    """Places in a map are found by them."""
+    events = Events([1, 2, 3], [1, 2, 3], [1, 2, 3], [0, 1, 0], (34, 34))
+    events.p[1] = 255
+    for transform in (AntiFlicker(100), Stcf(300, same_polarity=True), BackgroundActivity()):
+        with pytest.raises(ArgumentError, match="column 'p' must hold 0"):
+            transform(events)
+        with pytest.raises(ArgumentError, match="column 'p' must hold 0"):
+            transform.stream((34, 34)).push(events)
 
 
 def test_columns_that_somebody_set() -> None:

@@ -54,6 +54,8 @@ class Changes:
             return
         from evstore.noise.transform import Transform
 
+        if isinstance(self.noise, (list, tuple)):
+            raise ArgumentError("noise must be one transform: make one of several, Compose(a, b)")
         if not isinstance(self.noise, Transform):
             raise ArgumentError(
                 f"noise must be a transform of evstore.noise, got {self.noise!r}; others are given "

@@ -64,13 +64,15 @@ class Stage(Protocol):
 def columns_of(events: Events) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """t, x, y, p, contiguous; raises ArgumentError where somebody has set what events cannot have.
 
-    Kernels rely on dtypes and lengths.
+    Kernels rely on dtypes and lengths, and find places by polarities.
     """
     columns = [getattr(events, name) for name in COLUMNS]
     for name, column in zip(COLUMNS, columns, strict=True):
         if column.dtype != COLUMN_DTYPES[name] or column.shape != columns[0].shape:
             return columns_of(Events(*columns))
     t, x, y, p = (np.ascontiguousarray(column) for column in columns)
+    if p.size and p.max() > 1:
+        Events(t, x, y, p)  # says what is wrong
     return t, x, y, p
 
 

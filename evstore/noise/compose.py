@@ -38,6 +38,11 @@ class Compose(Transform):
     def check(self) -> None:
         """Raises ArgumentError unless all are transforms of evstore."""
         for transform in self.transforms:
+            if isinstance(transform, (list, tuple)):
+                raise ArgumentError(
+                    "Compose takes transforms one by one, Compose(a, b): got them in a "
+                    f"{type(transform).__name__}"
+                )
             if not isinstance(transform, Transform):
                 raise ArgumentError(
                     f"Compose takes transforms of evstore.noise, got {transform!r}; "

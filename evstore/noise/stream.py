@@ -83,18 +83,19 @@ class Stream:
         if not batch.size:
             return
         if self._settled is None:
+            self._stage = self._transform.begin(self._sensor, self._key, int(batch.t[0]))
             self._settled = self._newest = int(batch.t[0])
-            self._stage = self._transform.begin(self._sensor, self._key, self._settled)
         assert self._newest is not None
         self._check_first(int(batch.t[0]), self._settled, self._newest)
-        self._newest = max(self._newest, int(batch.t[-1]))
+        newest = max(self._newest, int(batch.t[-1]))
         if self._transform.only_chooses and not self._slack:
-            self._settled = self._newest
+            self._settled = self._newest = newest
             assert self._stage is not None
-            yield self._stage.push(batch, self._newest, False)[0]
+            yield self._stage.push(batch, newest, False)[0]
             return
-        until = max(self._settled, self._newest - self._slack)
+        until = max(self._settled, newest - self._slack)
         self._check_span(until, most)
+        self._newest = newest  # not before: a batch that is refused is as if it had not come
         # Stages hold events back: they are not to change when the caller's arrays do.
         held = merged(self._held, batch) if self._held.size else copied(batch)
         cut = int(np.searchsorted(held.t, until))
@@ -104,6 +105,10 @@ class Stream:
     def _last(self, stop: int | None, most: int) -> Iterator[Batch]:
         self._check_open()
         if self._settled is None or self._newest is None:
+            if stop is not None and self._transform.makes_events:
+                raise ArgumentError(
+                    "no event came, and the stream was not told its start: give stream(start=...)"
+                )
             self._ended = True
             return
         last = int(self._held.t[-1]) + 1 if self._held.size else self._newest

@@ -88,7 +88,13 @@ class Transform:
         own = events if isinstance(events, Events) else from_structured(events)
         batch = in_order(batch_of(own))
         sensor = self._sensor(own, batch)
-        start, stop = span(batch, start, stop)
+        if self.makes_events and not batch.size and (start is None) != (stop is None):
+            raise ArgumentError(
+                f"{type(self).__name__} of no events has to know the times: give both start and "
+                "stop, in microseconds"
+            )
+        ends = (int(batch.t[0]), int(batch.t[-1])) if batch.size else None
+        start, stop = span(ends, start, stop)
         stage = self.begin(sensor, sample_key(epoch, sample, batch), start)
         out, _ = stage.push(batch, stop, True)
         if isinstance(events, Events):
@@ -163,9 +169,13 @@ def from_structured(array: Any) -> Events:
     return Events.from_structured(array)
 
 
-def span(batch: Batch, start: int | None, stop: int | None) -> tuple[int, int]:
-    """The times of a sample as given, or those of its events; none of no events."""
-    first, end = _ends(batch)
+def span(
+    first_and_last: tuple[int, int] | None, start: int | None, stop: int | None
+) -> tuple[int, int]:
+    """The times of a sample as given, or those of its events; of no events none."""
+    first = end = None
+    if first_and_last is not None:
+        first, end = first_and_last[0], min(first_and_last[1] + 1, TIMES[1])
     for name, time in (("start", start), ("stop", stop)):
         if time is not None:
             check_integer(name, time, *TIMES)
@@ -179,13 +189,6 @@ def span(batch: Batch, start: int | None, stop: int | None) -> tuple[int, int]:
             "given"
         )
     return low, high
-
-
-def _ends(batch: Batch) -> tuple[int | None, int | None]:
-    """The first time, and the one after the last; of the greatest there is, that itself."""
-    if not batch.size:
-        return None, None
-    return int(batch.t[0]), min(int(batch.t[-1]) + 1, TIMES[1])
 
 
 def _first_known(*values: int | None) -> int:

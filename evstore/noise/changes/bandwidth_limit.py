@@ -75,6 +75,8 @@ class _Queue:
         self.work, self.keep = np.empty(PIECE, np.int64), flags(PIECE)
 
     def push(self, batch: Batch, until: int, last: bool) -> tuple[Batch, int]:
+        if batch.size:  # a coarse clock before this may have moved them before the start
+            self.state[kernels.TIME] = min(self.state[kernels.TIME], batch.t[0])
         at = self.unread.size
         out = empty_batch(at + self._most(batch) + keep_kernels.SPARE)
         put(self.unread, out)

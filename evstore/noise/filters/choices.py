@@ -21,7 +21,7 @@ fetch = by_type(
     }
 )
 
-#: ``judge(rule, t, x, y, p, keep)``: set what is kept (not 0), of events that follow each other.
+#: ``judge(rule, t, x, y, p, keep)``: set what is kept, 0 or 1, of events that follow each other.
 judge = by_type(
     {
         decimation_kernels.OfPixels: decimation_kernels.each_of_pixels,

@@ -9,7 +9,7 @@ import numpy as np
 
 from evstore.errors import ArgumentError
 from evstore.events import Events
-from evstore.noise.batch import Batch, Sensor, Stage, batch_of, in_order
+from evstore.noise.batch import Batch, Sensor, Stage
 from evstore.noise.filters.choosing_kernels import OUTSIDE, STEP, STEPS_BACK, choose
 from evstore.noise.filters.sources import Columns, Records
 from evstore.noise.key import Key
@@ -66,11 +66,11 @@ class Filter(Transform):
 
         As `Transform`; but since nothing is random, the sample and epoch change nothing.
         """
-        if start is not None or stop is not None:
-            own = events if isinstance(events, Events) else Events.from_structured(events)
-            start, _ = span(in_order(batch_of(own)), start, stop)
         source: Source
         source = Columns.of(events) if isinstance(events, Events) else self._records(events)
+        if start is not None or stop is not None:
+            t = source.times()
+            start, _ = span((int(t.min()), int(t.max())) if t.size else None, start, stop)
         source, sensor, fault = self._judged(source, start)
         if fault and source.load_all():  # that says it where a field has what no column can have
             source, sensor, fault = self._judged(source, start)

@@ -69,7 +69,10 @@ def to_records(target: ToRecords, keep: Any, first: int, count: int) -> Any:
 
 @kernel
 def move_records(keep: Any, octets: Any, size: int, out: Any) -> Any:
-    """How many are kept. More than each record has is moved, 16 bytes at a time, where it fits."""
+    """How many are kept. More than each record has is moved, 16 bytes at a time, where it fits.
+
+    Flags are 0 and 1.
+    """
     wide = U(size)
     whole = (wide + U(15)) // U(16) * U(16)
     number, limit = U(keep.size), U(min(octets.size, out.size))

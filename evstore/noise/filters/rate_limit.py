@@ -49,7 +49,8 @@ class _Bucket:
         self.bucket = Bucket(limit.events_per_s, room, np.array([room, start], np.int64))
 
     def rule(self, first: int, last: int) -> Bucket:
-        # Full after a long time: so the difference of two times fits.
+        # Full after a long time: so the difference of two times fits. And no time lies before it,
+        # though a coarse clock may have moved events before the start.
         state = self.bucket.state
-        state[1] = max(int(state[1]), first - (1 << 61))
+        state[1] = min(max(int(state[1]), first - (1 << 61)), first)
         return self.bucket

@@ -55,6 +55,10 @@ class Columns:
         """Events of a piece."""
         return PIECE
 
+    def times(self) -> NDArray[np.int64]:
+        """All of them, as they come."""
+        return self.columns.t
+
     def load_all(self) -> bool:
         """There is nothing to load."""
         return False
@@ -123,6 +127,11 @@ class Records:
         """Events of a piece."""
         return LOADED if self._apart is None else PIECE
 
+    def times(self) -> NDArray[np.int64]:
+        """All of them, as they come; raises ArgumentError for what are none."""
+        nothing = np.zeros(self.size, np.uint8)
+        return Events(self.array["t"], nothing, nothing, nothing).t
+
     def load_all(self) -> bool:
         """Read no field as it lies any more; whether any was."""
         were, self._apart, self.side = self._apart is not None, None, MOST
@@ -155,7 +164,9 @@ class Records:
 
     def _converted(self, first: int, stop: int) -> Piece:
         """The slow way; raises ArgumentError for values that events cannot have."""
-        return Piece(*columns_of(Events.from_structured(self.array[first:stop])))
+        some = self.array[first:stop]
+        p = some["p"] if self._polarity else np.zeros(some.size, np.uint8)
+        return Piece(*columns_of(Events(some["t"], some["x"], some["y"], p)))
 
     def target(self, first: int, stop: int) -> ToRecords:
         """Those records, and the room behind what is kept so far."""
