@@ -136,6 +136,8 @@ def test_params_of_a_file(shard: Path, tmp_path: Path) -> None:
         (["--params", "BAD"], "is no JSON"),
         (["--params", "NOSTEPS"], 'has no list of "steps"'),
         (["--params", "NONAME"], 'a step is an object with "step"'),
+        (["leak", "--params", "FILTER"], "FILTER: 'stcf' is no noise step; there are "),
+        (["--params", "UNKNOWN"], "no step is called 'blah'"),
         (["stcf:window_us=500"], "'stcf' is no noise step; there are "),
         (["flicker:region=0,0,a,20"], "a step is NAME:PARAMETER=VALUE,..., got 'a'"),
         (["leak", "--times", "10s,5s"], "STOP lies before START"),
@@ -145,7 +147,9 @@ def test_params_of_a_file(shard: Path, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(shard: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    files = {"BAD": "{", "NOSTEPS": "{}", "NONAME": "[3]"}
+    files = {"BAD": "{", "NOSTEPS": "{}", "NONAME": "[3]",
+             "FILTER": '{"steps": [{"step": "stcf", "window_us": 5}]}',
+             "UNKNOWN": '[{"step": "blah"}]'}  # fmt: skip
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     given = [str(tmp_path / one) if one in files else one for one in arguments]
@@ -282,6 +286,57 @@ def test_measure_draws(noisy: Path, tmp_path: Path) -> None:
     target = tmp_path / "noise.png"
     assert run("noise", "measure", noisy, "--plot", target).code == 0
     assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_that_cannot_be_written_is_told_at_once(noisy: Path, tmp_path: Path) -> None:
+    ran = run("noise", "measure", noisy, "--plot", tmp_path / "none" / "a.png")
+    assert (ran.code, ran.out) == (1, "")
+    assert "none: no such folder for the plot" in ran.error
+    there = tmp_path / "there.png"
+    there.write_bytes(b"mine")
+    ran = run("noise", "measure", noisy, "--plot", there)
+    assert (ran.code, ran.out) == (2, "")
+    assert "there.png: exists already; --overwrite replaces it" in ran.error
+    assert there.read_bytes() == b"mine"
+    pytest.importorskip("matplotlib")
+    assert run("noise", "measure", noisy, "--plot", there, "--overwrite").code == 0
+    assert there.read_bytes() != b"mine"
+
+
+def test_a_plot_that_fails_leaves_what_was_measured(
+    noisy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    from evstore.noise.measuring import plot
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "noise.png")
+
+    monkeypatch.setattr(plot, "plot", full)
+    for flags in ([], ["--json"]):
+        ran = run("noise", "measure", noisy, "--plot", tmp_path / "noise.png", *flags)
+        assert ran.code == 1
+        assert "no space left on device" in ran.error
+        assert "hot pixels: 6" in ran.out if not flags else ran.json["steps"]
+
+
+def test_times_are_integers(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from evstore.noise import measure
+
+    found = measure(EVENTS)
+    for us, text in ((10_213.4, "10,213 us"), (9_999_999, "9,999,999 us"), (1e9, "1e+09 us")):
+        least = f"least time between events of a pixel: {text}"
+        assert str(replace(found, refractory_us=us)).splitlines()[-1] == least
+
+
+@pytest.mark.parametrize("verb", ["filter", "mask"])
+def test_what_draws_nothing_takes_no_seed(noisy: Path, tmp_path: Path, verb: str) -> None:
+    steps = ["refractory:period_us=5"] if verb == "filter" else []
+    ran = run("noise", verb, noisy, tmp_path / "o.evs", *steps, "--seed", 3)
+    assert ran.code == 2
+    assert "No such option" in ran.error
 
 
 def test_mask(noisy: Path, tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def _say_left_out(paths: list[str]) -> None:
     """Files of a folder that are not converted must not go unseen: originals may be deleted."""
     if paths:
         more = f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else ""
-        files = printing.count(len(paths), "file")
+        files, names = printing.count(len(paths), "file"), ", ".join(paths[:SHOWN])
         click.echo(
-            f"evstore: {files} left out, of no format it reads: {', '.join(paths[:SHOWN])}{more}",
+            f"evstore: {files} left out, no events in a format it reads: {names}{more}",
             err=True,
         )
 

@@ -66,6 +66,9 @@ def _print_receipt(receipt: Receipt, delete: bool) -> None:
     if receipt.status == "skipped":
         printing.echo(f"{line}done already")
         return
+    if receipt.hot_pixels is not None:
+        where = f" in {receipt.recordings:,} recordings" if receipt.recordings != 1 else ""
+        printing.echo(f"{printing.count(receipt.hot_pixels, 'hot pixel')} found{where}")
     said = [printing.count(receipt.events, "event")]
     if receipt.recordings != 1:
         said.append(printing.count(receipt.recordings, "recording"))

@@ -17,15 +17,17 @@ from evstore.errors import ArgumentError
 from evstore.selection import Selection, parse_time
 
 if TYPE_CHECKING:
-    from evstore.noise import Transform
+    from evstore.conversion.masking import HotPixelRule
+    from evstore.noise import Measurement, Transform
 
 
 @click.group("noise")
 def command() -> None:
     """Add a sensor's noise, filter it, or measure it.
 
-    A step is NAME or NAME:PARAMETER=VALUE,...; `evstore noise steps` lists them. Several numbers
-    of one parameter are as region=0,0,20,20 or region=0/0/20/20. Steps are done in the order given.
+    A step is NAME or NAME:PARAMETER=VALUE,...; `evstore noise steps` lists them, and what each
+    parameter may be. Several numbers of one parameter are as region=0,0,20,20 or region=0/0/20/20,
+    pixels as pixels=3/0,12/7; images are paths to .npy or .png. Steps are done in the order given.
 
     \b
         evstore noise add clean.evs noisy.evs hot-pixels:count=20 background:rate_hz=5
@@ -58,8 +60,6 @@ MIN_RATE = click.option(
     help="What a pixel fires at least, beyond those around it, to be hot.",
 )
 WRITING = (
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-                 help="Another seed gives other noise."),
     click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET,
                  show_default=True, help="balanced: small; fast: larger, and faster to read."),
     click.option("--output-format", metavar="NAME",
@@ -95,15 +95,22 @@ def _writing(verb: Callable[..., Any]) -> Callable[..., Any]:
     callback=parsed(parse_span),
     help="Noise comes in these times, all of IN's events too; unless given, from first to last.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Another seed gives other noise.",
+)
 @_writing
 @selection_flags
 @input_flags
 def add(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int:
     """Add noise to IN, a recording or a folder of them, and write OUT.
 
-    Labels, metadata and side streams are kept; what was done is kept beside them. Hot pixels are
-    the same ones in all recordings of one seed; all else depends on each one's id or, where it has
-    none, on its file's name.
+    Labels, metadata and side streams are kept; what was done is kept beside them, in shards: other
+    formats have no place for it. Hot pixels are the same ones in all recordings of one seed; all
+    else depends on each one's id or, where it has none, on its file's name.
     """
     from evstore.noise.steps import ADDED
 
@@ -118,7 +125,11 @@ def add(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int
 @selection_flags
 @input_flags
 def filter_(source: str, target: str, steps: tuple[str, ...], **options: Any) -> int:
-    """Take noise out of IN, a recording or a folder of them, and write OUT."""
+    """Take noise out of IN, a recording or a folder of them, and write OUT.
+
+    Labels, metadata and side streams are kept; what was done is kept beside them, in shards: other
+    formats have no place for it.
+    """
     from evstore.noise.steps import FILTERS
 
     return _write(source, target, steps, "filter", FILTERS, **options)
@@ -133,9 +144,9 @@ def _write(
     *,
     selection: Selection,
     said: dict[str, Any],
-    seed: int,
     jobs: int,
     as_json: bool,
+    seed: int = 0,
     params: str | None = None,
     span: tuple[int, int] | None = None,
     **options: Any,
@@ -158,19 +169,28 @@ def _transform(
     texts: tuple[str, ...], params: str | None, seed: int, kind: str, names: dict[str, str]
 ) -> Transform:
     from evstore.noise import Compose
-    from evstore.noise.steps import composed, parse_step, transform_class
+    from evstore.noise.steps import composed, parse_step
 
     for text in texts:
-        name = text.partition(":")[0].strip()
-        if name not in names:
-            transform_class(name)  # says what there is, unless it is of the other kind
-            raise ArgumentError(f"{name!r} is no {kind} step; there are {', '.join(names)}")
+        _check_kind(text.partition(":")[0].strip(), kind, names)
     made = [parse_step(text) for text in texts]
     if params is not None:
-        made = [*composed(_read_steps(params)).transforms, *made]
+        read = _read_steps(params)
+        first = composed(read).transforms
+        for step in read:
+            _check_kind(step["step"], kind, names, f"{params}: ")
+        made = [*first, *made]
     if not made:
         raise ArgumentError("no step is given: name some, or give --params")
     return Compose(*made, seed=seed)
+
+
+def _check_kind(name: str, kind: str, names: dict[str, str], where: str = "") -> None:
+    from evstore.noise.steps import transform_class
+
+    if name not in names:
+        transform_class(name)  # says what there is, unless it is of the other kind
+        raise ArgumentError(f"{where}{name!r} is no {kind} step; there are {', '.join(names)}")
 
 
 def _read_steps(path: str) -> list[Any]:
@@ -193,6 +213,7 @@ def _read_steps(path: str) -> list[Any]:
 @click.option(
     "--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw it: png, svg, pdf."
 )
+@click.option("--overwrite", is_flag=True, help="Replace a plot that exists.")
 @JSON
 @selection_flags
 @input_flags
@@ -200,6 +221,7 @@ def measure_(
     source: str,
     min_rate_hz: float,
     plot: str | None,
+    overwrite: bool,
     as_json: bool,
     selection: Selection,
     said: dict[str, Any],
@@ -211,25 +233,30 @@ def measure_(
     """
     import evstore
     from evstore.noise import measure
-    from evstore.noise.steps import as_text, steps_of
 
     if plot is not None:
-        from evstore.noise.measuring.plot import check_kind
+        from evstore.noise.measuring.plot import check_target
 
-        check_kind(plot)  # before all the work
+        check_target(plot, overwrite)  # before all the work
     with evstore.open(source, recording=recording, **said) as opened:
         found = measure(opened.batches(selection), opened.resolution, min_rate_hz=min_rate_hz)
-    if plot is not None:
+    _print_measured(found, as_json)
+    if plot is not None:  # last: should it fail, what was measured is not lost
         from evstore.noise.measuring.plot import plot as draw
 
         draw(found, plot)
+    return failures.DONE
+
+
+def _print_measured(found: Measurement, as_json: bool) -> None:
+    from evstore.noise.steps import as_text, steps_of
+
     if as_json:
         printing.echo_json({"measured": found.to_dict(), "steps": steps_of(found.parameters())})
-        return failures.DONE
+        return
     printing.echo(str(found))
     if texts := [as_text(step) for step in steps_of(found.parameters(boxes=True))]:
         printing.echo("such noise: evstore noise add IN OUT " + " ".join(texts))
-    return failures.DONE
 
 
 @command.command("mask")
@@ -250,48 +277,48 @@ def mask(
     selection: Selection,
     said: dict[str, Any],
     recording: str | None,
-    seed: int,
     jobs: int,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Find IN's hot pixels, and write OUT with their mask in its metadata.
 
-    All events stay; `evstore.open(OUT, hot_pixels="drop")` leaves those of hot pixels out.
+    IN is a recording, a shard of many or a folder: each recording gets the mask of its own. All
+    events stay; `evstore.open(OUT, hot_pixels="drop")` leaves those of hot pixels out. Of a packed
+    dataset, `evstore dataset index OUT` lists the shards afterwards.
     """
-    import evstore
     from evstore.conversion import Options, plan
-    from evstore.noise import HotPixelMask, find_hot_pixels, mask_to_metadata
 
-    own = None if learned_from else recording
-    with evstore.open(learned_from or source, recording=own, **said) as opened:
-        resolution = opened.resolution
-        chosen = selection if learned_from is None else Selection()
-        pixels = find_hot_pixels(opened.batches(chosen), resolution, min_rate_hz=min_rate_hz)
-    if resolution is None:
-        raise ArgumentError(f"{source}: has no events, and no hot pixels that could be found")
-    known = mask_to_metadata(
-        pixels,
-        resolution,
-        learned_from=os.path.basename(learned_from or source),
-        rule=f"{min_rate_hz:g} Hz or more beyond the pixels around, most of the time",
-    )
-    transform = HotPixelMask(pixels) if drop and len(pixels) else None
     how = Options(
-        selection=selection, transform=transform, recording=recording,
-        metadata={"hot_pixels": known},
+        selection=selection, recording=recording,
+        hot_pixel_rule=_rule(min_rate_hz, drop, learned_from, said),
         **said, **options,
     )  # fmt: skip
-    if not as_json:
-        printing.echo(f"{printing.count(len(pixels), 'hot pixel')} found")
     return carry_out(plan([source], target, how, []), how, jobs=jobs, as_json=as_json)
+
+
+def _rule(
+    min_rate_hz: float, drop: bool, learned_from: str | None, said: dict[str, Any]
+) -> HotPixelRule:
+    import evstore
+    from evstore.conversion.masking import HotPixelRule, find
+
+    if learned_from is None:
+        return HotPixelRule(min_rate_hz, drop)
+    with evstore.open(learned_from, **said) as opened:
+        if opened.resolution is None:
+            raise ArgumentError(
+                f"{learned_from}: has no events, and no hot pixels that could be found"
+            )
+        pixels = tuple((int(x), int(y)) for x, y in find(opened, Selection(), min_rate_hz))
+    return HotPixelRule(min_rate_hz, drop, os.path.basename(learned_from), pixels)
 
 
 @command.command("steps")
 @JSON
 def steps(as_json: bool) -> int:
-    """List the steps, their parameters, and what these are unless given."""
-    from evstore.noise.steps import ADDED, FILTERS, described, transform_class
+    """List the steps, their parameters, what these are unless given, and what they may be."""
+    from evstore.noise.steps import ADDED, FILTERS, choices, described, transform_class
 
     kinds = {"add": ADDED, "filter": FILTERS}
     if as_json:
@@ -304,6 +331,10 @@ def steps(as_json: bool) -> int:
         for name in names:
             what = (transform_class(name).__doc__ or "").strip().splitlines()[0]
             printing.echo(f"  {name}: {what}")
+            may_be = choices(name)
             for parameter, usual in described(name):
-                printing.echo(f"      {parameter}={usual}")
+                if (kind, parameter) == ("filter", "seed"):
+                    continue  # filters draw nothing
+                words = may_be.get(parameter)
+                printing.echo(f"      {parameter}={usual}" + (f"  ({words})" if words else ""))
     return failures.DONE

@@ -21,11 +21,16 @@ from evstore.recording.foreign import ForeignRecording
 from evstore.recording.in_shard import ShardRecording
 from evstore.recording.stream import is_pipe
 from evstore.shard.address import split_address
+from evstore.shard.index import RecordingInfo
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 
 #: Keys of a recording's metadata that mean something to evstore.
-OUR_KEYS = ("noise", "source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS)
+COPIED_FROM = "copied_from"  # the shard's recording that another was made of
+OUR_KEYS = (
+    *("noise", "source", "source_sha256", "dropped", "label", "recovered"),
+    *(HOT_PIXELS, COPIED_FROM),
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def copy_shard(
 ) -> RecordingWriter:
     """Write a recording of another shard; the caller closes what is returned."""
     metadata = _metadata(recording, options)
-    for key in naming.replaces:
+    for key in (COPIED_FROM, *naming.replaces):
         metadata.pop(key, None)
     metadata.setdefault("source", about_source(source, recording))
     label = metadata.pop("label", None)
@@ -142,6 +147,11 @@ def copy_shard(
     if dropped:
         writer.metadata["dropped"] = dropped
     return writer
+
+
+def copied_from(source: str, info: RecordingInfo) -> dict[str, Any]:
+    """What says of which recording of a shard another was made that has not the same root."""
+    return {"name": os.path.basename(split_address(source)[0]), "root": info.root.hex()}
 
 
 def _metadata(recording: Recording, options: Options) -> dict[str, Any]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from evstore.conversion.copying import COPIED_FROM, copied_from
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.plan import output_format
 from evstore.conversion.source_hash import hash_file
 from evstore.digests import digest
-from evstore.errors import EvstoreError, FormatError
+from evstore.errors import ArgumentError, EvstoreError, FormatError
 from evstore.recording.opening import is_shard, open_all
 from evstore.recording.stream import is_pipe
 from evstore.shard.address import split_address
 from evstore.shard.index import RecordingInfo
 from evstore.shard.shard import Shard
 from evstore.shard.verify import verify_shard
+
+#: What is asked that makes other events of a source's, or says more of them.
+CHANGES = frozenset({"noise", "hot_pixels", "metadata"})
 
 
 def finished(job: Job, options: Options) -> Receipt | None:
@@ -37,16 +41,41 @@ def finished(job: Job, options: Options) -> Receipt | None:
     return _filled(receipt, job, options, infos)
 
 
-def is_replaceable(job: Job) -> bool:
-    """Whether a conversion of a file of this name made the target: it may be made anew."""
+def is_replaceable(job: Job, options: Options) -> bool:
+    """Whether a conversion of a file of this name made the target: it may be made anew.
+
+    Raises ArgumentError where its events were changed otherwise than is asked: that is a result,
+    which another does not take the place of unless it is asked to.
+    """
+    if is_pipe(job.source):
+        return False
     try:
         with Shard(job.target) as shard:
             infos = shard.recordings
-        if not infos or is_pipe(job.source):
-            return False
-        return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
     except (FormatError, OSError):
         return False
+    if not infos or not _is_named_so(job, options, infos):
+        return False
+    theirs, ours = infos[0].metadata.get("asked", {}), options.asked()
+    done = CHANGES.intersection(theirs) if isinstance(theirs, dict) else ()
+    if theirs != ours and (done or not CHANGES.isdisjoint(ours)):
+        raise ArgumentError(
+            f"{job.target}: exists already, made of {os.path.basename(job.source)} with other "
+            "steps, another seed or other flags, so that --resume leaves it as it is; "
+            "--overwrite replaces it"
+        )
+    return True
+
+
+def _is_named_so(job: Job, options: Options, infos: list[RecordingInfo]) -> bool:
+    """Whether the target's recordings are of a file that is called as the source is."""
+    copied = infos[0].metadata.get(COPIED_FROM)
+    if not isinstance(copied, dict):
+        return bool(_about(infos[0]).get("name") == os.path.basename(job.source))
+    name, _ = split_address(job.source)
+    if copied.get("name") != os.path.basename(name) or not os.path.isfile(name):
+        return False
+    return is_shard(name) and [i.id for i in _wanted(job, options)] == [i.id for i in infos]
 
 
 def _about(info: RecordingInfo) -> dict[str, Any]:
@@ -62,7 +91,7 @@ def _same_source(job: Job, options: Options, infos: list[RecordingInfo]) -> bool
     if not os.path.isfile(name):
         return False
     if is_shard(name):
-        return not options.asked() and _roots(name) == [(i.id, i.root) for i in infos]
+        return _same_recordings(job, options, infos)
     about, status = _about(infos[0]), os.stat(name)
     if about.get("size") != status.st_size:
         return False
@@ -71,14 +100,27 @@ def _same_source(job: Job, options: Options, infos: list[RecordingInfo]) -> bool
     return bool(infos[0].metadata.get("source_sha256") == hash_file(name))
 
 
-def _roots(path: str) -> list[tuple[str, bytes]]:
-    with Shard(path) as shard:
-        return [(info.id, info.root) for info in shard.recordings]
+def _same_recordings(job: Job, options: Options, infos: list[RecordingInfo]) -> bool:
+    """Whether these are copies of a shard's recordings, or what was made of just these."""
+    wanted = _wanted(job, options)
+    if not options.asked():
+        return [(i.id, i.root) for i in wanted] == [(i.id, i.root) for i in infos]
+    made_of = [(i.id, i.metadata.get(COPIED_FROM)) for i in infos]
+    return made_of == [(i.id, copied_from(job.source, i)) for i in wanted]
+
+
+def _wanted(job: Job, options: Options) -> list[RecordingInfo]:
+    """The recordings of a shard that are to be converted."""
+    name, within = split_address(job.source)
+    with Shard(name) as shard:
+        one = options.recording or within
+        return shard.recordings if one is None else [shard.find(one)]
 
 
 def _same_events(job: Job, options: Options, receipt: Receipt) -> bool:
     """Whether a file of another format holds the events that it would be given."""
-    if options.rebase or not os.path.isfile(split_address(job.source)[0]):
+    changes = options.rebase or not CHANGES.isdisjoint(options.asked())
+    if changes or not os.path.isfile(split_address(job.source)[0]):
         return False
     try:
         found = []

@@ -11,6 +11,7 @@ from evstore.errors import ArgumentError
 from evstore.selection import Selection
 
 if TYPE_CHECKING:
+    from evstore.conversion.masking import HotPixelRule
     from evstore.noise import Transform
 
 #: Options that say how a source is to be read.
@@ -44,6 +45,8 @@ class Options:
     #: What is done to the events, and the times of the file's own clock that noise comes in.
     transform: Transform | None = None
     noise_span: tuple[int, int] | None = None
+    #: Have each recording's hot pixels found, and its mask put in its metadata.
+    hot_pixel_rule: HotPixelRule | None = None
     #: The folder whose files are converted, if it is one: noise tells them apart by their place.
     folder: str | None = None
     #: What is said of each recording beside what its source says.
@@ -56,7 +59,7 @@ class Options:
             raise ArgumentError("the source is not deleted where only a part of it is converted")
         if self.resume and self.overwrite:
             raise ArgumentError("resume keeps finished targets, overwrite replaces them: pass one")
-        if self.delete_source and self.transform is not None:
+        if self.delete_source and not self._keeps_events:
             raise ArgumentError("the source is not deleted where its events are changed")
         if self.grow and self.drop_outside:
             raise ArgumentError("--grow and --drop-outside exclude each other")
@@ -64,7 +67,12 @@ class Options:
     @property
     def keeps_all(self) -> bool:
         """Whether every event of the source is wanted, as it is."""
-        return self.selection.is_everything and self.transform is None
+        return self.selection.is_everything and self._keeps_events
+
+    @property
+    def _keeps_events(self) -> bool:
+        drops = self.hot_pixel_rule is not None and self.hot_pixel_rule.drop
+        return self.transform is None and not drops
 
     def said(self) -> dict[str, Any]:
         """How the source is to be read: arguments of `evstore.open`."""
@@ -76,13 +84,16 @@ class Options:
         usual = {"selection": asdict(Selection()), **dict.fromkeys(SAID)}
         del chosen["untrusted"]  # gives the same events
         asked = {k: v for k, v in chosen.items() if v != usual[k] and v is not False}
-        if self.transform is not None:
+        if self.hot_pixel_rule is not None:  # what follows of it stands in the mask
+            asked["hot_pixels"] = self.hot_pixel_rule.asked()
+        elif self.transform is not None:
             from evstore.noise.steps import said
 
-            asked["noise"] = said(self.transform)
+            asked["noise"] = said(self.transform, brief=True)
             asked["noise_span"] = self.noise_span
-        if self.metadata:
-            asked["metadata"] = self.metadata
+        derived = () if self.hot_pixel_rule is None else ("hot_pixels", "noise")
+        if more := {k: v for k, v in self.metadata.items() if k not in derived}:
+            asked["metadata"] = more
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found
 
@@ -112,6 +123,7 @@ class Receipt:
     bytes_out: int = 0
     seconds: float = 0.0
     dropped: dict[str, int] = field(default_factory=dict)
+    hot_pixels: int | None = None  # found, where masks of them were asked for
     partial: bool = False  # only a selection was converted, or what a transform made of it
     verified: bool = False
     deleted_source: bool = False

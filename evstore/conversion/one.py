@@ -8,12 +8,14 @@ import time
 
 from evstore.conversion.finished import finished, is_replaceable
 from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.masking import check_can_be_done, each_its_own
 from evstore.conversion.plan import output_format
 from evstore.conversion.teller import Progress
 from evstore.conversion.to_format import write_foreign
 from evstore.conversion.to_shard import add_dropped, batch_events, write_shard
 from evstore.digests import digest
 from evstore.errors import ArgumentError, CorruptError, FormatError
+from evstore.noise.masks import HOT_PIXELS
 from evstore.recording.base import Recording
 from evstore.recording.foreign import ForeignRecording
 from evstore.recording.opening import open as open_recording
@@ -40,7 +42,7 @@ def convert_one(job: Job, options: Options, progress: Progress | None = None) ->
         done = finished(job, options) if options.resume else None
         if done is not None:
             return done
-        if not (options.resume and is_replaceable(job)):
+        if not (options.resume and is_replaceable(job, options)):
             raise ArgumentError(
                 f"{job.target}: exists already; --resume keeps it if it is this source's, "
                 "--overwrite replaces it"
@@ -71,6 +73,7 @@ def convert_one(job: Job, options: Options, progress: Progress | None = None) ->
 
 def _check_places(job: Job, options: Options) -> None:
     """Refuse what would lose the source, or could not be done."""
+    check_can_be_done(job, options)
     source, _ = split_address(job.source)
     if is_pipe(source):
         if options.delete_source:
@@ -99,16 +102,19 @@ def _write(
     kind = output_format(job.target, options)
     receipt.recordings = len(recordings)
     receipt.partial = not options.keeps_all or _is_one_of_many(job.source, recordings)
+    if kind != "evs" and len(recordings) != 1:
+        raise ArgumentError(
+            f"{job.source}: holds {len(recordings)} recordings, {kind} takes one: "
+            "name it with --recording"
+        )
+    asked = each_its_own(job, options, len(recordings))
+    if options.hot_pixel_rule is not None:
+        receipt.hot_pixels = sum(len(one.metadata[HOT_PIXELS]["pixels"]) for one in asked)
     if kind != "evs":
-        if len(recordings) != 1:
-            raise ArgumentError(
-                f"{job.source}: holds {len(recordings)} recordings, {kind} takes one: "
-                "name it with --recording"
-            )
-        write_foreign(job, options, recordings[0], receipt, progress, kind)
+        write_foreign(job, asked[0], recordings[0], receipt, progress, kind)
         add_dropped(receipt, recordings[0].dropped)
     else:
-        write_shard(job, options, recordings, receipt, progress)
+        write_shard(job, options, list(zip(recordings, asked, strict=True)), receipt, progress)
 
 
 def _is_one_of_many(source: str, recordings: list[Recording]) -> bool:

@@ -21,6 +21,8 @@ SUFFIXES = {
     "npz": ".npz", "csv": ".csv", "bin40": ".bin",
 }  # fmt: skip
 
+MANIFEST = "manifest.parquet"
+
 
 def output_format(target: str, options: Options) -> str:
     """The format to write: as named, or by the target's suffix, or evs.
@@ -125,7 +127,9 @@ def _of_folder(
             path = os.path.join(base, name)
             if name.startswith(".") or name.endswith(".part") or (own and name.endswith(own)):
                 continue
-            if _readable(path, options):
+            if name == MANIFEST and any(file.endswith(".evs") for file in files):
+                left_out.append(path)  # a dataset's list of its shards, and no events
+            elif _readable(path, options):
                 found.append((path, os.path.relpath(path, folder)))
             else:
                 left_out.append(path)

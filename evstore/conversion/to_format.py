@@ -145,6 +145,8 @@ def _pour(
     receipt.side_streams = {stream: rows for stream, rows in met.items() if stream in taken}
     receipt.triggers = receipt.side_streams.get(TRIGGERS, 0)
     receipt.dropped |= _without_a_place(recording, taken, met)
+    if options.transform is not None or options.hot_pixel_rule is not None:
+        receipt.dropped["record_of_steps"] = 1  # which a shard has in its metadata
 
 
 def _without_a_place(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from evstore.conversion.copying import copy_foreign, copy_shard
+from evstore.conversion.copying import COPIED_FROM, copied_from, copy_foreign, copy_shard
 from evstore.conversion.job import Job, Options, Receipt
 from evstore.conversion.source_hash import SourceHash
 from evstore.conversion.teller import Progress, Teller
@@ -28,15 +28,15 @@ HELPERS_FROM = 4 << 20  # bytes of source from which they are worth their start
 def write_shard(
     job: Job,
     options: Options,
-    recordings: list[Recording],
+    recordings: list[tuple[Recording, Options]],
     receipt: Receipt,
     progress: Progress | None,
 ) -> None:
-    """Write every recording to one shard; its roots are proof of what was read.
+    """Write recordings to one shard, as is asked of each; its roots are proof of what was read.
 
     The part is removed where this fails, or kept where the source cannot be read again.
     """
-    live = is_pipe(job.source)
+    live, changes = is_pipe(job.source), bool(options.asked())
     # This thread reads and decodes; others encode, hash and write whole leaves.
     pool: ThreadPoolExecutor | None = None
     if _has_helpers(receipt):
@@ -53,11 +53,11 @@ def write_shard(
                 flush_s=1.0 if live else None,
                 pool=pool,
             )
-        for recording in recordings:
+        for recording, asked in recordings:
             told = Teller(progress, recording)
             if isinstance(recording, ForeignRecording):
                 source_hash = source_hash or SourceHash(split_address(job.source)[0], pool)
-                writer = copy_foreign(shard, recording, job.source, options, told, source_hash)
+                writer = copy_foreign(shard, recording, job.source, asked, told, source_hash)
                 if len(recordings) > 1:
                     writer.metadata["group"] = os.path.basename(job.source)
                 writer.close()
@@ -65,7 +65,9 @@ def write_shard(
                 recording.close()  # a file may hold thousands
             else:
                 assert isinstance(recording, ShardRecording)
-                writer = copy_shard(shard, recording, job.source, options, told)
+                writer = copy_shard(shard, recording, job.source, asked, told)
+                if changes:  # the roots do not say what it was made of
+                    writer.metadata[COPIED_FROM] = copied_from(job.source, recording.info)
                 writer.close()
                 add_dropped(receipt, writer.metadata.get("dropped", {}))
             receipt.events += writer.n_events

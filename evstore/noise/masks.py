@@ -101,7 +101,9 @@ def mask_of(
     if found is None:
         raise ArgumentError(
             f"{what} has no mask of hot pixels in its metadata, which hot_pixels='drop' needs: "
-            "`evstore noise mask IN OUT` learns one; or read it with hot_pixels='keep'"
+            "`evstore noise mask IN OUT` learns one of each recording of a shard or folder (of a "
+            "dataset, `evstore dataset index OUT` then lists them); or read it with "
+            "hot_pixels='keep'"
         )
     return found
 

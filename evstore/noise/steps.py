@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,16 @@ import numpy as np
 from evstore import noise
 from evstore.errors import ArgumentError
 from evstore.noise.compose import Compose
+from evstore.noise.step_values import (
+    IMAGE,
+    PIXELS,
+    VALUE,
+    allowed,
+    from_file,
+    goes_on,
+    kind_of,
+    value_of,
+)
 from evstore.noise.transform import Transform
 
 #: Names of what adds noise, and of what a sensor or its readout does to events.
@@ -43,6 +53,7 @@ FILTERS = {
     "anti-flicker": "AntiFlicker",
 }
 STEPS = ADDED | FILTERS
+BRIEF = 4096  # numbers that each of many recordings may well have in its metadata
 COMMON = ("resolution",)  # what the stream says itself
 
 
@@ -68,32 +79,48 @@ def parse_step(text: str) -> Transform:
     ((0, 0, 20, 10), (0, 0, 9, 9))
     """
     name, _, said = text.partition(":")
+    kinds = _kinds(name.strip())
     given: dict[str, str] = {}
     last = ""
     for part in _parts(said):
         key, equals, value = part.partition("=")
         if equals and key.strip():
             last = key.strip().replace("-", "_")
+            if last in given:
+                raise ArgumentError(f"{last} is given twice in {text!r}: give it once")
             given[last] = value.strip()
-        elif last and part.strip().isdigit():  # of several numbers
-            given[last] += f",{part.strip()}"
+        elif last and goes_on(kinds.get(last, VALUE), part):
+            given[last] += f",{part}"
         else:
             raise ArgumentError(f"a step is NAME:PARAMETER=VALUE,..., got {part!r} in {text!r}")
-    return make_step(name.strip(), {key: _value(value) for key, value in given.items()})
+    return make_step(
+        name.strip(),
+        {key: value_of(kinds.get(key, VALUE), value.strip()) for key, value in given.items()},
+    )
 
 
 def make_step(name: str, given: Mapping[str, Any]) -> Transform:
-    """The transform of a name and parameters; raises ArgumentError for those it does not have."""
-    kind = transform_class(name)
-    known = [field.name for field in fields(kind) if field.init and field.name not in COMMON]
+    """The transform of a name and parameters, of which images and pixels may be paths of files.
+
+    Raises ArgumentError for parameters that it does not have, OSError for files that cannot be
+    read.
+    """
+    kind, kinds = transform_class(name), _kinds(name)
+    known = list(kinds)
     for key in given:
         if key not in known:
             raise ArgumentError(f"{name} has no parameter {key!r}; it has {', '.join(known)}")
     missing = [key for key, usual in described(name) if usual == "required" and key not in given]
     if missing:
         raise ArgumentError(f"{name} needs {' and '.join(missing)}: {name}:{missing[0]}=...")
+    read = {
+        key: from_file(kinds[key], key, value)
+        if isinstance(value, str) and kinds[key] in (IMAGE, PIXELS)
+        else value
+        for key, value in given.items()
+    }
     try:
-        return kind(**given)
+        return kind(**read)
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, ArgumentError):
             raise
@@ -111,18 +138,31 @@ def composed(steps: Iterable[Mapping[str, Any]], seed: int = 0) -> Compose:
     return Compose(*made, seed=seed)
 
 
-def said(transform: Transform) -> Any:
-    """What a transform is, as JSON values: all that is not as it is unless said."""
+def said(transform: Transform, brief: bool = False) -> Any:
+    """What a transform is, as JSON values: all that is not as it is unless said.
+
+    ``brief``: of images and pixels of more than BRIEF numbers, their shape and a digest.
+    """
     if isinstance(transform, Compose):
-        return {"seed": transform.seed, "steps": [said(one) for one in transform.transforms]}
+        steps = [said(one, brief) for one in transform.transforms]
+        return {"seed": transform.seed, "steps": steps}
     kind = type(transform)
     name = next((name for name, home in STEPS.items() if home == kind.__name__), kind.__name__)
     found: dict[str, Any] = {"step": name}
     for field in fields(transform):
         value = getattr(transform, field.name)
         if field.init and field.name not in COMMON and not _is_usual(value, field.default):
-            found[field.name] = _plain(value)
+            found[field.name] = _digest(value) if brief and _is_long(value) else _plain(value)
     return found
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, tuple, list)) and np.size(value) > BRIEF
+
+
+def _digest(value: Any) -> dict[str, Any]:
+    numbers = np.ascontiguousarray(value, np.float32)  # as images are held
+    return {"shape": list(numbers.shape), "sha256": hashlib.sha256(numbers.tobytes()).hexdigest()}
 
 
 def steps_of(parameters: Mapping[str, Mapping[str, Any]]) -> list[Any]:
@@ -133,11 +173,26 @@ def steps_of(parameters: Mapping[str, Mapping[str, Any]]) -> list[Any]:
 def described(name: str) -> list[tuple[str, str]]:
     """The parameters of a step, and what each is unless said."""
     found = []
-    for field in fields(transform_class(name)):
-        if field.init and field.name not in COMMON:
-            has = "default" if type(field.default).__name__ == "_MISSING_TYPE" else ""
-            found.append((field.name, "required" if has else repr(field.default)))
+    for field in _parameters(name):
+        has = "default" if type(field.default).__name__ == "_MISSING_TYPE" else ""
+        found.append((field.name, "required" if has else repr(field.default)))
     return found
+
+
+def choices(name: str) -> dict[str, str]:
+    """What each parameter of a step may be, in words, where that is known."""
+    needed = [key for key, usual in described(name) if usual == "required"]
+    found = {f.name: allowed(transform_class(name), f, needed) for f in _parameters(name)}
+    return {key: words for key, words in found.items() if words}
+
+
+def _parameters(name: str) -> list[Field[Any]]:
+    return [f for f in fields(transform_class(name)) if f.init and f.name not in COMMON]
+
+
+def _kinds(name: str) -> dict[str, str]:
+    """How each parameter of a step is written."""
+    return {field.name: kind_of(field) for field in _parameters(name)}
 
 
 def as_text(step: Mapping[str, Any]) -> str:
@@ -185,16 +240,3 @@ def _parts(text: str) -> list[str]:
             start = place + 1
     parts.append(text[start:])
     return [part for part in parts if part.strip()]
-
-
-def _value(text: str) -> Any:
-    """A number, a truth, a tuple (``1/2/3``, which a shell leaves alone); else the text itself."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    if "/" in text and all(part.strip().lstrip("-").isdigit() for part in text.split("/")):
-        return tuple(int(part) for part in text.split("/"))
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text

@@ -50,6 +50,7 @@ class PixelDrop(Transform):
 
     def check(self) -> None:
         """Raises ArgumentError where a parameter is out of range, or none or both are given."""
+        check_choice("redraw", self.redraw, (NEVER, SAMPLE))
         if (self.fraction is None) == (self.count is None):
             raise ArgumentError(
                 "give PixelDrop a fraction in 0..1, or else a count of pixels; "
@@ -59,7 +60,6 @@ class PixelDrop(Transform):
             check_number("fraction", self.fraction, 0, 1)
         if self.count is not None:
             check_integer("count", self.count, 0, MOST_PIXELS)
-        check_choice("redraw", self.redraw, (NEVER, SAMPLE))
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Raises ArgumentError where the sensor has fewer pixels than ``count``."""

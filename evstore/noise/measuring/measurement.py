@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evstore.noise.measuring.again import background_again, hot_again
 from evstore.noise.measuring.background import Background
 
+MANY_US = 10_000_000  # from which a time is told to three digits
 WHOLE = 0.9  # of its bounding box: an area is a region, not a mask
 
 
@@ -165,9 +166,15 @@ class Measurement:
         if self.leak_rate_hz is not None:
             lines.append(f"leak: {self.leak_rate_hz:.3g} Hz a pixel")
         lines.append(f"flicker: {_text_of_flicker(self.flicker)}")
-        least = "cannot be told" if self.refractory_us is None else f"{self.refractory_us:.3g} us"
+        least = (
+            "cannot be told" if self.refractory_us is None else _text_of_time(self.refractory_us)
+        )
         lines.append(f"least time between events of a pixel: {least}")
         return "\n".join(lines)
+
+
+def _text_of_time(us: float) -> str:
+    return f"{us:,.0f} us" if us < MANY_US else f"{us:.3g} us"
 
 
 def _background(found: Background) -> dict[str, Any]:

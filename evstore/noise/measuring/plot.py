@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -24,7 +25,7 @@ def plot(measurement: Measurement, path: str | os.PathLike[str]) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingDependencyError("matplotlib", "bench", "a plot of noise") from None
+        raise _missing() from None
     figure: Any = Figure(figsize=(11, 8), layout="constrained")
     FigureCanvasAgg(figure)
     (rates, hot), (spectrum, intervals) = figure.subplots(2, 2)
@@ -33,6 +34,30 @@ def plot(measurement: Measurement, path: str | os.PathLike[str]) -> None:
     _spectrum(spectrum, measurement)
     _intervals(intervals, measurement)
     figure.savefig(os.fspath(path))
+
+
+def check_target(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raises what `plot` would for this file, and ArgumentError where it is there already.
+
+    FileNotFoundError or PermissionError where its folder cannot be written to.
+    """
+    import importlib.util
+
+    check_kind(path)
+    name = os.fspath(path)
+    folder = os.path.dirname(name) or os.curdir
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "no such folder for the plot", folder)
+    if os.path.exists(name) and not overwrite:
+        raise ArgumentError(f"{name}: exists already; --overwrite replaces it")
+    if not os.access(name if os.path.exists(name) else folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+    if importlib.util.find_spec("matplotlib") is None:
+        raise _missing()
+
+
+def _missing() -> MissingDependencyError:
+    return MissingDependencyError("matplotlib", "bench", "a plot of noise")
 
 
 def check_kind(path: str | os.PathLike[str]) -> None:
