@@ -25,12 +25,11 @@ from evstore.shard.index import RecordingInfo
 from evstore.shard.recording_writer import RecordingWriter
 from evstore.shard.writer import ShardWriter
 
+COPIED_FROM = "copied_from"  # the recording of a shard that another was made of
 #: Keys of a recording's metadata that mean something to evstore.
-COPIED_FROM = "copied_from"  # the shard's recording that another was made of
 OUR_KEYS = (
-    *("noise", "source", "source_sha256", "dropped", "label", "recovered"),
-    *(HOT_PIXELS, COPIED_FROM),
-)
+    "noise", "source", "source_sha256", "dropped", "label", "recovered", HOT_PIXELS, COPIED_FROM,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
