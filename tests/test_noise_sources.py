@@ -40,9 +40,9 @@ GOLDEN = [
     "1b0e6d297a94a079",
     "b3d1faa07cc24250",
     "bdf4012fd8c4ed0f",
-    "60f40207c292f9df",
+    "aca340f5cf5d9d7f",
     "9c18217f7ca14347",
-    "99093bc7523f6841",
+    "0079710b6dd3707d",
 ]
 
 
@@ -176,6 +176,39 @@ def test_hot_pixels_are_as_many_as_said_and_lie_together() -> None:
         # By chance a pixel has one of two neighbours among 60 of 1,536.
         assert (np.mean(shares) < 0.1) if cluster == 1 else (np.mean(shares) > 0.5)
     assert len(HotPixels(fraction=1.0, cluster=7).pixels(SIZE).x) == PIXELS
+
+
+def test_clusters_do_not_avoid_the_border() -> None:
+    shares, corners = [], []
+    for seed in range(400):
+        hot = HotPixels(count=40, cluster=20, seed=seed).pixels((30, 30))
+        side, end = np.isin(hot.x, (0, 29)), np.isin(hot.y, (0, 29))
+        shares.append(float((side | end).mean()))
+        corners.append(float((side & end).mean()))
+    check_mean(shares, 116 / 900)
+    check_mean(corners, 4 / 900)
+    assert len(HotPixels(count=7, cluster=9).pixels((1, 7)).x) == 7
+
+
+@pytest.mark.parametrize(
+    ("fraction", "size"), [(0.0004, (34, 34)), (None, (20, 20)), (0.0125, (6, 20)), (0.25, (8, 2))]
+)
+def test_a_fraction_of_hot_pixels_holds_on_the_mean(
+    fraction: float | None, size: tuple[int, int]
+) -> None:
+    """Of no whole number of pixels it is the next one sometimes: so settled by the sensor."""
+    mean = (0.001 if fraction is None else fraction) * size[0] * size[1]
+    counts = [len(HotPixels(fraction=fraction, seed=seed).pixels(size).x) for seed in range(400)]
+    assert set(counts) == {math.floor(mean), math.ceil(mean)}
+    if mean % 1:
+        check_mean([float(count) for count in counts], mean)
+    hot = HotPixels(fraction=fraction, low_hz=50, high_hz=50)
+    assert hot.expected_hz(Sensor(*size)) == pytest.approx(50 * mean)
+    drawn = HotPixels(fraction=fraction, redraw="sample")
+    of = [[len(one._hot(Sensor(*size), Key(0, b"%d" % n)).x) for n in range(99)]
+          for one in (hot, drawn)]  # fmt: skip
+    assert len(set(of[0])) == 1
+    assert set(of[1]) == set(counts)
 
 
 @pytest.mark.parametrize("jitter", [0.02, 0.2])

@@ -36,7 +36,8 @@ class Flicker(Transform):
     levels that lie evenly; "pwm": light is on for ``duty`` of a cycle, and events of a burst
     follow each other in ``burst_us``. ``phase`` (0..1, of a cycle) says where the cycle stands at
     the start; None draws it for each sample. Pixels are late by ``phase_spread`` (deviation, of a
-    cycle; kept by the sensor), events by ``jitter_us`` (deviation).
+    cycle; kept by the sensor), events by ``jitter_us`` (deviation). Raises ArgumentError where
+    these are so large that more than 2**27 events would be known before they are due.
 
     The whole field flickers, or a ``region`` (x0, y0, x1, y1), x1 and y1 outside, or several; or
     ``mask``, (height, width) of 0..1, says how much of ``events_per_cycle`` each pixel makes.

@@ -19,8 +19,7 @@ MOST_A_CYCLE = 64  # events of a pixel and polarity
 FIRST_CYCLE = 1 << 20  # that is numbered 0: those before the start have numbers too
 BLOCK = 1024  # pixels
 
-_S48 = np.uint64(48)
-_LOW16, _S32 = np.uint64(0xFFFF), np.uint64(32)
+_LOW32, _S32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _MOST, _BOTH = np.uint64(MOST_A_CYCLE), np.uint64(2 * MOST_A_CYCLE)
 
 
@@ -28,9 +27,9 @@ class Lamp(NamedTuple):
     """What flickers, and how.
 
     ``amounts`` float64: ON events of each pixel in a cycle, as many OFF: the whole part always, one
-    more with the probability of the rest. ``lags``: what each is late, in microseconds; ``places``.
-    ``rises``, ``falls``: for n events, from n * MOST_A_CYCLE on, when each comes, as a part of the
-    cycle. ``period`` and ``jitter`` in microseconds.
+    more with the probability of the rest, to 2**-32. ``lags``: what each is late, in microseconds;
+    ``places``. ``rises``, ``falls``: for n events, from n * MOST_A_CYCLE on, when each comes, as a
+    part of the cycle. ``period`` and ``jitter`` in microseconds.
     """
 
     amounts: Any
@@ -92,10 +91,10 @@ def draw_numbers(seed: int, first: Any, amounts: Any, off: Any, on: Any) -> None
     off, on = off[: amounts.size], on[: amounts.size]
     for i in range(amounts.size):
         word = bits(seed, first + np.uint64(i))
-        whole = np.int64(amounts[i])
-        rest = np.int64((amounts[i] - whole) * 65536.0)
-        off[i] = whole + np.int64(np.int64((word >> _S32) & _LOW16) < rest)
-        on[i] = whole + np.int64(np.int64(word >> _S48) < rest)
+        share = np.int64(amounts[i] * 4294967296.0 + 0.5)
+        # A random part of one is added, and what is whole remains: one more, or not.
+        off[i] = (share + np.int64(word & _LOW32)) >> 32
+        on[i] = (share + np.int64(word >> _S32)) >> 32
 
 
 @kernel

@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.noise.batch import Batch, empty_batch, joined, merged
+from evstore.errors import ArgumentError
+from evstore.noise.batch import Batch, all_merged, empty_batch, joined, merged
 from evstore.noise.random import total
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
+from evstore.noise.sources.bursts import MOST_HELD
 from evstore.noise.sources.packing import Keys
 
 AT_ONCE = 1 << 14  # events, about, that are made and sorted at a time: in the first caches
+DRAWS = 1 << 21  # pixels that are asked at a time, however few of them make an event
+RUNS = 8  # that are held at a time: of more it takes long to find what is due in each of them
 
 
 class Flickering:
@@ -49,8 +53,11 @@ class Flickering:
         self._cycle = int(-self._latest // period_us) - 1 - int(phase)
         self._room = int(2 * np.add.reduce(np.floor(amounts) + 1))
         mean = 2 * total(amounts)
-        self._at_once = max(1, min(int(AT_ONCE / max(mean, 1)), int(1e8 / period_us)))
-        self._held: list[Batch] = []  # made but not due: they follow each other
+        few = min(AT_ONCE / max(mean, 1), DRAWS / max(amounts.size, 1), 1e8 / period_us)
+        wide = self._latest - self._earliest
+        _check_held(mean / period_us * wide)
+        self._at_once = max(1, int(few), int(wide / (RUNS * period_us)))
+        self._held: list[Batch] = []  # runs, made but not due, that overlap
         self._keys = Keys(0)
 
     def _begin(self, cycle: int) -> float:
@@ -70,30 +77,32 @@ class Flickering:
         return joined(parts + self._take(stop))
 
     def _take(self, stop: int) -> list[Batch]:
-        """What is held of the time before ``stop``."""
-        taken, held = [], []
-        for batch in self._held:
-            cut = int(np.searchsorted(batch.t, stop))
-            taken.append(batch.at(slice(0, cut)))
-            held.append(batch.at(slice(cut, None)))
-        self._held = [batch for batch in held if batch.size]
-        return taken
+        """What is held of the time before ``stop``: parts that follow each other."""
+        heads, tails = [], []
+        for run in self._held:
+            cut = int(np.searchsorted(run.t, stop))
+            heads.append(run.at(slice(0, cut)))
+            tails.append(run.at(slice(cut, None)))
+        self._held = [tail for tail in tails if tail.size]
+        heads = [head for head in heads if head.size]
+        if len(heads) < 2:
+            return heads
+        # Mostly only the first times of the last run are among those of the others.
+        others, last = all_merged(heads[:-1]), heads[-1]
+        cut = int(np.searchsorted(last.t, others.t[-1], "right"))
+        return [merged(others, last.at(slice(0, cut))), last.at(slice(cut, None))]
 
     def _hold(self, made: Batch) -> None:
-        """Add what was made; only its first times are among those that are held."""
-        held = joined(self._held)
-        if not held.size:
-            self._held = [made]
-            return
-        cut = int(np.searchsorted(made.t, held.t[-1], "right"))
-        self._held = [merged(held, made.at(slice(0, cut))), made.at(slice(cut, None))]
+        """Add what was made: merged when it is due, what waits long is not moved meanwhile."""
+        if made.size:
+            self._held.append(made)
 
     def _some(self) -> Batch:
         """The events of some cycles, those from the start on."""
-        self._keys.reserve(self._room * self._at_once)
         base = float(int(self._begin(self._cycle) + self._earliest) - 1)
         count = 0
         for cycle in range(self._cycle, self._cycle + self._at_once):
+            self._keys.reserve(count + self._room, used=count)
             count = kernels.flicker(
                 cycle, self._begin(cycle), self._seeds, base, self._lamp, self._block, count,
                 self._keys.keys,
@@ -101,3 +110,12 @@ class Flickering:
         self._cycle += self._at_once
         made = self._keys.batch(count, self._start + int(base), self._label, by_place=True)
         return made.at(slice(int(np.searchsorted(made.t, self._start)), None))
+
+
+def _check_held(held: float) -> None:
+    if held > MOST_HELD:
+        raise ArgumentError(
+            f"{held:,.0f} events of flicker would be held until they are due, {MOST_HELD:,} at "
+            "most: lower events_per_cycle, frequency_hz, jitter_us or phase_spread, or flicker a "
+            "smaller region"
+        )

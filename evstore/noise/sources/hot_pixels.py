@@ -38,12 +38,14 @@ class Hot(NamedTuple):
 class HotPixels(Transform):
     """Pixels that fire all the time, whatever they see: a ``fraction`` of all, or ``count``.
 
-    Which ones, how fast and of which polarity is kept by the sensor in all samples, or drawn for
-    each with ``redraw="sample"``. Rates lie in ``low_hz`` .. ``high_hz``, their logarithms
-    uniformly. ``on_fraction`` of the pixels prefer ON, the others OFF; ``bias`` of a pixel's
-    events are of the polarity that it prefers. They fire at random or, ``periodic``, in intervals
-    that vary by ``jitter`` (deviation, as a part of the period). ``cluster`` is the mean number of
-    pixels that lie together.
+    Where a fraction is no whole number of pixels, there is one more with the probability of the
+    rest: on the mean over seeds it holds. How many pixels, which ones, how fast and of which
+    polarity is kept by the sensor in all samples, or drawn for each with ``redraw="sample"``. Rates
+    lie in ``low_hz`` .. ``high_hz``, their logarithms uniformly. ``on_fraction`` of the pixels
+    prefer ON, the others OFF; ``bias`` of a pixel's events are of the polarity that it prefers.
+    They fire at random or, ``periodic``, in intervals that vary by ``jitter`` (deviation, as a
+    part of the period). ``cluster`` is the mean number of pixels that lie together; a cluster that
+    meets the border goes on at the opposite one, so that each pixel has the same chance.
 
     Pixels above 50 Hz without a change of light are called hot; Prophesee calls those hot that
     fire a hundred times as often as the median pixel (docs.prophesee.ai). Distribution and bias
@@ -118,23 +120,26 @@ class HotPixels(Transform):
         low, high = self.low_hz, self.high_hz
         bottom, top = logarithm([low, high]).tolist()
         mean = (high - low) / (top - bottom) if high > low * (1 + 1e-9) else low
-        return self._count(sensor) * mean
+        return self._mean_count(sensor) * mean
 
-    def _count(self, sensor: Sensor) -> int:
+    def _mean_count(self, sensor: Sensor) -> float:
+        """How many there are, over all seeds."""
         if self.count is None:
             share = DEFAULT_FRACTION if self.fraction is None else self.fraction
-            return round(share * sensor.pixels)
+            return float(share * sensor.pixels)
         if self.count > sensor.pixels:
             raise ArgumentError(
                 f"count must be in 0..{sensor.pixels}, the sensor's pixels, got {self.count}"
             )
-        return int(self.count)
+        return float(self.count)
 
     def _hot(self, sensor: Sensor, key: Key) -> Hot:
         number = key.sensor_number if self.redraw == "never" else key.number
         uses = ("order", "walks", "rates", "polarities")
         seeds = tuple(number(self.seed, f"hot {use}") for use in uses)
-        count = self._count(sensor)
+        mean = self._mean_count(sensor)
+        more = float(units(number(self.seed, "hot count"), 1)[0]) < mean % 1
+        count = int(mean) + more
         return _hot(seeds, sensor, count, self.low_hz, self.high_hz, self.on_fraction, self.cluster)
 
 

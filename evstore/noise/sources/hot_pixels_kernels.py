@@ -19,7 +19,8 @@ def choose(
     """Choose as many pixels as ``chosen`` has room for, no more than there are.
 
     ``order``: all pixels in random order, centres of clusters; the size of one is uniform in
-    1 .. 2 * cluster - 1. ``marks``: uint8 of all pixels, zeros.
+    1 .. 2 * cluster - 1. ``marks``: uint8 of all pixels, zeros. A walk that leaves the sensor goes
+    on at the opposite border: all places are alike, so that no pixel is chosen more often.
     """
     count = 0
     k = number = 0
@@ -44,11 +45,11 @@ def choose(
             number += 1
             x, y = pixel % width, pixel // width
             if step == 0:
-                x = min(x + 1, width - 1)
+                x = x + 1 if x + 1 < width else 0
             elif step == 1:
-                x = max(x - 1, 0)
+                x = x - 1 if x else width - 1
             elif step == 2:
-                y = min(y + 1, height - 1)
+                y = y + 1 if y + 1 < height else 0
             else:
-                y = max(y - 1, 0)
+                y = y - 1 if y else height - 1
             pixel = y * width + x
