@@ -208,3 +208,6 @@ def test_what_follows_from_before_the_start() -> None:
     before = np.empty(4, np.uint8)
     kernels.flag_before(t, delays, 9, before)
     assert before.tolist() == [0, 0, 1, 0]
+    least = -(1 << 63)  # what comes before it is no int64
+    kernels.flag_before(least + t, delays, least + 9, before)
+    assert before.tolist() == [0, 0, 1, 0]

@@ -24,6 +24,7 @@ from evstore.noise import (
     RateLimit,
     Refractory,
     Stcf,
+    TimestampQuantise,
     Transform,
     stcf_scores,
 )
@@ -359,6 +360,20 @@ def test_active_of_a_time_too_far_away() -> None:
         ActivityFilter(5, start="active")(events)
 
 
+@pytest.mark.parametrize("support", [1, 4, 8])
+@pytest.mark.parametrize("first", [-(1 << 61), -(1 << 31), -(1 << 30), -1000])
+def test_active_pixels_and_those_around_the_sensor(first: int, support: int) -> None:
+    """What lies around the sensor was never active, however long before time 0 a stream begins."""
+    events = make(np.random.default_rng(support), 300, 15, first)
+    for neighbours in (4, 8):
+        if support <= neighbours:
+            expected = near(100, support, neighbours, False, True)(rows_of(events))
+            stcf = Stcf(100, support, neighbours, start="active")
+            assert stcf(events) == events[np.array(expected)]
+    corner = Events([first], [0], [0], [1], SIZE)
+    assert len(Stcf(100, support=4, start="active")(corner)) == 0
+
+
 def test_one_step_back_in_a_later_piece(seed: int, small_pieces: int) -> None:
     events = make(np.random.default_rng(seed), small_pieces + 10)
     events.t[-1] = 0
@@ -414,7 +429,18 @@ def test_scores_of_what_cannot_be_scored() -> None:
         stcf_scores(Events([5], [9], [1], [1]), resolution=(5, 5))
     with pytest.raises(ArgumentError, match="support"):
         stcf_scores(Events([5], [9], [1], [1]), 9)
+    with pytest.raises(ArgumentError, match="resolution must be"):
+        stcf_scores(Events([5], [9], [1], [1]), resolution=(0, 5))
     assert stcf_scores(Events.empty()).size == 0
+
+
+def test_scores_as_filters_take_their_arguments() -> None:
+    events = Events([5, 8], [1, 2], [1, 1], [1, 1])
+    for resolution in ((34, 34, 2), np.array([34, 34])):
+        assert stcf_scores(events, 1, resolution=resolution).tolist()[1] == 3  # type: ignore[arg-type]
+    least, most = -(1 << 63), (1 << 63) - 1
+    far = Events([least + 1, most], [1, 2], [1, 1], [1, 1])
+    assert stcf_scores(far, 1).tolist() == [most, most]
 
 
 @pytest.mark.parametrize("counts", ["kept", "all"])
@@ -445,6 +471,35 @@ def test_pixel_rate_of_regular_pixels() -> None:
     assert 1000 <= len(PixelRateLimit(100)(fast)) < 1100  # it starts at level 0
     assert len(PixelRateLimit(100, counts="all")(slow)) == 991
     assert len(PixelRateLimit(100, counts="all")(fast)) < 20
+
+
+@pytest.mark.parametrize("half_life", [1, 3, 200, 255, 256, 1000])
+@pytest.mark.parametrize("counts", ["kept", "all"])
+def test_pixel_rate_after_any_time(half_life: int, counts: str) -> None:
+    """Nothing is left of a level after very long, whatever the time is a multiple of."""
+    times = [0, 0, 0, 1]
+    for shift in (44, 45, 54, 55, 56, 57, 62):
+        times += [(1 << shift) * half_life + k for k in (0, 0, 2)]
+    t = np.sort([time for time in times if time < 1 << 63] + [-(1 << 62), -(1 << 62)])
+    events = Events(t, t * 0 + 1, t * 0 + 1, t * 0, SIZE)
+    filter = PixelRateLimit(2.5e5 / half_life, half_life, counts)
+    levels, limit = naive.pixel_rate_levels(rows_of(events), 2.5e5 / half_life, half_life, counts)
+    expected = events[np.array(levels) < limit]
+    assert filter(events) == streamed(filter, events, [1, 4, 5, 9]) == expected
+    pair = Events([0, 0, 1 << 56], [1] * 3, [1] * 3, [1] * 3, SIZE)
+    assert len(PixelRateLimit(1e6, half_life_us=1)(pair)) == 3
+
+
+def test_pixel_rate_of_coarse_time_stamps(seed: int) -> None:
+    """The first ones may lie before the start."""
+    events = make(np.random.default_rng(seed), 2000, 60, 12_345)
+    coarse, limit = TimestampQuantise(1000), PixelRateLimit(200, 5000)
+    both = Compose(coarse, limit)
+    found = both(events)
+    assert found == limit(coarse(events)) == streamed(both, events, [3, 500])
+    rows = rows_of(coarse(events))
+    levels, most = naive.pixel_rate_levels(rows, 200, 5000, "kept")
+    assert len(found) == pytest.approx(np.sum(np.array(levels) < most), abs=8)
 
 
 def test_rate_over_any_time(seed: int) -> None:
@@ -485,6 +540,13 @@ BAD: list[Callable[[], Any]] = [
     lambda: HotPixelMask([(-1, 2)]), lambda: HotPixelMask([(1.5, 2)]),
     lambda: HotPixelMask([(70_000, 2)]), lambda: HotPixelMask([(1, 2), (3,)]),
     lambda: HotPixelMask("pixels"), lambda: HotPixelMask(None),
+    lambda: Stcf(10, neighbours=np.array([])),  # type: ignore[arg-type]
+    lambda: Stcf(10, neighbours=np.array([8])), lambda: Stcf(10, neighbours=[8]),  # type: ignore[arg-type]
+    lambda: Stcf(10, start=np.array(["quiet", "active"])),  # type: ignore[arg-type]
+    lambda: Decimation(2, by=np.array("row")),  # type: ignore[arg-type]
+    lambda: Decimation(2, resolution=np.array(5.0)),  # type: ignore[arg-type]
+    lambda: Decimation(2, resolution={}),  # type: ignore[arg-type]
+    lambda: Decimation(2, resolution=(float("inf"), 5)),  # type: ignore[arg-type]
 ]  # fmt: skip
 
 

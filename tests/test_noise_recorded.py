@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,6 +18,7 @@ import pytest
 from evstore.errors import ArgumentError, CorruptError
 from evstore.events import Events
 from evstore.noise import LABELS, Compose, EventDrop, RecordedNoise, TimeJitter
+from evstore.noise.batch import Sensor
 from evstore.noise.recorded_loop import MOST, SHORTEST_US, Loop, period
 from evstore.shard.reader import RecordingReader
 from evstore.shard.shard import Shard
@@ -381,6 +383,40 @@ def test_pickled_forked_threaded(folder: Path) -> None:
         transform._shards._lock.release()
 
 
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked here"
+)
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("first", ["expected_hz", "begin"])
+def test_forked_while_another_thread_reads(folder: Path, first: str) -> None:
+    """A pickle would take nothing along: the child has the very same object."""
+    transform = RecordedNoise(folder / "b.evs", crop="random")
+    hz, wanted = transform.expected_hz(Sensor(*SIZE)), read_some(transform)
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transform._shards._lock:
+            held.set()
+            over.wait()
+
+    def in_the_child() -> None:
+        if first == "expected_hz":
+            assert transform.expected_hz(Sensor(*SIZE)) == hz
+        assert read_some(transform) == wanted
+        assert transform.expected_hz(Sensor(*SIZE)) == hz
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = multiprocessing.get_context("fork").Process(target=in_the_child)
+    child.start()
+    over.set()
+    thread.join()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
+
+
 def _wrong() -> Iterator[tuple[Any, type[Exception], str]]:
     path = __file__
     yield (lambda: RecordedNoise(path, -1)), ArgumentError, "rate must be a number in 0..100"
@@ -391,6 +427,7 @@ def _wrong() -> Iterator[tuple[Any, type[Exception], str]]:
     yield (lambda: RecordedNoise([])), ArgumentError, "at least one shard"
     yield (lambda: RecordedNoise(3)), ArgumentError, "path must be"
     yield (lambda: RecordedNoise([3])), ArgumentError, "path must be"
+    yield (lambda: RecordedNoise(np.array(1.0))), ArgumentError, "path must be"
     yield (lambda: RecordedNoise("/no/such/file.evs")), FileNotFoundError, "such/file.evs"
 
 

@@ -463,6 +463,9 @@ def test_input_that_steps_back_is_sorted() -> None:
         (lambda: BackgroundActivity(rate_hz=5, most_hz=4), r"most_hz must be .* in 5\.\.1"),
         (lambda: BackgroundActivity(light=np.full((4, 4), 2.0)), "light must be an image"),
         (lambda: BackgroundActivity(light=np.full((4, 4), math.nan)), "light must be an image"),
+        (lambda: BackgroundActivity(light=1e308), "light must be an image"),  # type: ignore[arg-type]
+        (lambda: BackgroundActivity(light=[[10**400]]), "light must be an image"),  # type: ignore[arg-type]
+        (lambda: BackgroundActivity(light=np.ones((4, 4), complex)), "light must be an image"),
         (lambda: BackgroundActivity(seed=-1), "seed must be an integer"),
         (lambda: BackgroundActivity(rate_hz=True), "rate_hz"),
         (lambda: BackgroundActivity(resolution=(0, 5)), "resolution must be"),
@@ -475,11 +478,13 @@ def test_input_that_steps_back_is_sorted() -> None:
         (lambda: HotPixels(jitter=0.5), r"jitter must be a number in 0\.\.0\.25"),
         (lambda: HotPixels(redraw="now"), "redraw must be one of 'never', 'sample'"),
         (lambda: HotPixels(cluster=0), "cluster"),
+        (lambda: HotPixels(periodic=np.array([1.0])), "periodic must be one of False, True"),  # type: ignore[arg-type]
         (lambda: Leak(rate_hz=-2), "rate_hz"),
         (lambda: Leak(jitter=1), "jitter"),
         (lambda: Flicker(frequency_hz=0), "frequency_hz"),
         (lambda: Flicker(events_per_cycle=-1), "events_per_cycle"),
         (lambda: Flicker(waveform="square"), "waveform must be one of 'sine', 'pwm'"),
+        (lambda: Flicker(waveform=np.zeros((2, 2))), "waveform must be one of"),  # type: ignore[arg-type]
         (lambda: Flicker(mask=np.zeros((3, 3))), "mask must be an image"),
         (lambda: Flicker(mask=np.ones((3, 3)), region=(0, 0, 1, 1)), "not both"),
         (lambda: Flicker(region=(5, 5, 5, 9)), "a region is"),
@@ -490,6 +495,22 @@ def test_input_that_steps_back_is_sorted() -> None:
 def test_bad_parameters(make: Callable[[], Transform], said: str) -> None:
     with pytest.raises(ArgumentError, match=said):
         make()
+
+
+def test_the_slowest_pixels_never_fire() -> None:
+    for slow in (Leak, BackgroundActivity):
+        for rate in (5e-324, 1e-300):
+            assert len(made(slow(rate_hz=rate), 10**15)) == 0
+
+
+def test_hot_pixels_of_what_is_no_sensor() -> None:
+    hot = HotPixels(count=1)
+    for wrong in ((-5, -5), (70_000, 2), (5,), (5, 5, 2, 2)):
+        with pytest.raises(ArgumentError, match="resolution must be"):
+            hot.pixels(wrong)
+    with pytest.raises(ArgumentError, match="65536x65536 has"):
+        hot.pixels((65_536, 65_536))
+    assert hot.pixels((34, 34, 2)).x == hot.pixels((34, 34)).x
 
 
 def test_bad_calls() -> None:

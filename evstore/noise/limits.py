@@ -17,6 +17,11 @@ MAX_PIXELS = 1 << 28
 TIMES = (-(1 << 63), (1 << 63) - 1)
 
 
+def around(time: int) -> np.int64:
+    """As an int64, around where it is none: what it is added to comes out right."""
+    return np.int64((time + (1 << 63)) % (1 << 64) - (1 << 63))
+
+
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Raises ArgumentError unless ``value`` is a number in low..high."""
     if (
@@ -39,7 +44,8 @@ def check_integer(name: str, value: int, low: int, high: int) -> None:
 
 def check_choice(name: str, value: object, known: tuple[object, ...]) -> None:
     """Raises ArgumentError unless ``value`` is one of those known."""
-    if value not in known:
+    # An array would be compared element by element.
+    if not isinstance(value, (str, int, float)) or value not in known:
         raise ArgumentError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 

@@ -213,10 +213,14 @@ def _paths(path: object) -> tuple[str, ...]:
     """Those given, as text; each exists."""
     if isinstance(path, (str, os.PathLike)):
         path = [path]
-    if not isinstance(path, Iterable):
-        raise ArgumentError(f"path must be a shard, a folder of shards or several, got {path!r}")
+    try:
+        several = iter(path)  # type: ignore[call-overload]
+    except TypeError:  # an array of no dimension says that it can be iterated over
+        raise ArgumentError(
+            f"path must be a shard, a folder of shards or several, got {path!r}"
+        ) from None
     found = []
-    for one in path:
+    for one in several:
         if not isinstance(one, (str, os.PathLike)):
             raise ArgumentError(f"path must be a shard, a folder or several, got {one!r} in it")
         found.append(os.fsdecode(one))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from evstore.events import Events
+from evstore.noise.limits import around
 from evstore.noise.merge_kernels import is_sorted
 from evstore.shard.reader import RecordingReader
 
@@ -72,7 +73,7 @@ class Loop:
             step = min(step, most_us)
         step = self._shortened(begin, step)
         events = self._reader.between(begin, begin + step)
-        events.t[:] += _around(self._read_to - begin)  # nobody else has these
+        events.t[:] += around(self._read_to - begin)  # nobody else has these
         if not is_sorted(events.t):
             events = events[np.argsort(events.t, kind="stable")]
         self._ahead = events
@@ -92,8 +93,3 @@ class Loop:
 
     def _touched(self, begin: int, step: int) -> int:
         return sum(chunk.count for chunk in self._reader.touched(begin, begin + step))
-
-
-def _around(distance: int) -> np.int64:
-    """As an int64, around where it is none: what it is added to comes out right."""
-    return np.int64((distance + (1 << 63)) % (1 << 64) - (1 << 63))

@@ -94,6 +94,7 @@ class NoiseShards:
 
     def greatest_hz(self) -> float:
         """The most events a second that one of the first recordings has on the mean."""
+        self._reopen_after_fork()
         with self._lock:
             if self._greatest_hz is None:
                 rates = [0.0]

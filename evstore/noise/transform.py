@@ -130,7 +130,8 @@ class Transform:
         for batch in batches:
             if stream is None:
                 check_events(batch)
-                said = how.pop("resolution", None) or batch.resolution or self._said()
+                given = how.pop("resolution", None)
+                said = given if given is not None else batch.resolution or self._said()
                 if said is None:
                     raise ArgumentError("these events have no resolution: give resolution=")
                 stream = self.stream(said, **how)
@@ -200,7 +201,7 @@ def size_of(resolution: tuple[int, ...]) -> tuple[int, int]:
     try:
         width, height = (int(side) for side in resolution[:2])
         more = len(resolution)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         width = height = more = 0
     if more not in (2, 3) or not (1 <= width <= 65_536 and 1 <= height <= 65_536):
         raise ArgumentError(

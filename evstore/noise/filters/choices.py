@@ -31,6 +31,7 @@ judge = by_type(
         neighbour_kernels.AnyOfEight: neighbour_kernels.any_of_eight,
         neighbour_kernels.SeveralOfFour: neighbour_kernels.several_of_four,
         neighbour_kernels.SeveralOfEight: neighbour_kernels.several_of_eight,
+        rate_kernels.BriefLevels: rate_kernels.below_brief_rate,
         rate_kernels.Bucket: rate_kernels.from_bucket,
         rate_kernels.Levels: rate_kernels.below_rate,
         refractory_kernels.SinceAny: refractory_kernels.since_any,

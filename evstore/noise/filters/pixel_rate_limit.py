@@ -72,13 +72,19 @@ class PixelRateLimit(Filter):
 class _Leaking:
     def __init__(self, wanted: PixelRateLimit, sensor: Sensor, start: int) -> None:
         check_pixels(sensor)
-        level, part = (np.zeros(sensor.pixels, np.uint64) for _ in range(2))
-        self.levels = kernels.Levels(
+        level, when = (np.zeros(sensor.pixels, np.uint64) for _ in range(2))
+        brief = wanted.half_life_us < kernels.BRIEF
+        kind = kernels.BriefLevels if brief else kernels.Levels
+        self.levels = kind(
             sensor.width, start, wanted.half_life_us, wanted.level(), wanted.counts == "all",
-            _factors(), level, part,
+            _factors(), level, when,
         )  # fmt: skip
+        self.begun = False
 
-    def rule(self, first: int, last: int) -> kernels.Levels:
+    def rule(self, first: int, last: int) -> kernels.Levels | kernels.BriefLevels:
+        if not self.begun:  # coarse time stamps may lie before the start
+            self.levels = self.levels._replace(start=min(self.levels.start, first))
+            self.begun = True
         return self.levels
 
 

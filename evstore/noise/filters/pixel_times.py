@@ -64,5 +64,8 @@ class PixelTimes:
             found = np.full(self.map.size, -limit, np.int64)
         else:
             found = np.maximum(self.map.astype(np.int64), shift - limit) - shift
+            if shift < 0:  # what was never active stays so
+                floor = SHORT if self.map.dtype == np.int32 else LONG
+                found[self.map <= -floor] = -limit
         self.base = base
         self.map = found.astype(np.int32) if limit == SHORT else found

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evstore.jit import kernel
+from evstore.jit import inlined, kernel
 
 U = np.uint64
 ONE_EVENT = 1_000_000  # of the bucket: an event is worth so many microseconds at 1 event/s
@@ -14,6 +14,7 @@ LEVEL = 1 << 16  # of a pixel: what an event adds
 MOST_LEVEL = 1 << 43
 TABLE_BITS = 8  # of a half-life: so many parts are told apart
 FACTOR_BITS = 20
+BRIEF = 1 << TABLE_BITS  # microseconds: a longer half-life has parts of more than one
 MOST_HALVINGS = 44  # after them nothing is left of a level
 
 
@@ -38,6 +39,19 @@ class Levels(NamedTuple):
     part: Any  # which was in this part of time
 
 
+class BriefLevels(NamedTuple):
+    """The same of a half-life below `BRIEF`, whose parts since the start may be no uint64."""
+
+    width: int
+    start: int
+    half_life: int
+    limit: int
+    count_all: bool
+    factors: Any
+    level: Any
+    time: Any  # of each pixel's last event, since the start
+
+
 @kernel
 def from_bucket(rule: Bucket, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
     """Each event that is kept takes out what it is worth."""
@@ -52,6 +66,13 @@ def from_bucket(rule: Bucket, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None
         keep[i] = kept
         held -= ONE_EVENT if kept else 0
     rule.state[0], rule.state[1] = held, time
+
+
+@inlined
+def left_after(parts: Any, level: Any, factors: Any) -> Any:
+    """What is left of a level."""
+    factor = factors[parts & U((1 << TABLE_BITS) - 1)]
+    return ((level * factor) >> U(FACTOR_BITS)) >> (parts >> U(TABLE_BITS))
 
 
 @kernel
@@ -70,9 +91,28 @@ def below_rate(rule: Levels, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
         halves = since // half
         now = (halves << U(TABLE_BITS)) + ((since - halves * half) << U(TABLE_BITS)) // half
         parts = min(now - part[pixel], U(MOST_HALVINGS << TABLE_BITS))
-        factor = factors[parts & U((1 << TABLE_BITS) - 1)]
-        left = ((level[pixel] * factor) >> U(FACTOR_BITS)) >> (parts >> U(TABLE_BITS))
+        left = left_after(parts, level[pixel], factors)
         kept = left < limit
         keep[i] = kept
         level[pixel] = min(left + U(LEVEL) * U(kept | rule.count_all), U(MOST_LEVEL))
         part[pixel] = now
+
+
+@kernel
+def below_brief_rate(rule: BriefLevels, t: Any, x: Any, y: Any, p: Any, keep: Any) -> None:
+    """The same, of the time since the last event: more divisions, but no sum of all parts."""
+    x, y, keep = x[: t.size], y[: t.size], keep[: t.size]
+    width, half, limit = U(rule.width), U(rule.half_life), U(rule.limit)
+    start, longest = U(np.int64(rule.start)), U(MOST_HALVINGS) * half
+    factors, level, time = rule.factors, rule.level, rule.time
+    for i in range(t.size):
+        pixel = U(y[i]) * width + U(x[i])
+        since = U(t[i]) - start
+        before = time[pixel] % half  # into its half-life
+        now = before + min(since - time[pixel], longest)
+        parts = (now << U(TABLE_BITS)) // half - (before << U(TABLE_BITS)) // half
+        left = left_after(parts, level[pixel], factors)
+        kept = left < limit
+        keep[i] = kept
+        level[pixel] = min(left + U(LEVEL) * U(kept | rule.count_all), U(MOST_LEVEL))
+        time[pixel] = since

@@ -16,7 +16,7 @@ from evstore.noise.filters.activity import WAYS
 from evstore.noise.filters.choosing import Filter, Judge
 from evstore.noise.filters.pixel_times import LONGEST_US, STARTS, PixelTimes
 from evstore.noise.limits import check_choice, check_integer, check_pixels
-from evstore.noise.transform import from_structured
+from evstore.noise.transform import from_structured, size_of
 
 #: The age of an event that is not supported at all.
 NEVER_US = np.iinfo(np.int64).max
@@ -87,7 +87,7 @@ def stcf_scores(
     *,
     neighbours: int = 8,
     same_polarity: bool = False,
-    resolution: tuple[int, int] | None = None,
+    resolution: tuple[int, ...] | None = None,
 ) -> NDArray[np.int64]:
     """How long before each event its ``support``-th latest neighbouring pixel was active, in us.
 
@@ -106,10 +106,10 @@ def stcf_scores(
     Stcf(1, support, neighbours, same_polarity)
     own = events if isinstance(events, Events) else from_structured(events)
     batch = batch_of(own)
-    size = resolution or own.resolution
+    size = own.resolution if resolution is None else resolution
     if size is None:
         size = (int(batch.x.max()) + 1, int(batch.y.max()) + 1) if batch.size else (1, 1)
-    sensor = Sensor(*size)
+    sensor = Sensor(*size_of(size))
     check_inside(batch, sensor)
     check_pixels(sensor)
     if in_order(batch) is not batch:
@@ -122,5 +122,5 @@ def stcf_scores(
         *batch[:4], sensor.width, plane if same_polarity else 0, neighbours,
         _NEVER, last, latest, times,
     )  # fmt: skip
-    with np.errstate(over="ignore"):
-        return np.where(times == _NEVER, NEVER_US, batch.t - times)
+    ages = batch.t - times  # what int64 does not hold comes out below 0
+    return np.where((times == _NEVER) | (ages < 0), NEVER_US, ages)

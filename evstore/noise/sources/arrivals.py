@@ -53,7 +53,7 @@ class Arrivals:
 
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""
-        if not self._slots.total_hz:
+        if not self._slots.total_hz or stop - self._start <= self._clock:
             return empty_batch()
         mean_gap = 1e6 / self._slots.total_hz
         parts = []

@@ -21,6 +21,7 @@ from evstore.noise.random_kernels import exponentials, random_words
 
 PIECE = 512  # of arrivals whose gaps are made at a time
 SHARE = 1 << 30
+INT64_HOLDS = 2.0**63  # what is less
 
 _S2, _S16, _S32 = np.uint64(2), np.uint64(16), np.uint64(32)
 _LOW16, _LOW32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
@@ -86,23 +87,47 @@ def arrive(
     gap_seed, place_seed = seeds
     count = 0
     while count < t.size:
-        left = (stop - clock) * np.divide(1.0, mean_gap)
+        left = max((stop - clock) * np.divide(1.0, mean_gap), 0.0)
         size = np.int64(min(min(left + 4.0 * np.sqrt(left + 1.0) + 4.0, PIECE), t.size - count))
         exponentials(gap_seed, first + count, values[:size], as_bits[:size], gaps[:size])
-        come = 0
-        while come < size:
-            later = clock + gaps[come] * mean_gap
-            if later >= stop:
-                break
-            clock = later
-            t[count + come] = base + np.int64(clock)
-            come += 1
+        if stop <= INT64_HOLDS:
+            come, clock = wait(gaps[:size], mean_gap, stop, clock, base, t[count:])
+        else:
+            come, clock = wait_long(gaps[:size], mean_gap, stop, clock, base, t[count:])
         random_words(place_seed, first + count, as_bits[:come])
         arrive_at(as_bits[:come], slots, flip, x[count:], y[count:], p[count:])
         count += come
         if come < size:
             break
     return count, clock
+
+
+@kernel
+def wait(gaps: Any, mean_gap: float, stop: float, clock: float, base: int, t: Any) -> Any:
+    """When those before ``stop`` come; how many, and the last one's clock."""
+    come = 0
+    while come < gaps.size:
+        later = clock + gaps[come] * mean_gap
+        if later >= stop:
+            break
+        clock = later
+        t[come] = base + np.int64(clock)
+        come += 1
+    return come, clock
+
+
+@kernel
+def wait_long(gaps: Any, mean_gap: float, stop: float, clock: float, base: int, t: Any) -> Any:
+    """The same where clocks go up to 2**64, which processors convert in more steps."""
+    come = 0
+    while come < gaps.size:
+        later = clock + gaps[come] * mean_gap
+        if later >= stop:
+            break
+        clock = later
+        t[come] = base + np.int64(np.uint64(clock))
+        come += 1
+    return come, clock
 
 
 @kernel

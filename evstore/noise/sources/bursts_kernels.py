@@ -31,8 +31,8 @@ class Room(NamedTuple):
 def flag_before(t: Any, delays: Any, start: int, out: Any) -> None:
     """1 of an event that followed another one before the start."""
     delays, out = delays[: t.size], out[: t.size]
-    for i in range(t.size):
-        out[i] = t[i] - delays[i] < start
+    for i in range(t.size):  # what lies before the start may be no int64
+        out[i] = t[i] - start < delays[i]
 
 
 @kernel

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, all_merged, empty_batch, joined, merged
+from evstore.noise.limits import TIMES, around
 from evstore.noise.random import total
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
 from evstore.noise.sources.bursts import MOST_HELD
 from evstore.noise.sources.packing import Keys
+from evstore.noise.sources.packing_kernels import MOST_TIME
 
 AT_ONCE = 1 << 14  # events, about, that are made and sorted at a time: in the first caches
 DRAWS = 1 << 21  # pixels that are asked at a time, however few of them make an event
@@ -66,13 +68,13 @@ class Flickering:
     def until(self, stop: int) -> Batch:
         """Those before ``stop`` that were not given yet."""
         parts = []
-        if not self._lamp.amounts.size:
+        if not self._lamp.amounts.size or stop <= self._start:
             return empty_batch()
         # What later cycles make comes after the earliest event of the next one.
         length = stop - self._start  # of the start itself a float has not all bits
         while self._begin(self._cycle) + self._earliest - 1 < length:
             settled = self._start + int(self._begin(self._cycle) + self._earliest) - 1
-            parts += self._take(min(settled, stop))
+            parts += self._take(min(max(settled, self._start), stop))
             self._hold(self._some())
         return joined(parts + self._take(stop))
 
@@ -108,8 +110,15 @@ class Flickering:
                 self._keys.keys,
             )  # fmt: skip
         self._cycle += self._at_once
-        made = self._keys.batch(count, self._start + int(base), self._label, by_place=True)
-        return made.at(slice(int(np.searchsorted(made.t, self._start)), None))
+        origin = self._start + int(base)
+        made = self._keys.batch(count, int(around(origin)), self._label, by_place=True)
+        if base >= 0 and origin <= TIMES[1] - MOST_TIME:
+            return made
+        # Times before the start, and those after the last there is, may be no int64.
+        since = made.t - around(origin)
+        end = min(TIMES[1] - origin, 2 * MOST_TIME)
+        first, last = np.searchsorted(since, [self._start - origin, end])
+        return made.at(slice(int(first), int(last)))
 
 
 def _check_held(held: float) -> None:

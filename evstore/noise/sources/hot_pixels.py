@@ -20,7 +20,7 @@ from evstore.noise.sources.adding import Adding
 from evstore.noise.sources.arrivals import Arrivals, slots_of
 from evstore.noise.sources.periodic import MOST_JITTER, Periodic
 from evstore.noise.sources.places import places_of
-from evstore.noise.transform import Transform
+from evstore.noise.transform import Transform, size_of
 
 DEFAULT_FRACTION = 0.001
 
@@ -88,14 +88,17 @@ class HotPixels(Transform):
         check_choice("redraw", self.redraw, ("never", "sample"))
         check_choice("periodic", self.periodic, (False, True))
 
-    def pixels(self, resolution: tuple[int, int]) -> Hot:
+    def pixels(self, resolution: tuple[int, ...]) -> Hot:
         """The hot pixels that a sensor has in all samples, of this transform alone.
 
         In a Compose, which gives each transform random numbers of its own, they are others.
+        Raises ArgumentError for what is no resolution, and where each sample has its own.
         """
         if self.redraw != "never":
             raise ArgumentError("these hot pixels are drawn for each sample: redraw='sample'")
-        return self._hot(Sensor(*resolution), Key(0, b""))
+        sensor = Sensor(*size_of(resolution))
+        check_pixels(sensor)
+        return self._hot(sensor, Key(0, b""))
 
     def begin(self, sensor: Sensor, key: Key, start: int) -> Stage:
         """Adds what the hot pixels of this sensor fire from ``start`` on."""

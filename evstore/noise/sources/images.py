@@ -29,8 +29,11 @@ class Image(NamedTuple):
 def image_of(name: str, values: Any) -> Image:
     """An image of numbers in 0..1; raises ArgumentError for what is none."""
     try:
-        image = np.ascontiguousarray(values, np.float32)
-    except (ValueError, TypeError):
+        if np.iscomplexobj(values):
+            raise TypeError
+        with np.errstate(over="ignore"):  # what float32 does not hold is above 1
+            image = np.ascontiguousarray(values, np.float32)
+    except (ValueError, TypeError, OverflowError):
         raise ArgumentError(
             f"{name} must be an image, (height, width) of numbers, got {type(values).__name__}"
         ) from None

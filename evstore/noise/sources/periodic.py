@@ -17,7 +17,7 @@ MOST_JITTER = 0.25
 
 
 class Periodic:
-    """Events of pixels with these rates, none of them 0; ``flip`` of them not as preferred."""
+    """Events of pixels with these rates; ``flip`` of them not as preferred."""
 
     def __init__(
         self,
@@ -31,7 +31,8 @@ class Periodic:
         start: int,
         label: int,
     ) -> None:
-        self._period_us = 1e6 / rates_hz
+        with np.errstate(over="ignore", divide="ignore"):  # the slowest never fire
+            self._period_us = 1e6 / rates_hz
         self._places, self._prefers = places, prefers
         self._jitter, self._flip = jitter, round(flip * (1 << 32))
         self._seeds = seeds[2:]

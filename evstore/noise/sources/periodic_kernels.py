@@ -13,6 +13,7 @@ from evstore.noise.sources.packing_kernels import packed
 TRIES = 64  # at an interval; each succeeds more often than not
 
 _LOW32 = np.uint64(0xFFFFFFFF)
+_S24, _S36, _S40 = np.uint64(24), np.uint64(36), np.uint64(40)
 
 
 @kernel
@@ -66,6 +67,16 @@ def find_due(due: Any, stop: float, which: Any) -> Any:
     return count
 
 
+@inlined
+def number_of(pixel: Any, fired: Any) -> Any:
+    """Of a pixel's random numbers, that of its event ``fired``.
+
+    Each has its own: 2**40 of up to 2**24 pixels, 2**36 of up to 2**28.
+    """
+    i = np.uint64(pixel)
+    return (i << _S40) + (i >> _S24 << _S36) + np.uint64(fired)
+
+
 @kernel
 def fire(
     which: Any, found: int, base: float, stop: float, seeds: tuple[int, int], jitter: float,
@@ -74,14 +85,13 @@ def fire(
     """Pack one event of each of the first ``found`` pixels in ``which``; those due again remain.
 
     ``due`` float64: when each fires next; ``fired`` int64: how often it did; ``which`` has room
-    for one more. A pixel's random numbers are those of its own number: 2**40 events each, of
-    up to 2**24 pixels. Gives how many fire once more before ``stop``.
+    for one more. Gives how many fire once more before ``stop``.
     """
     interval_seed, flip_seed = seeds
     again = np.int64(0)
     for k in range(found):
         i = which[k]
-        number = (np.uint64(i) << np.uint64(40)) + np.uint64(fired[i])
+        number = number_of(i, fired[i])
         p = prefers[i]
         if flip:
             p ^= np.uint8((bits(flip_seed, number) & _LOW32) < np.uint64(flip))
