@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from evstore.noise import (
     Refractory,
     measure,
 )
+from evstore.noise.measuring.again import between_hz
 from evstore.noise.measuring.hot import never_hot_hz
 from evstore.noise.measuring.unthinned import unthinned_hz, unthinned_spread
 
@@ -99,8 +101,9 @@ def test_without_a_rest_rates_are_those_seen(periodic: bool) -> None:
     said = found.parameters()
     assert "most_hz" not in said["BackgroundActivity"]
     rates = found.hot_pixels["rate_hz"]
-    assert said["HotPixels"]["low_hz"] == rates.min()
-    assert said["HotPixels"]["high_hz"] == rates.max()
+    low, high = said["HotPixels"]["low_hz"], said["HotPixels"]["high_hz"]
+    assert rates.min() <= low < high <= rates.max() * (1 + 1e-9)
+    assert math.isclose((high - low) / math.log(high / low), rates.mean(), rel_tol=1e-6)
     assert "periodic" not in said["HotPixels"]
     assert found.background is not None
     assert said["BackgroundActivity"]["rate_hz"] == found.background.rate_hz
@@ -147,6 +150,40 @@ def test_hot_pixels_of_a_wide_background_are_not_made_twice(
         assert found.background is not None
         assert first.background is not None
         assert abs(found.background.rate_hz / first.background.rate_hz - 1) < 0.15
+
+
+@pytest.mark.parametrize(
+    "background",
+    [BackgroundActivity(5, 0.5), BackgroundActivity(5, 0.8), BackgroundActivity(5, 1.2),
+     BackgroundActivity(100, 0.2), BackgroundActivity(50, 0.2)],
+    ids=lambda given: f"{given.rate_hz:g}-{given.spread_decades:g}",
+)  # fmt: skip
+def test_a_wide_background_makes_as_many_events_again(background: BackgroundActivity) -> None:
+    size = (128, 96)
+    empty = Events.empty(size)
+    first = Compose(background, seed=1)(empty, start=0, stop=TEN_S, sample=1)
+    said = measure(first).parameters()
+    assert said["HotPixels"]["count"] > 50
+    steps = [getattr(noise, name)(**given) for name, given in said.items()]
+    second = Compose(*steps, seed=2)(empty, start=0, stop=TEN_S, sample=1)
+    assert abs(len(second) / len(first) - 1) < 0.055
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [[70.0], [50.0, 1000.0], [5.0] + 30 * [200.0], 30 * [100.0] + [10_000.0], 30 * [100.0],
+     list(np.geomspace(50, 1000, 99)), list(43 - 20 * np.log(np.linspace(1e-3, 1, 500)))],
+    ids=["one", "two", "a slow one", "a fast one", "equal", "by the law", "most are slow"],
+)  # fmt: skip
+def test_ends_give_the_mean(rates: list[float]) -> None:
+    given = np.array(rates)
+    low, high = between_hz(given)
+    assert given.min() * (1 - 1e-9) <= low <= high
+    mean = (high - low) / math.log(high / low) if high > low * (1 + 1e-6) else low
+    assert math.isclose(mean, given.mean(), rel_tol=1e-6)
+    if rates == list(np.geomspace(50, 1000, 99)):
+        assert abs(low / 50 - 1) < 0.03
+        assert abs(high / 1000 - 1) < 0.03
 
 
 def test_pixels_below_the_limit_are_hardly_hot() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -150,6 +153,73 @@ def test_slow_light_is_told_by_its_fundamental(frequency: float, a_cycle: float)
     assert abs(found.background.rate_hz / 5 - 1) < 0.06
 
 
+@pytest.mark.parametrize("frequency", [600, 750, 800, 857.14, 444.44])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_harmonics_that_are_folded_back_begin_no_row(frequency: float, seed: int) -> None:
+    """Those beyond the spectrum's end lie at multiples of a part of these frequencies."""
+    lights = [
+        Flicker(frequency, region=(5, 5, 55, 45), jitter_us=20.0),
+        Flicker(frequency, region=(5, 5, 55, 45), jitter_us=20.0, waveform="pwm", duty=0.2),
+    ]
+    if frequency != 444.44:  # of which so short flashes look like those of twice as many
+        lights.append(replace(lights[1], duty=0.95))
+    for light in lights:
+        found = measure(made(BackgroundActivity(5), light, seed=seed, stop=5_000_000)).flicker
+        assert found is not None
+        assert abs(found.frequency_hz - frequency) < 0.5
+
+
+@pytest.mark.parametrize("frequency", [600, 750, 800])
+def test_light_without_jitter_is_told_in_seconds(frequency: float) -> None:
+    light = Flicker(frequency, region=(5, 5, 55, 45), jitter_us=0.0)
+    found = measure(made(BackgroundActivity(5), light, stop=3_000_000)).flicker
+    assert found is not None
+    assert abs(found.frequency_hz - frequency) < 0.5
+
+
+@pytest.mark.parametrize("frequency", [200, 250, 400])
+@pytest.mark.parametrize("duty", [0.1, 0.2, 0.3])
+def test_short_flashes_are_not_told_by_a_stronger_harmonic(frequency: float, duty: float) -> None:
+    """Though harmonics of that, folded back, might make the line that they begin with."""
+    for seed in (1, 2):
+        light = Flicker(frequency, waveform="pwm", duty=duty, region=(5, 5, 55, 45), jitter_us=20.0)
+        found = measure(made(BackgroundActivity(5), light, seed=seed, stop=3_000_000)).flicker
+        assert found is not None
+        assert abs(found.frequency_hz - frequency) < 0.5
+
+
+@pytest.mark.parametrize("seconds", [3, 10])
+@pytest.mark.parametrize("frequency", [11, 17, 25])
+@pytest.mark.parametrize(
+    "how",
+    [{"phase_spread": 0.05}, {"phase_spread": 0.1}, {"waveform": "pwm", "duty": 0.95}],
+    ids=["late", "later", "flashes"],
+)
+def test_slow_light_with_few_harmonics_or_a_weak_fundamental(
+    seconds: int, frequency: float, how: dict[str, Any]
+) -> None:
+    light = Flicker(frequency, region=(5, 5, 55, 45), **how)
+    found = measure(made(BackgroundActivity(5), light, stop=seconds * 1_000_000)).flicker
+    assert found is not None
+    assert abs(found.frequency_hz - frequency) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("frequency", "background", "a_cycle"),
+    [(10, 5, 1.0), (10, 20, 1.0), (100, 20, 0.2), (100, 20, 1.0), (50, 5, 0.1)],
+)
+def test_light_of_the_whole_field_without_the_background(
+    frequency: float, background: float, a_cycle: float
+) -> None:
+    found = measure(made(BackgroundActivity(background), Flicker(frequency, a_cycle)))
+    assert found.background is not None
+    assert abs(found.background.rate_hz / background - 1) < 0.05
+    assert found.flicker is not None
+    assert abs(found.flicker.events_per_cycle / a_cycle - 1) < 0.05
+    of_light = 2 * frequency * a_cycle
+    assert abs(found.flicker.share - of_light / (of_light + background)) < 0.03
+
+
 @pytest.mark.parametrize("frequency", [4, 5, 8])
 def test_light_that_is_too_slow_is_not_told_wrongly(frequency: float) -> None:
     assert measure(made(BackgroundActivity(5), Flicker(frequency))).flicker is None
@@ -197,7 +267,7 @@ def test_a_wave_that_travels(turn_x: float, turn_y: float) -> None:
 
 
 def test_bins_that_are_full() -> None:
-    """More events in half a millisecond than 16 bits count."""
+    """More events in a bin than 16 bits count."""
     series = Series(Sensor(*SIZE))
     series.add(batch_of(Events(np.full(70_000, 3), *np.ones((3, 70_000), int), SIZE)))
     assert series.last(np.ones(12, bool)).size == 0  # no time has passed

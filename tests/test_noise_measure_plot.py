@@ -11,7 +11,8 @@ import pytest
 from evstore.errors import MissingDependencyError
 from evstore.events import Events
 from evstore.noise import measure
-from evstore.noise.measuring.plot import plot
+from evstore.noise.measuring.plot import by_width, plot
+from evstore.noise.measuring.refractory import edges_us
 
 
 def some() -> Events:
@@ -35,3 +36,18 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match="matplotlib"):
         plot(measure(some()), tmp_path / "noise.png")
+
+
+def test_intervals_at_random_are_as_dense_in_all_bins() -> None:
+    """That are twice as wide from one octave to the next, and of less than a microsecond at first.
+
+    Of so many of each length.
+    """
+    edges = edges_us()
+    lengths = np.arange(1, 1 << 12)
+    counts, _ = np.histogram(np.repeat(lengths, 3), edges)
+    starts, dense = by_width(edges, counts)
+    assert starts[0] == 1
+    assert (np.diff(starts) >= 1).all()
+    assert (dense[starts < (1 << 12)] == 3).all()
+    assert (dense * np.diff(np.append(starts, np.ceil(edges[-1])))).sum() == counts.sum()

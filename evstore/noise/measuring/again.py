@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evstore.noise.measuring.unthinned import unthinned_hz, unthinned_mean, unthinned_spread
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_OF_LEAK = 0.5  # of its interval
 LEAST_BEYOND = 0.5  # of a sensor's pixels
+MOST_OVER = 1e3  # a mean, the high end of a law
+SAME, HALVINGS = 1e-9, 60
 LEAST_HZ = 1.0  # of a hot pixel: one beside others may seem to have less than these
 
 
@@ -37,14 +41,57 @@ def hot_again(found: Measurement) -> dict[str, Any]:
             alone = np.maximum(1 - 2 * rates * found.refractory_us / 1e6, 0)
             rates = rates + seen - others * alone
             how = {"periodic": True, "jitter": found.hot_jitter}
+    low, high = between_hz(np.maximum(rates, LEAST_HZ))
     return {
         "count": int(rates.size),
-        "low_hz": max(float(rates.min()), LEAST_HZ),
-        "high_hz": max(float(rates.max()), LEAST_HZ),
+        "low_hz": low,
+        "high_hz": high,
         "bias": float(np.maximum(on, 1 - on).mean()),
         "on_fraction": float((on >= 0.5).mean()),
         **how,
     }
+
+
+def between_hz(rates: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends between which logarithms lie uniformly whose rates have the mean of these.
+
+    Most of a background's fastest pixels are near the least rate that is called hot: from there to
+    the greatest of them the mean would be far higher. Of all ends that give the mean those are
+    taken that have the median as well (of such a law, the geometric mean), as far as they lie
+    between the least and the greatest rate.
+    """
+    least, most, mean = (float(of(rates)) for of in (np.min, np.max, np.mean))
+    middle = math.exp(float(np.log(rates).mean()))
+
+    def high_of(low: float) -> float:
+        return _root(lambda high: _mean_between(low, high) - mean, mean, mean * MOST_OVER)
+
+    def low_where(short: Callable[[float], float]) -> float:
+        return _root(short, least, mean)
+
+    # The higher the low end, the lower is the high one, and the nearer are both to the mean.
+    low = max(
+        low_where(lambda low: math.sqrt(low * high_of(low)) - middle),
+        low_where(lambda low: _mean_between(low, most) - mean),
+    )
+    return low, max(low, high_of(low))
+
+
+def _mean_between(low: float, high: float) -> float:
+    """Of a law by which logarithms lie uniformly."""
+    if high <= low * (1 + SAME):
+        return (low + high) / 2
+    return (high - low) / math.log(high / low)
+
+
+def _root(grows: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that grows is 0; ``low`` where it is more there already, or ``high``."""
+    if grows(low) >= 0:
+        return low
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if grows(middle) < 0 else (low, middle)
+    return high
 
 
 def background_again(found: Measurement, background: Background) -> dict[str, dict[str, Any]]:

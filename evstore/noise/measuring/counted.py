@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, Sensor
 from evstore.noise.limits import check_pixels
+from evstore.noise.measuring.background import Background
 from evstore.noise.measuring.cells import Cells
 from evstore.noise.measuring.flickering import flickering
 from evstore.noise.measuring.hot import RADIUS, hot_pixels
@@ -114,6 +115,13 @@ class Counted:
             )
             hot = hot[np.lexsort((hot["x"], hot["y"]))]
         return Found(hot, spectrum, flicker, near, others)
+
+    def beyond(self, found: Found, around: Background) -> Flickering | None:
+        """The flicker without the background, which is known once flicker is left out of it."""
+        flicker, _ = flickering(
+            found.lines, self.series, self.slices, max(self.end, 1), self.mask_of(found.hot), around
+        )
+        return flicker
 
     def without(self, flicker: Flickering) -> Unlit | None:
         """What was counted apart, if that was of the same flicker and for long enough."""

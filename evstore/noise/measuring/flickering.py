@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring.background import Background
 from evstore.noise.measuring.measurement import Flickering
 from evstore.noise.measuring.series import Series
 from evstore.noise.measuring.slices import Slices
 from evstore.noise.measuring.spectrum import Lines
 
+QUIETER = 0.25  # of the slices
+PIXELS = 4096  # that stand for all
 PART = 0.5  # of what the area's pixels have: one that has less flickers not, or for a part of it
 
 
 def flickering(
-    lines: Lines, series: Series, slices: Slices, duration_us: int, is_hot: NDArray[np.bool_]
-) -> tuple[Flickering | None, NDArray[np.bool_]]:
+    lines: Lines, series: Series, slices: Slices, duration_us: int, is_hot: NDArray[np.bool_],
+    around: Background | None = None,
+) -> tuple[Flickering | None, NDArray[np.bool_]]:  # fmt: skip
     """The flicker, and by pixel where it may be: the blocks that show it.
 
-    A pixel's rate of flicker is that of its quieter slices, beyond that of the pixels elsewhere;
-    where these are empty, what all blocks have of the line itself, by the pixels of the blocks.
+    A pixel's rate of flicker is that of its quieter slices, beyond that of the pixels elsewhere,
+    or, where there are none, of the background ``around``, once it is known; where these are empty,
+    what all blocks have of the line itself, by the pixels of the blocks.
     """
     sensor = slices.sensor
     if lines.frequency_hz is None or not lines.blocks.any():
@@ -27,14 +34,18 @@ def flickering(
     near = series.pixels_of(lines.blocks)
     on, off = slices.counts(duration_us)
     length_s = min(slices.slice_us, duration_us) / 1e6
-    rates = np.quantile(on + off, 0.25, axis=0) / length_s
+    rates = np.quantile(on + off, QUIETER, axis=0) / length_s
     inside = near & ~is_hot
     outside = ~near & ~series.pixels_of(lines.others) & ~is_hot
     if not inside.any():
         return None, near
     # Most of a block that shows it may lie beside it: those that flicker are the upper ones.
     upper = float(np.quantile(rates[inside], 0.9))
-    beside = float(np.median(rates[outside])) if outside.any() else 0.0
+    beside = 0.0
+    if outside.any():
+        beside = float(np.median(rates[outside]))
+    elif around is not None:
+        beside = _quieter_hz(around, length_s, on.shape[0])
     area = inside & (rates - beside >= PART * (upper - beside))
     if not area.any():
         area = inside
@@ -50,6 +61,17 @@ def flickering(
         share=min(of_flicker / events, 1.0) if events else 0.0,
         area=area.reshape(sensor.height, sensor.width),
     ), near
+
+
+def _quieter_hz(around: Background, length_s: float, slices: int) -> float:
+    """The rate of a background's quieter slices, of the median pixel.
+
+    Slices are as Poisson's law has it, of which the median pixel's rate is the mean. That of a
+    log-normal law is below its mean.
+    """
+    middle = around.rate_hz * math.exp(-((around.spread_decades * math.log(10)) ** 2) / 2)
+    law = np.random.default_rng(0).poisson(middle * length_s, (slices, PIXELS))
+    return float(np.quantile(law, QUIETER, axis=0).mean() / length_s)
 
 
 def _filled(area: NDArray[np.bool_]) -> NDArray[np.bool_]:

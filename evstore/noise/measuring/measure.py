@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from evstore.noise.limits import check_number
 from evstore.noise.measuring.background import Background, background
 from evstore.noise.measuring.counted import HOT_HZ, Counted, Found, some_counted
+from evstore.noise.measuring.harmonics import STEP_HZ
 from evstore.noise.measuring.hot import hot_pixels, never_hot_hz
 from evstore.noise.measuring.incoming import Measured
 from evstore.noise.measuring.leak import leak_rate_hz
 from evstore.noise.measuring.measurement import Intervals, Measurement
 from evstore.noise.measuring.refractory import edges_us, refractory_us
 from evstore.noise.measuring.regular import hot_jitter
-from evstore.noise.measuring.spectrum import STEP_HZ
 
 #: Of the sensor, that flickers: what does not is less than what is between, or may seem not to.
 MOSTLY, NEARLY_ALL = 0.5, 0.9
@@ -37,7 +37,7 @@ def measure(
     are hot too, so that rates that are found may be somewhat lower (see `find_hot_pixels`).
     `Measurement.parameters` gives what makes such noise again. Flicker is told from 10 to 900 Hz,
     and of one lamp, the strongest or the one that was on at first; what shows others is no
-    background. Light of 1100 Hz and more may seem to be slower, and a pattern that comes back as it
+    background. Light of more than 900 Hz may seem to be slower, and a pattern that comes back as it
     moves evenly is told from light where it covers some blocks of 16 pixels.
     Where nowhere is quiet for long enough the background is None: under flicker of the whole field,
     whose cycles are quiet for a part only, some five seconds are needed.
@@ -56,6 +56,9 @@ def measure(
     state = counted.cells.state
     leak = leak_rate_hz(counted.cells, counted.slices, duration_us, left_out)
     around = _background(counted, found)
+    flicker = found.flicker
+    if flicker is not None and around is not None and left_out.all():
+        flicker = counted.beyond(found, around)
     shot_hz = 0.0 if around is None else around.rate_hz - (leak or 0.0)
     shot_per_us = counted.sensor.pixels * (shot_hz / 1e6) ** 2 * duration_us
     refractory = refractory_us(state.intervals, shot_per_us)
@@ -67,7 +70,7 @@ def measure(
         hot_jitter=hot_jitter(counted.cells, found.hot, refractory),
         never_hot_hz=never_hot_hz(duration_us, min_rate_hz),
         background=around,
-        flicker=found.flicker,
+        flicker=flicker,
         leak_rate_hz=leak,
         refractory_us=refractory,
         intervals=Intervals(edges_us(), state.intervals, state.still),

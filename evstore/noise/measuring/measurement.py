@@ -36,7 +36,8 @@ class Flickering:
     """``frequency_hz`` of the light, and the pixels that show it, ``area`` (height, width).
 
     ``events_per_cycle``: ON events of a pixel of the area, and as many OFF, as `Flicker` has it;
-    ``share``: of all events, estimated.
+    ``share``: of all events, estimated. Both are without the background, but where all flickers and
+    none could be told.
     """
 
     frequency_hz: float

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError, MissingDependencyError
 from evstore.noise.measuring.measurement import Measurement
@@ -99,12 +100,25 @@ def _spectrum(axes: Any, found: Measurement) -> None:
 
 def _intervals(axes: Any, found: Measurement) -> None:
     axes.set_title("times between events of a pixel")
-    edges = found.intervals.edges_us
     for name, counts in (("all pixels", found.intervals.all), ("still", found.intervals.still)):
-        used = np.flatnonzero(counts)
+        starts, dense = by_width(found.intervals.edges_us, counts)
+        used = np.flatnonzero(dense)
         if used.size:
             part = slice(int(used[0]), int(used[-1]) + 1)
-            axes.step(edges[:-1][part], counts[part], where="post", label=name)
+            axes.step(starts[part], dense[part], where="post", label=name)
             axes.set(xscale="log", yscale="log")
             axes.legend()
-    axes.set(xlabel="us", ylabel="intervals")
+    axes.set(xlabel="us", ylabel="intervals per us")
+
+
+def by_width(
+    edges_us: NDArray[np.float64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where bins begin that hold whole microseconds, and what they count by how many they hold.
+
+    Bins are twice as wide in each octave as in the one before, and the least hold no time at all.
+    """
+    whole = np.ceil(edges_us)
+    width = np.diff(whole)
+    some = width > 0
+    return whole[:-1][some], counts[some] / width[some]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from evstore.noise.batch import Batch, Sensor
 from evstore.noise.measuring import counting_kernels as kernels
 
-BIN_US = 500
-BINS = 2000  # of half a window: a second
+BIN_US = 250
+BINS = 4000  # of half a window: a second
 HALF_US = BIN_US * BINS
 MOST_BLOCKS = 1024
 AT_ONCE = 64

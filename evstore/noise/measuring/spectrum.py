@@ -1,4 +1,4 @@
-"""Flicker in spectra: lines that stand out of what moves, and the frequency that they are of."""
+"""Flicker in spectra: lines that stand out of what moves, and the blocks that show them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evstore.noise.measuring import harmonics
 from evstore.noise.measuring.coherence import steady
+from evstore.noise.measuring.harmonics import HARMONICS, LEAST_PART, LOWEST_HZ, NEAR, STEP_HZ
 from evstore.noise.measuring.series import BIN_US, BINS, Series
 from evstore.noise.measuring.travelling import SURE as CERTAIN
 from evstore.noise.measuring.travelling import travels
 
-STEP_HZ = 1e6 / BIN_US / (2 * BINS)  # between the lines of a spectrum
-LEAST_HZ, MOST_HZ = 30.0, 900.0  # of the strongest line, which may be a harmonic of one below
 SAME_HZ = 0.5
-LOWEST_HZ = 10.0  # of light: what is slower is told from what moves no more
 FLOOR_HZ = 20.0  # the floor is the median over so much
-HARMONICS = 6
-#: A line is one where it is that many deviations above the floor, and by that part of it.
-DEVIATIONS, MORE = 10.0, 0.5
-LEAST_PART = 0.05  # of the strongest line, which the lowest of a row of harmonics has
-SLOWEST = 5  # lines: harmonics that are nearer to each other are not told apart
-IN_A_ROW = 3  # harmonics, of a light that is slower than the strongest line may be
-NEAR = 2  # lines on either side that belong to one, as the window spreads it
-SURE, OWN = (
-    5.5,
-    4.5,
-)  # deviations of a normal law that chance does not reach, in a spectrum, a block
+#: Deviations of a normal law that chance does not reach, in a spectrum, a block.
+SURE, OWN = 5.5, 4.5
 WIDE = 12  # lines on either side, of which some are beside one
 MOST_LIGHTS = 8
+MOST_RATIO = 1e6  # of a block's highest line
 QUICK_HZ = 12.5  # of a pattern that comes back: it leaves no two cells of time quiet
 HOT_PART = 1.5  # the power that hot pixels may have at any frequency, against their rate's
 
@@ -111,11 +102,11 @@ def _lights(series: Series, about: _Power, seen: NDArray[np.intp]) -> Iterator[_
     """One after the other, each in the blocks that show none before; up to one that passed."""
     free, moving = np.ones(seen.size, np.bool_), False
     for _ in range(MOST_LIGHTS):
-        line = _fundamental(
-            _whole(about.ratio[free]), _chance(about.windows * int(free.sum()), SURE)
-        )
-        if line is None:
+        whole = _whole(about.ratio[free])
+        top = harmonics.strongest(whole, _chance(about.windows * int(free.sum()), SURE))
+        if top is None:
             return
+        line = harmonics.fundamental(whole, _beyond(about, free & _has(about, top.line)), top)
         own = free & _shows(about, line)
         lit = np.zeros(series.blocks, np.bool_)
         lit[seen[own]] = True
@@ -123,11 +114,46 @@ def _lights(series: Series, about: _Power, seen: NDArray[np.intp]) -> Iterator[_
         goes_on = steady(series, hz, lit)
         # Where a pattern is seen to move, less says that others do: blocks are few that are left.
         moves = goes_on and travels(series, hz, lit, 0.0 if moving else CERTAIN)
+        if goes_on and not moves:
+            line, moves = _slower(series, about, seen, line, own)
         moving |= moves
-        yield _Light(hz, lit, _coherent(about, line, own), goes_on, moves)
+        yield _Light(line * STEP_HZ, lit, _coherent(about, line, own), goes_on, moves)
         free &= ~own
         if not goes_on or not free.any():
             return
+
+
+def _slower(
+    series: Series, about: _Power, seen: NDArray[np.intp], line: float, own: NDArray[np.bool_]
+) -> tuple[float, bool]:
+    """What light that goes on is a harmonic of, if that goes on as well, else itself.
+
+    And whether that is no light, but moves: it may be seen in more blocks than a harmonic of it.
+    """
+    chance = _chance(about.windows * int(own.sum()), SURE)
+    for low in harmonics.slower(_whole(about.ratio[own]), _beyond(about, own), line, chance):
+        hz = low * STEP_HZ
+        lit, wide = (np.zeros(series.blocks, np.bool_) for _ in range(2))
+        lit[seen[own]] = True
+        wide[seen[_has(about, round(low))]] = True
+        if travels(series, hz, lit) or travels(series, hz, wide):
+            return line, True
+        if steady(series, hz, lit):
+            return low, False
+    return line, False
+
+
+def _has(about: _Power, line: int) -> NDArray[np.bool_]:
+    """Which blocks have a line; the one that has most of it, at least."""
+    ratio = about.ratio[:, line]
+    found: NDArray[np.bool_] = ratio >= min(_chance(about.windows, OWN), float(ratio.max()))
+    return found
+
+
+def _beyond(about: _Power, blocks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The power of some blocks beyond the floor, by line."""
+    found: NDArray[np.float64] = np.maximum(about.own[blocks] - about.floor[blocks], 0.0).sum(0)
+    return found
 
 
 def _about(power: NDArray[np.float64], hot_hz: NDArray[np.float64], windows: float) -> _Power:
@@ -137,8 +163,12 @@ def _about(power: NDArray[np.float64], hot_hz: NDArray[np.float64], windows: flo
 
 
 def _whole(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A block that flickers strongly says more than many; but none says all."""
-    found: NDArray[np.float64] = np.minimum(ratio, 1e6).mean(0)
+    """A block that flickers strongly says more than many; but none says all.
+
+    Of such a block all lines are less by the same part, so that the highest stays that.
+    """
+    parts = MOST_RATIO / np.maximum(ratio.max(1), MOST_RATIO)
+    found: NDArray[np.float64] = 1 + parts @ (ratio - 1) / len(ratio)
     return found
 
 
@@ -148,7 +178,7 @@ def _shows(about: _Power, line: float) -> NDArray[np.bool_]:
     What is far below a block's strongest line may be a harmonic of that, beyond the spectrum's end
     and folded back.
     """
-    top = about.ratio[:, round(LEAST_HZ / STEP_HZ) : round(MOST_HZ / STEP_HZ)].max(1)
+    top = about.ratio[:, harmonics.FIRST : harmonics.END].max(1)
     least = np.maximum(_chance(about.windows, OWN), LEAST_PART * top)
     divisor = np.zeros(len(top), np.int64)  # of all harmonics that are seen
     for harmonic in range(1, HARMONICS + 1):
@@ -208,45 +238,3 @@ def _floor(power: NDArray[np.float64]) -> NDArray[np.float64]:
     floor = medians[:, low] * (1 - part) + medians[:, high] * part
     least = np.maximum(np.median(medians, 1), 1e-30)[:, None] * 1e-3
     return np.maximum(floor, least)
-
-
-def _fundamental(whole: NDArray[np.float64], chance: float) -> float | None:
-    """The line, with a fraction, that the row of harmonics begins with; None without any."""
-    first, end = round(LEAST_HZ / STEP_HZ), round(MOST_HZ / STEP_HZ)
-    band = whole[first:end]
-    middle = float(np.median(band))
-    spread = 1.4826 * float(np.median(np.abs(band - middle)))
-    least = max(middle + max(DEVIATIONS * spread, MORE * middle), chance)
-    best = first + int(np.argmax(band))
-    if whole[best] <= least:
-        return None
-    floor = max(least, LEAST_PART * (whole[best] - middle) + middle)
-    place = _refined(whole, best)
-    for part in range(int(place / SLOWEST), 1, -1):
-        low = place / part
-        if low >= first:
-            found = part <= HARMONICS and _stands(whole, low, floor)
-        else:
-            # What moves is strong at low frequencies: there one line alone says nothing.
-            row = [n for n in range(1, HARMONICS + 2) if n % part and n * low < end]
-            found = _stands(whole, low, floor) and (
-                sum(_stands(whole, n * low, floor) for n in row) >= min(len(row), IN_A_ROW)
-            )
-        if found:
-            return low  # the strongest line says it best
-    return place
-
-
-def _stands(whole: NDArray[np.float64], line: float, floor: float) -> bool:
-    """Whether there is a line: higher than those beside it, and than ``floor``."""
-    at = round(line)
-    top = at - 1 + int(np.argmax(whole[at - 1 : at + 2]))
-    peak = whole[top] >= whole[max(top - NEAR, 0) : top + NEAR + 1].max()
-    return bool(peak and whole[top] > floor)
-
-
-def _refined(whole: NDArray[np.float64], top: int) -> float:
-    """The top of a parabola through the logarithms of a line and its neighbours."""
-    left, middle, right = np.log(np.maximum(whole[top - 1 : top + 2], 1e-12))
-    bend = left - 2 * middle + right
-    return float(top + (0.5 * (left - right) / bend if bend < 0 else 0.0))
