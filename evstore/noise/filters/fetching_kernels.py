@@ -21,10 +21,6 @@ class Piece(NamedTuple):
     y: NDArray[np.uint16]
     p: NDArray[np.uint8]
 
-    def at(self, which: slice | NDArray[np.intp]) -> Piece:
-        """Those of a slice or of an index array."""
-        return Piece(self.t[which], self.x[which], self.y[which], self.p[which])
-
 
 class Apart(NamedTuple):
     """The fields of records, read as columns have them: a negative coordinate as a large one."""

@@ -65,17 +65,17 @@ class Columns:
 
     def extent(self, each: int) -> Sensor:
         """The least sensor that has all of them, or of ``each`` so many one."""
-        return _extent(self.columns.at(slice(None, None, each)))
+        return _extent(_at(self.columns, slice(None, None, each)))
 
     def piece(self, first: int, stop: int) -> Piece:
         """The events from ``first`` on, before ``stop``."""
-        return self.columns.at(slice(first, stop))
+        return _at(self.columns, slice(first, stop))
 
     def target(self, first: int, stop: int) -> ToColumns | ToLabelled:
         """Those events, and the room behind what is kept so far."""
         free = slice(self.count, self.count + stop - first)
         out = (column[free] for column in self._out)
-        columns = ToColumns(*self.columns.at(slice(first, stop)), *out)
+        columns = ToColumns(*_at(self.columns, slice(first, stop)), *out)
         if self.label is None:
             return columns
         return ToLabelled(columns, self.label[first:stop], self._labels[free])
@@ -83,7 +83,7 @@ class Columns:
     def in_order(self) -> Columns:
         """The same sorted by time, stable for equal times."""
         order = np.argsort(self.columns.t, kind="stable")
-        return Columns(*self.columns.at(order), resolution=self.resolution)
+        return Columns(*_at(self.columns, order), resolution=self.resolution)
 
     def kept(self, resolution: tuple[int, int] | None) -> Events:
         """Those that were taken; the resolution unless they have one."""
@@ -151,7 +151,7 @@ class Records:
             t, x, y, p, polarity, room = self._apart
             return Apart(t[some], x[some], y[some], p[some], polarity, room)
         if self._fields is not None:
-            columns = self._room.at(slice(0, stop - first))
+            columns = _at(self._room, slice(0, stop - first))
             if self._load([self._fields[name][some] for name in COLUMNS], columns):
                 return columns
         return self._converted(first, stop)
@@ -184,6 +184,12 @@ class Records:
     def kept(self, resolution: tuple[int, int] | None) -> NDArray[Any]:
         """Those that were taken."""
         return _cut(self._out, self.count)
+
+
+def _at(piece: Piece, which: slice | NDArray[np.intp]) -> Piece:
+    """Those of a slice or of an index array."""
+    t, x, y, p = piece
+    return Piece(t[which], x[which], y[which], p[which])
 
 
 def _plain_fields(array: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
