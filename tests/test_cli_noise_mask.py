@@ -125,7 +125,7 @@ def test_other_formats_have_no_place_for_it(many: Path, tmp_path: Path, suffix: 
     assert not target.exists()
     ran = run("noise", "mask", f"{many}#r0", target, "--drop")
     assert ran.code == 0
-    assert "not kept: 1 label, 1 record_of_steps" in ran.out
+    assert "not kept: 1 label, 1 record_of_noise_steps" in ran.out
     hot = np.zeros(RESOLUTION, np.bool_)
     assert run("noise", "mask", f"{many}#r0", tmp_path / "m.evs").code == 0
     with evstore.open(tmp_path / "m.evs") as masked:
@@ -138,7 +138,7 @@ def test_other_formats_have_no_place_for_it(many: Path, tmp_path: Path, suffix: 
 def test_what_was_done_is_not_kept_elsewhere(many: Path, tmp_path: Path) -> None:
     for verb, step in (("add", "leak"), ("filter", "refractory:period_us=9")):
         ran = run("noise", verb, f"{many}#r0", tmp_path / f"{verb}.csv", step)
-        assert "not kept: 1 label, 1 record_of_steps" in ran.out
+        assert "not kept: 1 label, 1 record_of_noise_steps" in ran.out
         ran = run("noise", verb, f"{many}#r0", tmp_path / f"{verb}.evs", step)
         assert "not kept" not in ran.out
 
@@ -156,3 +156,32 @@ def test_the_source_is_kept(many: Path, tmp_path: Path) -> None:
     with pytest.raises(evstore.errors.ArgumentError, match="not deleted where its events are cha"):
         evstore.convert(many, tmp_path / "o.evs", verify=True, delete_source=True,
                         hot_pixel_rule=HotPixelRule(drop=True))  # fmt: skip
+
+
+def test_a_header_that_names_what_is_ours(tmp_path: Path) -> None:
+    """What a file says stands apart, and what was done under its own name."""
+    source = write_raw(tmp_path / "a.raw", noisy(0))
+    content = source.read_bytes()
+    source.write_bytes(content.replace(b"% end", b"% noise low\n% hot_pixels none\n% end", 1))
+    masked, added = tmp_path / "m.evs", tmp_path / "n.evs"
+    assert run("noise", "mask", source, masked).code == 0
+    with evstore.open(masked, hot_pixels="drop") as found:
+        assert found.metadata["header_hot_pixels"] == "none"
+        assert "pixels" in found.metadata["hot_pixels"]
+    assert run("noise", "add", source, added, "leak").code == 0
+    with evstore.open(added) as found:
+        assert found.metadata["header_noise"] == "low"
+        assert [one["steps"] for one in found.metadata["noise"]] == [[{"step": "leak"}]]
+    assert run("noise", "mask", source, masked, "--drop", "--overwrite").code == 0
+    with evstore.open(masked) as found:
+        assert found.metadata["header_noise"] == "low"
+
+
+def test_an_empty_recording_of_no_resolution_stays(many: Path, tmp_path: Path) -> None:
+    target = tmp_path / "n.evs"
+    assert run("noise", "add", many, target, "leak").code == 0
+    with evstore.open(target, recording="nothing") as found:
+        assert len(found) == 0
+    ran = run("noise", "add", many, target, "leak", "--times", "0s,3s", "--overwrite")
+    assert ran.code != 0
+    assert "no events that tell its sensor" in ran.error

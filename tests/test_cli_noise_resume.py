@@ -127,3 +127,23 @@ def test_copies_do_not_say_what_their_source_was_made_of(tmp_path: Path) -> None
         assert "copied_from" not in copied.metadata
     again = convert_one(Job(str(noisy), str(copy)), Options(resume=True))
     assert again.status == "skipped"
+
+
+def test_other_formats_are_completed(tmp_path: Path) -> None:
+    """Nothing in them says what was done: it is done again, and compared."""
+    for name in "abc":
+        write_raw(tmp_path / "in" / f"{name}.raw", EVENTS)
+    asked = [*ADD, tmp_path / "in", tmp_path / "out", "leak", "--output-format", "csv"]
+    assert run(*asked).code == 0
+    before = (tmp_path / "out" / "b.csv").read_bytes()
+    (tmp_path / "out" / "b.csv").unlink()
+    ran = run(*asked, "--resume", "--json")
+    assert ran.code == 0
+    assert [one["status"] for one in ran.json["receipts"]] == ["skipped", "done", "skipped"]
+    assert (tmp_path / "out" / "b.csv").read_bytes() == before
+    ran = run(*asked, "--seed", "2", "--resume")
+    assert ran.code == 2
+    assert "exists already" in ran.error
+    masked = ["noise", "mask", tmp_path / "in" / "a.raw", tmp_path / "m.csv", "--drop"]
+    assert run(*masked).code == 0
+    assert "done already" in run(*masked, "--resume").out

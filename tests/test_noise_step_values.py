@@ -12,7 +12,7 @@ import pytest
 import evstore
 from command_line import RESOLUTION, run, some_events
 from evstore.errors import ArgumentError
-from evstore.noise import Compose, Flicker, HotPixelMask
+from evstore.noise import Compose, Flicker, HotPixelMask, RecordedNoise
 from evstore.noise.steps import STEPS, choices, described, parse_step, said
 
 EVENTS = some_events()
@@ -175,3 +175,16 @@ def test_steps_tell_what_parameters_may_be() -> None:
     ):
         assert line in shown
     assert "seed=" not in shown.partition("evstore noise filter")[2]
+
+
+def test_many_paths_are_said_in_brief(tmp_path: Path) -> None:
+    shard = tmp_path / "a.evs"
+    evstore.save(shard, evstore.Events([1], [2], [3], [1], (34, 34)))
+    found = said(RecordedNoise([shard] * 5000), brief=True)
+    assert found["path"]["shape"] == [5000]
+    assert len(found["path"]["sha256"]) == 64
+
+
+def test_a_value_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="count must be an integer"):
+        parse_step("hot-pixels:count={[]:1}")

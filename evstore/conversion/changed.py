@@ -10,6 +10,7 @@ from evstore.errors import ArgumentError
 from evstore.events import Events
 from evstore.formats.sides import Sides
 from evstore.recording.base import Recording
+from evstore.recording.in_shard import ShardRecording
 
 SLACK_US = 100_000  # that times may step back in a recording that is changed
 
@@ -34,9 +35,13 @@ def changed(
         yield from batches
         return
     resolution = recording.resolution or options.resolution
-    if resolution is None:
-        raise ArgumentError(f"{recording.path}: has no events that tell its sensor: --resolution")
     start, stop = options.noise_span or (None, None)
+    if resolution is None and _is_empty(recording) and start is None:
+        yield from batches  # nothing to change, and no times in which noise could come
+        return
+    if resolution is None:
+        how = "" if isinstance(recording, ShardRecording) else ": --resolution"
+        raise ArgumentError(f"{recording.path}: has no events that tell its sensor{how}")
     name = sample_name(recording, options.folder)
     stream = transform.stream(resolution, sample=name, start=start, slack_us=SLACK_US)
     for events, sides in batches:
@@ -45,3 +50,7 @@ def changed(
             yield piece, {}
     for piece in stream.last_pieces(stop):
         yield piece, {}
+
+
+def _is_empty(recording: Recording) -> bool:
+    return isinstance(recording, ShardRecording) and not len(recording)

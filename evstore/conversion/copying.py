@@ -93,10 +93,9 @@ def _known_before(
 ) -> dict[str, Any]:
     """The metadata of a copy, as far as it is known before any event is read."""
     # A header may say anything: what means something to evstore stands apart from it.
-    ours, known = (*OUR_KEYS, *naming.replaces), recording.metadata
-    said = _metadata(recording, options).items()
-    metadata = {f"header_{k}" if k in ours and k in known else k: v for k, v in said}
-    metadata |= {**naming.metadata, "source": about}
+    ours = (*OUR_KEYS, *naming.replaces)
+    said = {f"header_{k}" if k in ours else k: v for k, v in recording.metadata.items()}
+    metadata = _metadata(said, options) | {**naming.metadata, "source": about}
     if options.resolution is not None:
         metadata["resolution_from"] = "given"
     return metadata
@@ -111,7 +110,7 @@ def copy_shard(
     naming: Naming = AS_IT_IS,
 ) -> RecordingWriter:
     """Write a recording of another shard; the caller closes what is returned."""
-    metadata = _metadata(recording, options)
+    metadata = _metadata(recording.metadata, options)
     for key in (COPIED_FROM, *naming.replaces):
         metadata.pop(key, None)
     metadata.setdefault("source", about_source(source, recording))
@@ -153,8 +152,9 @@ def copied_from(source: str, info: RecordingInfo) -> dict[str, Any]:
     return {"name": os.path.basename(split_address(source)[0]), "root": info.root.hex()}
 
 
-def _metadata(recording: Recording, options: Options) -> dict[str, Any]:
-    metadata = {**recording.metadata, "converter": f"evstore {__version__}"}
+def _metadata(known: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """What is known of a recording, and what is done to it."""
+    metadata = {**known, "converter": f"evstore {__version__}"}
     metadata.pop("asked", None)
     if asked := options.asked():
         metadata["asked"] = asked

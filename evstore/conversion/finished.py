@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from evstore.conversion.changed import changed
 from evstore.conversion.copying import COPIED_FROM, copied_from
+from evstore.conversion.feed import feed
 from evstore.conversion.job import Job, Options, Receipt
+from evstore.conversion.masking import each_its_own
 from evstore.conversion.plan import output_format
 from evstore.conversion.source_hash import hash_file
-from evstore.digests import digest
+from evstore.digests import Digest, digest
 from evstore.errors import ArgumentError, EvstoreError, FormatError
-from evstore.recording.opening import is_shard, open_all
+from evstore.recording.base import Recording
+from evstore.recording.opening import is_shard, open, open_all
 from evstore.recording.stream import is_pipe
 from evstore.shard.address import split_address
 from evstore.shard.index import RecordingInfo
@@ -119,29 +123,37 @@ def _wanted(job: Job, options: Options) -> list[RecordingInfo]:
 
 def _same_events(job: Job, options: Options, receipt: Receipt) -> bool:
     """Whether a file of another format holds the events that it would be given."""
-    changes = options.rebase or not CHANGES.isdisjoint(options.asked())
-    if changes or not os.path.isfile(split_address(job.source)[0]):
+    if options.rebase or not os.path.isfile(split_address(job.source)[0]):
         return False
     try:
-        found = []
-        for path, said, selection in (
-            (job.source, options.said(), options.selection),
-            (job.target, {}, None),
-        ):
-            recordings = open_all(path, **said)
-            try:
-                found.append([digest(recording, selection) for recording in recordings])
-            finally:
-                for recording in recordings:
-                    recording.close()
+        sources = open_all(job.source, **options.said())
+        try:
+            if len(sources) != 1:
+                return False
+            wanted = _digest_wanted(sources[0], job, options)
+        finally:
+            for recording in sources:
+                recording.close()
+        with open(job.target) as target:
+            found = digest(target)
     except EvstoreError:
         return False
-    source, target = found
-    if len(source) != 1 or source[0]["sha256"] != target[0]["sha256"]:
+    if wanted["sha256"] != found["sha256"]:
         return False
-    receipt.events, receipt.digest = target[0]["events"], target[0]["sha256"]
+    receipt.events, receipt.digest = found["events"], found["sha256"]
     receipt.verified = options.verify
     return True
+
+
+def _digest_wanted(recording: Recording, job: Job, options: Options) -> dict[str, Any]:
+    """That of the events that the target would be given: nothing there says how it was made."""
+    (how,) = each_its_own(job, options, 1)
+    if how.transform is None:
+        return digest(recording, options.selection)
+    found = Digest()
+    for events, _ in changed(feed(recording, options.selection), recording, how):
+        found.update(events)
+    return found.result(None)
 
 
 def _filled(receipt: Receipt, job: Job, options: Options, infos: list[RecordingInfo]) -> Receipt:

@@ -146,7 +146,7 @@ def _pour(
     receipt.triggers = receipt.side_streams.get(TRIGGERS, 0)
     receipt.dropped |= _without_a_place(recording, taken, met)
     if options.transform is not None or options.hot_pixel_rule is not None:
-        receipt.dropped["record_of_steps"] = 1  # which a shard has in its metadata
+        receipt.dropped["record_of_noise_steps"] = 1  # which a shard has in its metadata
 
 
 def _without_a_place(

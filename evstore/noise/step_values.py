@@ -74,7 +74,7 @@ def _literal(text: str) -> Any:
         return tuple(int(part) for part in text.split("/"))
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any
@@ -161,8 +162,11 @@ def _is_long(value: Any) -> bool:
 
 
 def _digest(value: Any) -> dict[str, Any]:
-    numbers = np.ascontiguousarray(value, np.float32)  # as images are held
-    return {"shape": list(numbers.shape), "sha256": hashlib.sha256(numbers.tobytes()).hexdigest()}
+    if np.asarray(value).dtype.kind in "biuf":
+        octets = np.ascontiguousarray(value, np.float32).tobytes()  # as images are held
+    else:  # paths
+        octets = json.dumps(_plain(value)).encode()
+    return {"shape": list(np.shape(value)), "sha256": hashlib.sha256(octets).hexdigest()}
 
 
 def steps_of(parameters: Mapping[str, Mapping[str, Any]]) -> list[Any]:
