@@ -113,6 +113,18 @@ except KeyboardInterrupt:
 """
 
 
+def said_by(script: str) -> tuple[str, str]:
+    """What a script prints, and what of it is an error."""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return ran.stdout, ran.stderr
+
+
 # Starting the thread that sends it again takes long enough for one to come meanwhile.
 SENT_AT_ONCE = """
 import os, signal, threading
@@ -131,14 +143,7 @@ threading.Thread = Slow
 def test_an_interrupt_as_an_object_is_let_go_of_is_not_lost(again: bool) -> None:
     """Nor where another comes while the first is being dealt with."""
     script = (SENT_AT_ONCE if again else "") + LOST
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (ran.stdout, ran.stderr) == ("interrupted\n", "")
+    assert said_by(script) == ("interrupted\n", "")
 
 
 REPLACED = """
@@ -160,14 +165,7 @@ print(len(came))
 
 
 def test_another_handler_has_it_once() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", REPLACED],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (ran.stdout, ran.stderr) == ("1\n", "")
+    assert said_by(REPLACED) == ("1\n", "")
 
 
 @pytest.mark.parametrize("what", ["shard", "file"])

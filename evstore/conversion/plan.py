@@ -12,7 +12,7 @@ from evstore.errors import ArgumentError, FormatError
 from evstore.formats import registry
 from evstore.recording.opening import is_shard
 from evstore.recording.stream import is_pipe
-from evstore.shard.address import split_address
+from evstore.shard.address import MANIFEST, split_address
 
 #: What is written, and the suffix that says so; of two with one suffix the first.
 SUFFIXES = {
@@ -20,8 +20,6 @@ SUFFIXES = {
     "aedat4": ".aedat4", "es": ".es", "hdf5": ".h5", "parquet": ".parquet", "arrow": ".arrow",
     "npz": ".npz", "csv": ".csv", "bin40": ".bin",
 }  # fmt: skip
-
-MANIFEST = "manifest.parquet"
 
 
 def output_format(target: str, options: Options) -> str:

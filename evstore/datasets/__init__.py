@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from evstore.shard.address import MANIFEST as MANIFEST
+
 if TYPE_CHECKING:
     from evstore.datasets.groups import Group
     from evstore.datasets.labels import Boxes, Intervals
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
         DVSGesture,
         PropheseeDetection,
     )
-
-#: The file that makes a folder of shards a dataset. Here, where no module that needs numpy is.
-MANIFEST = "manifest.parquet"
 
 __all__ = [
     "CIFAR10DVS",

@@ -1,8 +1,14 @@
-"""What a recording in a shard is called on a command line and in messages: ``shard.evs#id``."""
+"""What a recording in a shard is called on a command line and in messages: ``shard.evs#id``.
+
+And the file that lists the shards of a folder.
+"""
 
 from __future__ import annotations
 
 import os
+
+#: The file that makes a folder of shards a dataset.
+MANIFEST = "manifest.parquet"
 
 
 def address(path: str, id: str) -> str:

@@ -79,12 +79,10 @@ class _Leaking:
             sensor.width, start, wanted.half_life_us, wanted.level(), wanted.counts == "all",
             _factors(), level, when,
         )  # fmt: skip
-        self.begun = False
 
     def rule(self, first: int, last: int) -> kernels.Levels | kernels.BriefLevels:
-        if not self.begun:  # coarse time stamps may lie before the start
-            self.levels = self.levels._replace(start=min(self.levels.start, first))
-            self.begun = True
+        if first < self.levels.start:  # as the first coarse time stamps may be, before any level is
+            self.levels = self.levels._replace(start=first)
         return self.levels
 
 

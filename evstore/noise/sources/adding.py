@@ -8,6 +8,7 @@ from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, Stage, all_merged, in_order
 
 MOST_EVENTS = 1 << 31  # that are made at once
+MOST_HELD = 1 << 27  # that are known before they are due
 
 
 class Source(Protocol):
@@ -72,3 +73,11 @@ class Adding(Adder):
         made = self._source.until(until)
         self._settled = max(until, self._settled)
         return [made]
+
+
+def check_held(held: float, instead: str) -> None:
+    """Raises ArgumentError where a source knows that many events before they are due."""
+    if held > MOST_HELD:
+        raise ArgumentError(
+            f"{held:,.0f} events would be held until they are due, {MOST_HELD:,} at most: {instead}"
+        )

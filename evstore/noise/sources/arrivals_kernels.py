@@ -90,10 +90,7 @@ def arrive(
         left = max((stop - clock) * np.divide(1.0, mean_gap), 0.0)
         size = np.int64(min(min(left + 4.0 * np.sqrt(left + 1.0) + 4.0, PIECE), t.size - count))
         exponentials(gap_seed, first + count, values[:size], as_bits[:size], gaps[:size])
-        if stop <= INT64_HOLDS:
-            come, clock = wait(gaps[:size], mean_gap, stop, clock, base, t[count:])
-        else:
-            come, clock = wait_long(gaps[:size], mean_gap, stop, clock, base, t[count:])
+        come, clock = wait(gaps[:size], mean_gap, stop, clock, base, t[count:])
         random_words(place_seed, first + count, as_bits[:come])
         arrive_at(as_bits[:come], slots, flip, x[count:], y[count:], p[count:])
         count += come
@@ -106,26 +103,13 @@ def arrive(
 def wait(gaps: Any, mean_gap: float, stop: float, clock: float, base: int, t: Any) -> Any:
     """When those before ``stop`` come; how many, and the last one's clock."""
     come = 0
+    long = stop > INT64_HOLDS  # then clocks go up to 2**64
     while come < gaps.size:
         later = clock + gaps[come] * mean_gap
         if later >= stop:
             break
         clock = later
-        t[come] = base + np.int64(clock)
-        come += 1
-    return come, clock
-
-
-@kernel
-def wait_long(gaps: Any, mean_gap: float, stop: float, clock: float, base: int, t: Any) -> Any:
-    """The same where clocks go up to 2**64, which processors convert in more steps."""
-    come = 0
-    while come < gaps.size:
-        later = clock + gaps[come] * mean_gap
-        if later >= stop:
-            break
-        clock = later
-        t[come] = base + np.int64(np.uint64(clock))
+        t[come] = base + (np.int64(np.uint64(clock)) if long else np.int64(clock))
         come += 1
     return come, clock
 

@@ -8,16 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, empty_batch, merged
 from evstore.noise.changes.keep import flags, kept
 from evstore.noise.changes.reorder import Reorder
 from evstore.noise.random import logarithm
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import bursts_kernels as kernels
+from evstore.noise.sources.adding import check_held
 from evstore.noise.sources.arrivals import Arrivals
 
-MOST_HELD = 1 << 27  # events, that are known before they are due
 PIECE = 32_768  # events at once: their followers stay in the cache
 
 
@@ -74,12 +73,9 @@ class Bursts:
         self, arrivals: Arrivals, led: Arrivals, burst: Burst, on_fraction: float, seeds: Seeds,
         start: int, total_hz: float,
     ) -> None:  # fmt: skip
-        if burst.held(total_hz) > MOST_HELD:
-            raise ArgumentError(
-                f"{burst.held(total_hz):,.0f} events would be held until they are due, "
-                f"{MOST_HELD:,} at most: lower rate_hz, bursts, burst_delay_us or "
-                "burst_spread_decades"
-            )
+        check_held(
+            burst.held(total_hz), "lower rate_hz, bursts, burst_delay_us or burst_spread_decades"
+        )
         self._arrivals = arrivals
         self._led = led
         self._burst = burst

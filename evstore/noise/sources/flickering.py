@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.errors import ArgumentError
 from evstore.noise.batch import Batch, all_merged, empty_batch, joined, merged
 from evstore.noise.limits import TIMES, around
 from evstore.noise.random import total
 from evstore.noise.random_kernels import BELL_LIMIT
 from evstore.noise.sources import flicker_kernels as kernels
-from evstore.noise.sources.bursts import MOST_HELD
+from evstore.noise.sources.adding import check_held
 from evstore.noise.sources.packing import Keys
 from evstore.noise.sources.packing_kernels import MOST_TIME
 
@@ -57,7 +56,11 @@ class Flickering:
         mean = 2 * total(amounts)
         few = min(AT_ONCE / max(mean, 1), DRAWS / max(amounts.size, 1), 1e8 / period_us)
         wide = self._latest - self._earliest
-        _check_held(mean / period_us * wide)
+        check_held(
+            mean / period_us * wide,
+            "lower events_per_cycle, frequency_hz, jitter_us or phase_spread, or flicker a smaller "
+            "region",
+        )
         self._at_once = max(1, int(few), int(wide / (RUNS * period_us)))
         self._held: list[Batch] = []  # runs, made but not due, that overlap
         self._keys = Keys(0)
@@ -119,12 +122,3 @@ class Flickering:
         end = min(TIMES[1] - origin, 2 * MOST_TIME)
         first, last = np.searchsorted(since, [self._start - origin, end])
         return made.at(slice(int(first), int(last)))
-
-
-def _check_held(held: float) -> None:
-    if held > MOST_HELD:
-        raise ArgumentError(
-            f"{held:,.0f} events of flicker would be held until they are due, {MOST_HELD:,} at "
-            "most: lower events_per_cycle, frequency_hz, jitter_us or phase_spread, or flicker a "
-            "smaller region"
-        )
