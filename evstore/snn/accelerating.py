@@ -1,10 +1,31 @@
-"""sinabs' layers in any network, swapped for those that are computed at once over all steps."""
+"""sinabs' layers in any network, made those that are computed at once over all steps."""
 
 from __future__ import annotations
 
+import sinabs.layers as sl
 from torch import nn
+
+from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
+
+_OURS = {sl.IAF: IAF, sl.IAFSqueeze: IAFSqueeze, sl.LIF: LIF, sl.LIFSqueeze: LIFSqueeze}
 
 
 def accelerate(model: nn.Module) -> nn.Module:
-    """Swap sinabs' IAF and LIF layers in ``model`` for evstore's, and return it."""
+    """Make sinabs' IAF and LIF layers in ``model`` evstore's, and return it.
+
+    In place: parameters, states, hooks, and whoever holds a layer, an optimiser say, stay. Layers
+    of classes that derive from sinabs' are left as they are, since they may compute otherwise.
+
+    >>> accelerate(nn.Sequential(sl.IAFSqueeze(batch_size=1)))
+    Sequential(
+      (0): IAFSqueeze(spike_threshold=1.0, batch_size=1, num_timesteps=-1)
+    )
+    """
+    for layer in model.modules():
+        ours = _OURS.get(type(layer))
+        if ours is not None:
+            rate = layer.__dict__.pop("firing_rate", None)
+            del rate  # ours computes it when it is asked for
+            layer.__class__ = ours
+            layer.train_threshold = False
     return model

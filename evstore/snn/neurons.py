@@ -1,21 +1,199 @@
-"""IAF and LIF neurons: sinabs' layers, computed at once over all time steps."""
+"""IAF and LIF neurons: sinabs' layers, computed at once over all time steps.
+
+The plain way, step by step, is that of sinabs itself: ``layer.fused = False``, or whatever kernels
+do not know: a spike or reset function of somebody else, float64, ``record_states``.
+"""
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import sinabs.layers as sl
+import torch
+
+from evstore.snn.rules import dynamics_of
+from evstore.snn.scan import Neurons, scan
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
-class LIF(sl.LIF):  # type: ignore[misc]
-    """Leaky neurons."""
+class _SameClass(type):
+    """A class that is equal to the one of sinabs that it comes from.
+
+    sinabs.nir asks ``type(layer) in [IAF, ...]``, and would take no subclass. The hash is its own,
+    so that dictionaries by class keep both apart.
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or other is cls.__bases__[0]
+
+    def __hash__(cls) -> int:
+        return type.__hash__(cls)
 
 
-class LIFSqueeze(sl.LIFSqueeze):  # type: ignore[misc]
-    """Leaky neurons over (B * T, ...)."""
+class _Rate:
+    """``firing_rate`` as sinabs' layers have it, but computed when it is asked for.
+
+    The mean of the last call's spikes, differentiable; NaN once nothing holds them any more.
+    """
+
+    def __get__(self, layer: Any, owner: Any = None) -> Any:
+        if layer is None:
+            return self
+        spikes = layer.__dict__.get("_last_spikes", lambda: None)()
+        return torch.tensor(torch.nan) if spikes is None else spikes.mean()
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        """sinabs' own forward says it; it is the same number."""
 
 
-class IAF(sl.IAF):  # type: ignore[misc]
-    """Neurons without leak."""
+def _forward(layer: Any, x: torch.Tensor) -> torch.Tensor | None:
+    """Spikes of x (B, T, ...) by the kernels; None where they do not know the layer or x."""
+    dynamics = dynamics_of(layer.spike_fn, layer.reset_fn, layer.surrogate_grad_fn)
+    if (
+        dynamics is None
+        or not layer.fused
+        or layer.record_states
+        or (x.is_floating_point() and x.dtype not in FLOATS)
+        or x.is_complex()
+        or x.device.type not in ("cpu", "cuda")
+        or (layer.min_v_mem is not None and layer.min_v_mem.requires_grad)
+    ):
+        return None
+    _fit_states(layer, x)
+    carry, synapse = layer.alpha_mem_calculated, layer.alpha_syn_calculated
+    gain = 1 - carry if layer.norm_input else torch.ones(())
+    neurons = Neurons(
+        carry, gain, synapse, layer.spike_threshold, layer.min_v_mem, dynamics,
+        layer.surrogate_grad_fn, layer.train_threshold,
+    )  # fmt: skip
+    current = None if synapse is None else layer.i_syn.float()
+    spikes, layer.v_mem, layer.i_syn = scan(
+        x.float().contiguous(), layer.v_mem.float(), current, neurons
+    )
+    layer.recordings = {}
+    return spikes
 
 
-class IAFSqueeze(sl.IAFSqueeze):  # type: ignore[misc]
-    """Neurons without leak over (B * T, ...)."""
+def _fit_states(layer: Any, x: torch.Tensor) -> None:
+    """As sinabs: zeros at first; of another batch size, states drawn from those there are."""
+    batch, _, *trailing = x.shape
+    if not layer.is_state_initialised() or not layer.has_trailing_dimension(trailing):
+        layer.init_state_with_shape((batch, *trailing))
+    elif not layer.state_has_shape(x.shape[:1] + x.shape[2:]):
+        layer.handle_state_batch_size_mismatch(batch)
+
+
+def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
+    spikes = _forward(layer, x)
+    if spikes is None:
+        spikes = plain(x)
+    layer.__dict__["_last_spikes"] = weakref.ref(spikes)
+    return spikes
+
+
+class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
+    """Leaky integrate-and-fire neurons over (B, T, ...): the arguments are those of sinabs' LIF.
+
+    v = alpha v + (1 - alpha) i with ``norm_input`` (the default), else v = alpha v + i, where
+    alpha = exp(-1 / tau_mem), tau_mem in steps; i is the input, or with ``tau_syn`` what synapses
+    make of it. Then spikes, reset, and ``min_v_mem``. Gradients reach ``tau_mem``, ``tau_syn`` and,
+    once it requires them, ``spike_threshold``: as in sinabs by what a spike takes away, and with
+    ``train_threshold`` by whether there is one at all as well.
+
+    >>> LIF(tau_mem=20.0)(torch.ones(1, 50, 1)).sum()
+    tensor(2.)
+    """
+
+    fused = True
+    firing_rate = _Rate()
+
+    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _learn_threshold(self, train_threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spikes (B, T, ...) of x (B, T, ...)."""
+        return _run(self, x, super().forward)
+
+    @property
+    def _param_dict(self) -> dict[str, Any]:
+        return {**super()._param_dict, "train_threshold": self.train_threshold}
+
+
+class LIFSqueeze(sl.LIFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
+    """`LIF` over (B * T, ...): say ``batch_size`` or ``num_timesteps``.
+
+    >>> LIFSqueeze(tau_mem=20.0, batch_size=2)(torch.ones(100, 1)).sum()
+    tensor(4.)
+    """
+
+    fused = True
+    firing_rate = _Rate()
+
+    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _learn_threshold(self, train_threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spikes (B * T, ...) of x (B * T, ...)."""
+        plain = super(sl.LIFSqueeze, self).forward
+        return self.squeeze_forward(x, lambda given: _run(self, given, plain))
+
+    @property
+    def _param_dict(self) -> dict[str, Any]:
+        return {**super()._param_dict, "train_threshold": self.train_threshold}
+
+
+class IAF(sl.IAF, metaclass=_SameClass):  # type: ignore[misc]
+    """Integrate-and-fire neurons over (B, T, ...): `LIF` without a leak.
+
+    >>> IAF()(torch.full((1, 4, 1), 0.5)).flatten()
+    tensor([0., 1., 0., 1.])
+    """
+
+    fused = True
+    firing_rate = _Rate()
+
+    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _learn_threshold(self, train_threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spikes (B, T, ...) of x (B, T, ...)."""
+        return _run(self, x, super().forward)
+
+    @property
+    def _param_dict(self) -> dict[str, Any]:
+        return {**super()._param_dict, "train_threshold": self.train_threshold}
+
+
+class IAFSqueeze(sl.IAFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
+    """`IAF` over (B * T, ...), what a Speck chip runs: say ``batch_size`` or ``num_timesteps``.
+
+    >>> IAFSqueeze(batch_size=1)(torch.full((4, 1), 0.5)).flatten()
+    tensor([0., 1., 0., 1.])
+    """
+
+    fused = True
+    firing_rate = _Rate()
+
+    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _learn_threshold(self, train_threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spikes (B * T, ...) of x (B * T, ...)."""
+        plain = super(sl.IAFSqueeze, self).forward
+        return self.squeeze_forward(x, lambda given: _run(self, given, plain))
+
+    @property
+    def _param_dict(self) -> dict[str, Any]:
+        return {**super()._param_dict, "train_threshold": self.train_threshold}
+
+
+def _learn_threshold(layer: Any, train_threshold: bool) -> None:
+    layer.train_threshold = train_threshold
+    if train_threshold:
+        layer.spike_threshold.requires_grad_(True)
