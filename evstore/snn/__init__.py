@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evstore.snn import models
     from evstore.snn.accelerating import accelerate
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
+    from evstore.snn.pooling import SumPool2d
     from evstore.snn.states import detach_states, reset_states
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
@@ -24,6 +25,7 @@ _HOMES = {
     "IAFSqueeze": "neurons",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
+    "SumPool2d": "pooling",
     "accelerate": "accelerating",
     "detach_states": "states",
     "models": "models:",
@@ -35,6 +37,7 @@ __all__ = [
     "LIF",
     "IAFSqueeze",
     "LIFSqueeze",
+    "SumPool2d",
     "accelerate",
     "detach_states",
     "models",

@@ -11,11 +11,11 @@ from typing import Any
 
 import sinabs
 import torch
-from sinabs.layers import SumPool2d
 from torch import nn
 
 from evstore.errors import ArgumentError
 from evstore.snn.neurons import IAFSqueeze
+from evstore.snn.pooling import SumPool2d
 from evstore.snn.states import reset_states
 
 

@@ -37,7 +37,9 @@ def dynamics_of(spike_fn: Any, reset_fn: Any, surrogate_fn: Any) -> Dynamics | N
         reset = (True, reset_fn.reset_value, None)
     else:
         return None
-    return Dynamics(*spikes, *reset, _surrogate(surrogate_fn))
+    single, limit = spikes
+    zero, value, amount = reset
+    return Dynamics(single, limit, zero, value, amount, _surrogate(surrogate_fn))
 
 
 def _spikes(spike_fn: Any) -> tuple[bool, float] | None:
@@ -54,6 +56,7 @@ def _spikes(spike_fn: Any) -> tuple[bool, float] | None:
 def _surrogate(fn: Any) -> Any:
     """The parameters of a known surrogate, float32."""
     kind = type(fn)
+    made: Any
     numbers: tuple[float, ...]
     if kind is sa.SingleExponential:
         made, numbers = surrogates.SingleExponential, (fn.grad_width, fn.grad_scale)

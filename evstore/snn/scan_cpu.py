@@ -47,7 +47,7 @@ def forward(
         kernels.forward(
             *arrays, p, rules, outs[0], *own,
             n if before is not None else 0, n if currents is not None else 0, steps, n, *part,
-        )  # fmt: skip
+        )  # type: ignore[call-arg]  # fmt: skip
 
     on_threads(run, parts)
     return spikes, v_end, current_end, (before, currents)
@@ -117,9 +117,8 @@ def rules_of(neurons: Any) -> Any:
 
 def _parameters(flat: Mapping[str, torch.Tensor], n: int, x: torch.Tensor) -> Any:
     own = flat["carry"].dim() == x.dim() - 1
-    return kernels.Parameters(
-        *(_array(flat[name]) for name in kernels.Parameters._fields[:-1]), n if own else 0
-    )
+    arrays = {name: _array(one) for name, one in flat.items()}
+    return kernels.Parameters(**arrays, rows=n if own else 0)
 
 
 def _sizes(x: torch.Tensor) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ from evstore.snn.surrogate_kernels import SURROGATE
 
 F = np.float32
 ZERO, ONE = F(0.0), F(1.0)
-AT_ONCE = 2048  # neurons: their states and parameters fit the first cache
+AT_ONCE = 4096  # neurons: their states and parameters stay in the cache
 
 
 class Parameters(NamedTuple):
@@ -277,7 +277,7 @@ def backward(
             later = states.later[s : s + size]
             delta = states.delta[s : s + size]
             after = states.after[s : s + size]
-            some = None if sums is None else sums_of(sums, s, size)
+            some: Any = None if sums is None else sums_of(sums, s, size)
             for back in range(steps):
                 t = steps - 1 - back
                 o = (b * steps + t) * n + lane

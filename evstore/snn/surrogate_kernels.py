@@ -88,8 +88,8 @@ def exponential(x: Any) -> Any:
 @kernel
 def single_exponential(how: Any, v: Any, theta: Any, given: Any) -> Any:
     """Of `SingleExponential`."""
-    width = theta * how.width
-    return np.divide(how.scale, width) * exponential(np.divide(-abs(v - theta), width))
+    narrow = np.divide(ONE, theta * how.width)
+    return how.scale * narrow * exponential(-abs(v - theta) * narrow)
 
 
 @kernel

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 import torch
+
+from evstore.snn.openmp import on_torch_threads
 
 ENOUGH = 1 << 16  # values for a thread: of fewer, handing over takes longer than computing
 
@@ -27,18 +30,26 @@ def parts_of(batch: int, steps: int, neurons: int) -> list[Part]:
 
 
 def on_threads(call: Callable[[Part], None], parts: list[Part]) -> None:
-    """``call`` for each part, the first in this thread; an error once none works any more."""
+    """``call`` for each part, on torch's threads; an error once none works any more."""
     if len(parts) == 1:
         return call(parts[0])
-    waiting: list[Future[None]] = [
-        _pool(os.getpid(), len(parts) - 1).submit(call, part) for part in parts[1:]
-    ]
-    try:
-        call(parts[0])
-    finally:
-        wait(waiting)  # they write to arrays that are let go of when this returns
-    for one in waiting:
-        one.result()
+    waiting, errors = deque(parts), []
+
+    def work() -> None:
+        while True:
+            try:
+                call(waiting.popleft())
+            except IndexError:
+                return
+            except BaseException as error:  # Ctrl-C too: it must not be lost in a thread
+                errors.append(error)
+
+    if not on_torch_threads(work, len(parts)):
+        others = [_pool(os.getpid(), len(parts) - 1).submit(work) for _ in parts[1:]]
+        work()
+        wait(others)  # they write to arrays that are let go of when this returns
+    if errors:
+        raise errors[0]
     return None
 
 
