@@ -17,6 +17,9 @@ from evstore.snn.scan import Neurons, scan
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
+#: What each layer gave last, as long as somebody has it; no attribute, which would not pickle.
+_LAST_SPIKES: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
 
 class _SameClass(type):
     """A class that is equal to the one of sinabs that it comes from.
@@ -41,7 +44,7 @@ class _Rate:
     def __get__(self, layer: Any, owner: Any = None) -> Any:
         if layer is None:
             return self
-        spikes = layer.__dict__.get("_last_spikes", lambda: None)()
+        spikes = _LAST_SPIKES.get(layer, lambda: None)()
         return torch.tensor(torch.nan) if spikes is None else spikes.mean()
 
     def __set__(self, layer: Any, value: Any) -> None:
@@ -89,7 +92,7 @@ def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
     spikes = _forward(layer, x)
     if spikes is None:
         spikes = plain(x)
-    layer.__dict__["_last_spikes"] = weakref.ref(spikes)
+    _LAST_SPIKES[layer] = weakref.ref(spikes)
     return spikes
 
 
@@ -111,7 +114,7 @@ class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
-        _learn_threshold(self, train_threshold)
+        _own_threshold(self, train_threshold)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Spikes (B, T, ...) of x (B, T, ...)."""
@@ -134,7 +137,7 @@ class LIFSqueeze(sl.LIFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
-        _learn_threshold(self, train_threshold)
+        _own_threshold(self, train_threshold)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Spikes (B * T, ...) of x (B * T, ...)."""
@@ -158,7 +161,7 @@ class IAF(sl.IAF, metaclass=_SameClass):  # type: ignore[misc]
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
-        _learn_threshold(self, train_threshold)
+        _own_threshold(self, train_threshold)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Spikes (B, T, ...) of x (B, T, ...)."""
@@ -181,7 +184,7 @@ class IAFSqueeze(sl.IAFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
-        _learn_threshold(self, train_threshold)
+        _own_threshold(self, train_threshold)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Spikes (B * T, ...) of x (B * T, ...)."""
@@ -193,7 +196,11 @@ class IAFSqueeze(sl.IAFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
         return {**super()._param_dict, "train_threshold": self.train_threshold}
 
 
-def _learn_threshold(layer: Any, train_threshold: bool) -> None:
-    layer.train_threshold = train_threshold
-    if train_threshold:
-        layer.spike_threshold.requires_grad_(True)
+def _own_threshold(layer: Any, train: bool) -> None:
+    """Not sinabs' default itself, which is one tensor in all layers: to change one changes all."""
+    layer.train_threshold = train
+    if layer.spike_threshold is not None:
+        own = layer.spike_threshold.detach().clone()
+        layer.spike_threshold = torch.nn.Parameter(
+            own, train or layer.spike_threshold.requires_grad
+        )

@@ -22,7 +22,10 @@ def reset_states(model: torch.nn.Module) -> None:
     >>> reset_states(torch.nn.Sequential())
     """
     for layer in stateful(model):
-        layer.reset_states()
+        for name, state in layer.named_buffers(recurse=False):
+            # New ones: in place it could not be done to those of torch.inference_mode, or of a
+            # loaded model, which are leaves.
+            setattr(layer, name, torch.zeros_like(state, requires_grad=False))
 
 
 def detach_states(model: torch.nn.Module) -> None:
