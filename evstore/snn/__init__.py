@@ -15,6 +15,9 @@ from evstore.errors import MissingDependencyError
 if TYPE_CHECKING:
     from evstore.snn import models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.monitor.json_lines import JsonLines
+    from evstore.snn.monitor.monitoring import Monitor
+    from evstore.snn.monitor.tensorboard import TensorBoard
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
     from evstore.snn.states import detach_states, reset_states
 
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
+    "JsonLines": "monitor.json_lines",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
+    "Monitor": "monitor.monitoring",
+    "TensorBoard": "monitor.tensorboard",
     "accelerate": "accelerating",
     "detach_states": "states",
     "models": "models:",
@@ -34,7 +40,10 @@ __all__ = [
     "IAF",
     "LIF",
     "IAFSqueeze",
+    "JsonLines",
     "LIFSqueeze",
+    "Monitor",
+    "TensorBoard",
     "accelerate",
     "detach_states",
     "models",
