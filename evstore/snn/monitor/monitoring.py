@@ -151,6 +151,8 @@ class Monitor:
             self._taps.take_off()
         record = {"kind": "step", "epoch": epoch, "step": number, **found, **more}
         record |= {"sampled": sampled, "seconds": self._clock.take()}
+        if self._waits:
+            record["waited"] = True
         with self._logging():  # counts to the step that comes
             self.write(record)
             if layers is not None:
@@ -250,8 +252,13 @@ class Monitor:
         finally:
             self._clock.add("logging", time.perf_counter() - began)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether times are those of a GPU as well, not only of handing work over to it."""
+        return self._due and torch.cuda.is_initialized()
+
     def _wait(self) -> None:
-        if self._due and torch.cuda.is_initialized():
+        if self._waits:
             torch.cuda.synchronize()
 
     def _check_open(self) -> None:
