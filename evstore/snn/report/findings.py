@@ -43,14 +43,9 @@ def _of_run(run: Run) -> Iterator[str]:
     if run.status == "running":
         yield "the run is still going on, or was killed: run.json says running"
     for step in run.steps:
-        if "loss" in step and step["loss"] is None and _had_loss(run):
+        if "loss" in step and step["loss"] is None:
             yield f"the loss was not finite at step {short(step.get('step'))}"
             break
-
-
-def _had_loss(run: Run) -> bool:
-    """A loop that says no loss at all has nothing to be warned of."""
-    return any(number(step.get("loss")) is not None for step in run.steps)
 
 
 def _of_layers(run: Run) -> Iterator[str]:
@@ -60,6 +55,15 @@ def _of_layers(run: Run) -> Iterator[str]:
         yield from _of_spikes(label, layer)
         yield from _of_weights(label, layer)
         yield from _of_gradients(run, name, label)
+    without = [
+        name for name, layer in run.last_layers().items()
+        if "min_v_mem" in layer and layer["min_v_mem"] is None
+    ]  # fmt: skip
+    if without:
+        yield (
+            f"no min_v_mem in {'layer' if len(without) == 1 else 'layers'} {', '.join(without)}: "
+            "discretised for a chip by sinabs, weights below 0.5 become 0"
+        )
 
 
 def _of_neurons(run: Run, name: str, label: str, layer: dict[str, Any]) -> Iterator[str]:
@@ -96,11 +100,6 @@ def _of_spikes(label: str, layer: dict[str, Any]) -> Iterator[str]:
                 f"{label}: {percent(sum(found[2:]) / spiking)} of its steps with spikes have "
                 "several at once: finer steps, or a loss on the spread in time, part them"
             )
-    if "min_v_mem" in layer and layer["min_v_mem"] is None:
-        yield (
-            f"{label}: has no min_v_mem: discretised for a chip with the scale that sinabs then "
-            "takes, weights below 0.5 become 0"
-        )
     if "v_mem_mean" in layer and layer["v_mem_mean"] is None:
         yield f"{label}: membrane potentials are not finite"
 
