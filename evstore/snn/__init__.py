@@ -15,6 +15,9 @@ from evstore.errors import MissingDependencyError
 if TYPE_CHECKING:
     from evstore.snn import models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.monitor.json_lines import JsonLines
+    from evstore.snn.monitor.monitoring import Monitor
+    from evstore.snn.monitor.tensorboard import TensorBoard
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
     from evstore.snn.pooling import SumPool2d
     from evstore.snn.states import detach_states, reset_states
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
+    "JsonLines": "monitor.json_lines",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
     "SumPool2d": "pooling",
+    "Monitor": "monitor.monitoring",
+    "TensorBoard": "monitor.tensorboard",
     "accelerate": "accelerating",
     "detach_states": "states",
     "models": "models:",
@@ -36,8 +42,11 @@ __all__ = [
     "IAF",
     "LIF",
     "IAFSqueeze",
+    "JsonLines",
     "LIFSqueeze",
+    "Monitor",
     "SumPool2d",
+    "TensorBoard",
     "accelerate",
     "detach_states",
     "models",

@@ -1,0 +1,43 @@
+"""`evstore report`: what a run's folder holds, as one page or as text.
+
+Nothing here needs torch: a run can be looked at where none was trained.
+"""
+
+from __future__ import annotations
+
+import os
+
+from evstore.shard.output import part_file
+from evstore.snn.report.many import HEAD, page_of_many, row_of
+from evstore.snn.report.page import page_of_one
+from evstore.snn.report.reading import find_runs, read_summary
+from evstore.snn.report.text import aligned, text_of
+
+__all__ = ["as_html", "as_text", "write_page"]
+
+
+def as_html(folder: str | os.PathLike[str]) -> str:
+    """A run's page, or that of all runs below ``folder``: one HTML text that needs nothing else.
+
+    Raises FormatError where the folder holds no run, FileNotFoundError where there is none.
+    """
+    runs = find_runs(folder)
+    if len(runs) == 1 and os.path.samefile(runs[0].folder, folder):
+        return page_of_one(runs[0])
+    return page_of_many(runs, os.path.basename(os.path.abspath(folder)), read_summary(folder))
+
+
+def as_text(folder: str | os.PathLike[str]) -> str:
+    """The same essentials as lines for a terminal; raises as `as_html` does."""
+    runs = find_runs(folder)
+    table = ["\n".join(aligned([HEAD, *map(row_of, runs)]))] if len(runs) > 1 else []
+    return "\n\n".join([*table, *map(text_of, runs)])
+
+
+def write_page(folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> str:
+    """Write the page whole, to ``path`` or as report.html in ``folder``; returns its path."""
+    target = os.fspath(path) if path is not None else os.path.join(folder, "report.html")
+    content = as_html(folder).encode("utf-8", "replace")
+    with part_file(target) as part:
+        part.append([content])
+    return target
