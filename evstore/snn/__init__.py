@@ -1,7 +1,7 @@
 """Spiking networks trained straight from shards: neurons, models, losses, monitoring, training.
 
 >>> import evstore.snn as snn
->>> model = snn.models.small(classes=10, resolution=(34, 34))                    # doctest: +SKIP
+>>> model = snn.models.digits(classes=10, resolution=(34, 34))                   # doctest: +SKIP
 >>> spikes = model(frames)                    # (B, T, P, H, W) -> (B, T, 10)    # doctest: +SKIP
 """
 
@@ -13,32 +13,56 @@ from typing import TYPE_CHECKING
 from evstore.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from evstore.snn import models
+    from evstore.snn import losses, models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.losses import HardwareLosses
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
+    from evstore.snn.quantise import (
+        QuantisedLayer,
+        fake_quantise,
+        quantised_weights,
+        remove_quantise,
+    )
     from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
 _HOMES = {
+    "HardwareLosses": "losses",
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
+    "QuantisedLayer": "quantise",
     "accelerate": "accelerating",
     "detach_states": "states",
+    "fake_quantise": "quantise",
+    "load_weights": "weights_file",
+    "losses": "losses:",
     "models": "models:",
+    "quantised_weights": "quantise",
+    "remove_quantise": "quantise",
     "reset_states": "states",
+    "save_weights": "weights_file",
 }
 
 __all__ = [
     "IAF",
     "LIF",
+    "HardwareLosses",
     "IAFSqueeze",
     "LIFSqueeze",
+    "QuantisedLayer",
     "accelerate",
     "detach_states",
+    "fake_quantise",
+    "load_weights",
+    "losses",
     "models",
+    "quantised_weights",
+    "remove_quantise",
     "reset_states",
+    "save_weights",
 ]
 
 

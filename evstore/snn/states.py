@@ -21,6 +21,7 @@ def reset_states(model: torch.nn.Module) -> None:
 
     >>> reset_states(torch.nn.Sequential())
     """
+    detach_states(model)  # of a saved and loaded model, states may be leaves that need gradients
     for layer in stateful(model):
         layer.reset_states()
 
