@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evstore.snn.accelerating import accelerate
     from evstore.snn.losses import HardwareLosses
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
+    from evstore.snn.nir_graph import from_nir, to_nir
     from evstore.snn.quantise import (
         QuantisedLayer,
         fake_quantise,
@@ -37,6 +38,7 @@ _HOMES = {
     "accelerate": "accelerating",
     "detach_states": "states",
     "fake_quantise": "quantise",
+    "from_nir": "nir_graph",
     "load_weights": "weights_file",
     "losses": "losses:",
     "models": "models:",
@@ -44,6 +46,7 @@ _HOMES = {
     "remove_quantise": "quantise",
     "reset_states": "states",
     "save_weights": "weights_file",
+    "to_nir": "nir_graph",
 }
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "accelerate",
     "detach_states",
     "fake_quantise",
+    "from_nir",
     "load_weights",
     "losses",
     "models",
@@ -63,6 +67,7 @@ __all__ = [
     "remove_quantise",
     "reset_states",
     "save_weights",
+    "to_nir",
 ]
 
 

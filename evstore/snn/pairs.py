@@ -86,6 +86,12 @@ def averaged_over(layer: nn.Module) -> float:
     return float(height * width)
 
 
+def used_weights(layer: Any) -> tuple[Any, Any]:
+    """Weights and biases that ``layer`` computes with: quantised, where it trains with those."""
+    quantised = getattr(layer, "quantised", None)
+    return quantised() if callable(quantised) else (layer.weight, layer.bias)
+
+
 def _pair(name: str, layer: Any, behind: list[tuple[str, Any]], averaged: float) -> Pair:
     between: list[Any] = []
     for spiking_name, other in behind:

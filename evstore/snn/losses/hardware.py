@@ -18,7 +18,7 @@ from evstore.snn.losses.receptive import receptive_field
 from evstore.snn.losses.spread import spread
 from evstore.snn.losses.synops import fan_out, synops, synops_excess
 from evstore.snn.losses.weights import weight_excess
-from evstore.snn.pairs import WEIGHTED, Pair, pairs, spikes
+from evstore.snn.pairs import WEIGHTED, Pair, pairs, spikes, used_weights
 
 Band = float | tuple[float | None, float | None]
 #: What `HardwareLosses` has.
@@ -173,7 +173,7 @@ class HardwareLosses:
                 reached = self._fan_out(layer, inputs[0])
                 self._keep("synops", name, synops(inputs[0], reached, found.averaged))
             if self._receptive is not None and found.spiking is not None:
-                field = receptive_field(layer, inputs[0], output, used_weight(layer))
+                field = receptive_field(layer, inputs[0], output, used_weights(layer)[0])
                 self._keep("receptive", name, field / _threshold(found))
 
         return hook
@@ -225,7 +225,7 @@ class HardwareLosses:
         each = []
         for pair in self._pairs:
             if pair.spiking is not None:
-                weight = pair.weighted.weight / pair.averaged
+                weight = used_weights(pair.weighted)[0] / pair.averaged
                 bound = pair.spiking.spike_threshold
                 ratio = (weight.detach().abs().max() / bound.min()).detach()
                 self.measured[f"weight_ratio.{pair.name}"] = ratio
@@ -248,13 +248,6 @@ class HardwareLosses:
         if note:
             self.measured.update({f"{term}.{n}": value.detach() for n, value in means.items()})
         return means
-
-
-def used_weight(layer: Any) -> torch.Tensor:
-    """The weights that ``layer`` computes with: quantised ones, where it trains with them."""
-    quantised = getattr(layer, "quantised", None)
-    weight: torch.Tensor = quantised()[0] if callable(quantised) else layer.weight
-    return weight
 
 
 def _batch_and_steps(layer: Any, output: torch.Tensor) -> tuple[int, int]:
