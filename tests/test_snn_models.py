@@ -107,8 +107,10 @@ def test_shapes_and_options(make: Any, classes: int, side: int) -> None:
     assert next(layer for layer in wide if isinstance(layer, nn.Conv2d)).out_channels == 4
     assert next(layer for layer in wide if isinstance(layer, nn.Dropout)).p == 0.5
     assert all(parameter.requires_grad for parameter in wide.parameters() if parameter.dim() > 1)
+    least = {34: 18, 128: 30}[side]
+    make(resolution=(least, least))
     with pytest.raises(ArgumentError, match="too small"):
-        make(resolution=(8, 8))
+        make(resolution=(least, least - 1))
     for width in (0.0, -1.0, math.nan):
         with pytest.raises(ArgumentError, match="width"):
             make(width=width)

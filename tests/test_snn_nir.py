@@ -58,7 +58,7 @@ def leaky() -> Any:
 
 MODELS = {
     "talk": (models.talk, (2, 30, 30)),
-    "digits": (models.digits, (2, 34, 34)),
+    "digits": (lambda: models.digits(resolution=(20, 18)), (2, 18, 20)),
     "averaging": (averaging, (2, 28, 26)),
     "leaky": (leaky, (12,)),
     "mlp": (lambda: balance(models.mlp(12, 4, 9, 2), (12,)), (12,)),

@@ -126,7 +126,7 @@ def gestures(
     """As `digits`, for 128x128: frames are summed over 2x2 first, as the chip's sensor can do.
 
     Convolutions keep the size (padding 1) but the first, whose stride is 2; after each, spikes are
-    summed over 2x2. Raises ArgumentError for frames below 32x32.
+    summed over 2x2. Raises ArgumentError for frames below 30x30.
 
     >>> gestures()(torch.zeros(1, 2, 2, 128, 128)).shape
     torch.Size([1, 2, 11])

@@ -16,9 +16,9 @@ from evstore import __version__
 from evstore.errors import ArgumentError, CorruptError, FormatError, UnsupportedError
 from evstore.snn.models import TimeSequential
 from evstore.snn.nir_file import read_graph
-from evstore.snn.nir_layers import SKIPPED, layer_node, layer_of, mean_of, shape_after
+from evstore.snn.nir_layers import SKIPPED, layer_node, layer_of, shape_after
 from evstore.snn.nir_neurons import neurons_node, neurons_of
-from evstore.snn.pairs import spikes
+from evstore.snn.pairs import averaged_over
 from evstore.snn.whole_file import whole_file
 
 _ROWS = (nn.Sequential.forward, TimeSequential.forward)
@@ -51,22 +51,7 @@ def to_nir(
     """
     row = [(name, layer) for name, layer in _row(model, "") if not isinstance(layer, SKIPPED)]
     _check_shared(row)
-    shape = _first_shape(row, sample_shape)
-    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(shape)})}
-    beside: dict[str, Any] = {}
-    averaged = 1.0
-    for name, layer in row:
-        if spikes(layer) or isinstance(layer, sl.StatefulLayer):
-            _check_summed(name, averaged)
-            nodes[name], beside[name] = neurons_node(name, layer, shape)
-            continue
-        nodes[name] = layer_node(name, layer, shape, averaged)
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            averaged, beside[name] = 1.0, {"bias": layer.bias is not None}
-        averaged *= mean_of(layer)
-        shape = _shape_after(name, layer, shape)
-    _check_summed("at the end", averaged)
-    nodes["output"] = nir.Output({"output": np.array(shape)})
+    nodes, beside = _nodes(row, _first_shape(row, sample_shape))
     told = {"version": __version__, "reset": bool(getattr(model, "reset", False)), "nodes": beside}
     names = list(nodes)
     edges = list(itertools.pairwise(names))
@@ -83,7 +68,8 @@ def from_nir(source: str | os.PathLike[str] | Any) -> TimeSequential:
     What `to_nir` wrote computes as it did, bit for bit (averages as sums, of 2x2 or 4x4); numbers
     are float32. Of files by others, sinabs' among them, neurons are as sinabs reads them: IF has a
     ``min_v_mem`` of -threshold and several spikes a step; and each call begins with states of zero
-    (set ``reset`` to change it).
+    (set ``reset`` to change it). LIF nodes have ``norm_input`` where r is 1, as NIR says it;
+    sinabs 3.1.3 writes the same r for neurons without, which no reader can tell.
 
     Raises FormatError where the file is none or damaged (CorruptError), or has kinds of nodes, or
     branches, that evstore does not read (UnsupportedError); OSError where it cannot be read.
@@ -107,6 +93,28 @@ def from_nir(source: str | os.PathLike[str] | Any) -> TimeSequential:
         raise (error if path is None else error.at(path)) from None
     except (TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CorruptError(f"impossible values in the graph: {error}", path=path) from None
+
+
+def _nodes(
+    row: list[tuple[str, Any]], shape: tuple[int, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The nodes of layers, first of which gets ``shape``, and what stands beside them."""
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(shape)})}
+    beside: dict[str, Any] = {}
+    averaged = 1.0
+    for name, layer in row:
+        if isinstance(layer, sl.StatefulLayer):
+            _check_summed(name, averaged)
+            nodes[name], beside[name] = neurons_node(name, layer, shape)
+            continue
+        nodes[name] = layer_node(name, layer, shape, averaged)
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            averaged, beside[name] = 1.0, {"bias": layer.bias is not None}
+        averaged *= averaged_over(layer)
+        shape = _shape_after(name, layer, shape)
+    _check_summed("at the end", averaged)
+    nodes["output"] = nir.Output({"output": np.array(shape)})
+    return nodes, beside
 
 
 def _network(graph: Any) -> TimeSequential:

@@ -11,7 +11,7 @@ from sinabs.layers import SumPool2d
 from torch import nn
 
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
-from evstore.snn.pairs import averaged_over, used_weights
+from evstore.snn.pairs import used_weights
 
 _LARGEST = 1 << 16
 #: What may be left out of a network that only computes.
@@ -64,11 +64,6 @@ def layer_of(name: str, node: Any, bias: bool | None) -> Any:
     raise UnsupportedError(f"node {name!r} is of a kind that evstore does not read",
                            expected="Affine, Linear, Conv2d, SumPool2d, Flatten, IF or LIF",
                            got=type(node).__name__)  # fmt: skip
-
-
-def mean_of(layer: Any) -> float:
-    """How many values an average pool takes the mean of, where its node only sums."""
-    return averaged_over(layer)
 
 
 def shape_after(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -42,12 +42,12 @@ def spikes(module: nn.Module) -> bool:
 
 def layers(model: nn.Module, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every layer in the order of registration; one that stands in several places, each time."""
-    children = [] if isinstance(model, (*WEIGHTED, StatefulLayer)) else list(model.named_children())
-    repeated = [(key, child) for key, child in model._modules.items() if child is not None]
-    if not children:
+    whole = isinstance(model, (*WEIGHTED, StatefulLayer))
+    children = [(key, child) for key, child in model._modules.items() if child is not None]
+    if whole or not children:
         yield name, model
         return
-    for key, child in repeated:
+    for key, child in children:
         yield from layers(child, f"{name}.{key}" if name else key)
 
 

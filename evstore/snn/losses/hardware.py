@@ -35,8 +35,9 @@ class HardwareLosses:
 
     rate          spikes a neuron and step (a second, with ``dt_us``), mean of each spiking layer:
                   highest, or (lowest, highest), of all layers or as {layer: band}; `rate_excess`
-    synops        limit of SynOps a sample (a second, with ``dt_us``): of all layers together, or
-                  as {layer with weights: limit}; `synops_excess`
+    synops        limit of SynOps a sample (a second, with ``dt_us``): of all layers together, the
+                  first with what the frames cost it, or as {layer with weights: limit};
+                  `synops_excess`
     weight_ratio  largest weight allowed, in thresholds of the neurons behind it; 1.0 is what the
                   chip wants; with ``per_channel``, of each output channel; `weight_excess`
     spread        spikes allowed a neuron and step, 1.0 as the chip has them; `spread`
