@@ -350,10 +350,10 @@ def test_truncated_gradients(seed: int) -> None:
     for piece in torch.randn(5, 2, 6, 3):
         model(piece).sum().backward()
         snn.detach_states(model)
-    before = model[1].v_mem.clone()
+    assert model[1].v_mem.any()
     snn.reset_states(model)
-    assert before.any()
-    assert not model[1].v_mem.any()
+    model[1](torch.zeros(3, 1, 4))
+    assert not model[1].v_mem.any()  # of another batch size, and nothing is left
 
 
 def test_without_detaching_it_is_the_first_piece_again() -> None:

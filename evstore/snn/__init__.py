@@ -1,7 +1,7 @@
 """Spiking networks trained straight from shards: neurons, models, losses, monitoring, training.
 
 >>> import evstore.snn as snn
->>> model = snn.models.small(classes=10, resolution=(34, 34))                    # doctest: +SKIP
+>>> model = snn.models.digits(classes=10, resolution=(34, 34))                   # doctest: +SKIP
 >>> spikes = model(frames)                    # (B, T, P, H, W) -> (B, T, 10)    # doctest: +SKIP
 """
 
@@ -13,17 +13,27 @@ from typing import TYPE_CHECKING
 from evstore.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from evstore.snn import models
+    from evstore.snn import losses, models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.losses import HardwareLosses
     from evstore.snn.monitor.json_lines import JsonLines
     from evstore.snn.monitor.monitoring import Monitor
     from evstore.snn.monitor.tensorboard import TensorBoard
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
+    from evstore.snn.nir_graph import from_nir, to_nir
     from evstore.snn.pooling import SumPool2d
+    from evstore.snn.quantise import (
+        QuantisedLayer,
+        fake_quantise,
+        quantised_weights,
+        remove_quantise,
+    )
     from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
 _HOMES = {
+    "HardwareLosses": "losses",
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
     "JsonLines": "monitor.json_lines",
@@ -32,25 +42,44 @@ _HOMES = {
     "SumPool2d": "pooling",
     "Monitor": "monitor.monitoring",
     "TensorBoard": "monitor.tensorboard",
+    "QuantisedLayer": "quantise",
     "accelerate": "accelerating",
     "detach_states": "states",
+    "fake_quantise": "quantise",
+    "from_nir": "nir_graph",
+    "load_weights": "weights_file",
+    "losses": "losses:",
     "models": "models:",
+    "quantised_weights": "quantise",
+    "remove_quantise": "quantise",
     "reset_states": "states",
+    "save_weights": "weights_file",
+    "to_nir": "nir_graph",
 }
 
 __all__ = [
     "IAF",
     "LIF",
+    "HardwareLosses",
     "IAFSqueeze",
     "JsonLines",
     "LIFSqueeze",
     "Monitor",
+    "QuantisedLayer",
     "SumPool2d",
     "TensorBoard",
     "accelerate",
     "detach_states",
+    "fake_quantise",
+    "from_nir",
+    "load_weights",
+    "losses",
     "models",
+    "quantised_weights",
+    "remove_quantise",
     "reset_states",
+    "save_weights",
+    "to_nir",
 ]
 
 

@@ -6,6 +6,7 @@ frames with their time, (B, T, P, H, W), or without, (B * T, P, H, W), as sinabs
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -14,7 +15,9 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
+from evstore.snn.initial import balance
 from evstore.snn.neurons import IAFSqueeze
+from evstore.snn.pairs import spikes
 from evstore.snn.pooling import SumPool2d
 from evstore.snn.states import reset_states
 
@@ -80,6 +83,89 @@ def mlp(features: int = 100, classes: int = 20, hidden: int = 128, depth: int = 
         layers += [nn.Linear(features, hidden, bias=False), _spiking({})]
         features = hidden
     return TimeSequential(*layers, nn.Linear(features, classes, bias=False), _spiking({}))
+
+
+def digits(
+    classes: int = 10,
+    resolution: tuple[int, int] = (34, 34),
+    width: float = 1.0,
+    dropout: float = 0.0,
+    **neuron: Any,
+) -> nn.Module:
+    """Three convolutions (16, 32 and 64 channels) and a linear layer, for digits of 34x34.
+
+    ``resolution`` is (width, height) of the frames, ``width`` multiplies the channels, ``dropout``
+    is the part of spikes left out before the linear layer in training, ``neuron`` goes to
+    `IAFSqueeze`. With ``width`` 1 it fits a Speck. Weights are such that neurons spike from the
+    start (`evstore.snn.initial.balance`). Raises ArgumentError for frames below 18x18.
+
+    >>> digits()(torch.zeros(2, 5, 2, 34, 34)).shape
+    torch.Size([2, 5, 10])
+    """
+    first, second, third = _channels(width)
+    left = tuple((side - 2) // 2 for side in resolution)
+    columns, rows = ((side - 2) // 2 - 2 for side in left)
+    _check_left(columns, rows, resolution)
+    model = TimeSequential(
+        nn.Conv2d(2, first, 3, bias=False), _spiking(neuron), SumPool2d(2),
+        nn.Conv2d(first, second, 3, bias=False), _spiking(neuron), SumPool2d(2),
+        nn.Conv2d(second, third, 3, bias=False), _spiking(neuron),
+        nn.Dropout(dropout), nn.Flatten(),
+        nn.Linear(third * columns * rows, classes, bias=False), _spiking(neuron),
+    )  # fmt: skip
+    return balance(model, (2, resolution[1], resolution[0]))
+
+
+def gestures(
+    classes: int = 11,
+    resolution: tuple[int, int] = (128, 128),
+    width: float = 1.0,
+    dropout: float = 0.0,
+    **neuron: Any,
+) -> nn.Module:
+    """As `digits`, for 128x128: frames are summed over 2x2 first, as the chip's sensor can do.
+
+    Convolutions keep the size (padding 1) but the first, whose stride is 2; after each, spikes are
+    summed over 2x2. Raises ArgumentError for frames below 30x30.
+
+    >>> gestures()(torch.zeros(1, 2, 2, 128, 128)).shape
+    torch.Size([1, 2, 11])
+    """
+    first, second, third = _channels(width)
+    columns, rows = (((side // 2 + 1) // 2) // 8 for side in resolution)
+    _check_left(columns, rows, resolution)
+    model = TimeSequential(
+        SumPool2d(2),
+        nn.Conv2d(2, first, 3, stride=2, padding=1, bias=False), _spiking(neuron), SumPool2d(2),
+        nn.Conv2d(first, second, 3, padding=1, bias=False), _spiking(neuron), SumPool2d(2),
+        nn.Conv2d(second, third, 3, padding=1, bias=False), _spiking(neuron), SumPool2d(2),
+        nn.Dropout(dropout), nn.Flatten(),
+        nn.Linear(third * columns * rows, classes, bias=False), _spiking(neuron),
+    )  # fmt: skip
+    return balance(model, (2, resolution[1], resolution[0]))
+
+
+def relu_twin(model: nn.Module) -> nn.Module:
+    """A copy of ``model`` with ReLU in place of each spiking layer: the same network on frames.
+
+    Weights are copied; shapes and layers' names stay.
+
+    >>> relu_twin(talk())[1]
+    ReLU()
+    """
+    twin = copy.deepcopy(model)
+    for parent in list(twin.modules()):
+        for name, child in parent.named_children():
+            if spikes(child):
+                setattr(parent, name, nn.ReLU())
+    return nn.ReLU() if spikes(twin) else twin
+
+
+def _channels(width: float) -> tuple[int, int, int]:
+    if not (math.isfinite(width) and width > 0):
+        raise ArgumentError(f"width multiplies channels: above 0 and finite, got {width}")
+    first, second, third = (max(1, round(width * count)) for count in (16, 32, 64))
+    return first, second, third
 
 
 def _spiking(options: dict[str, Any]) -> Any:

@@ -105,8 +105,8 @@ class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
     once it requires them, ``spike_threshold``: as in sinabs by what a spike takes away, and with
     ``train_threshold`` by whether there is one at all as well.
 
-    >>> LIF(tau_mem=20.0)(torch.ones(1, 50, 1)).sum()
-    tensor(2.)
+    >>> LIF(tau_mem=20.0)(torch.full((1, 50, 1), 2.0)).detach().sum()
+    tensor(3.)
     """
 
     fused = True
@@ -128,8 +128,8 @@ class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
 class LIFSqueeze(sl.LIFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
     """`LIF` over (B * T, ...): say ``batch_size`` or ``num_timesteps``.
 
-    >>> LIFSqueeze(tau_mem=20.0, batch_size=2)(torch.ones(100, 1)).sum()
-    tensor(4.)
+    >>> LIFSqueeze(tau_mem=20.0, batch_size=2)(torch.full((100, 1), 2.0)).detach().sum()
+    tensor(6.)
     """
 
     fused = True

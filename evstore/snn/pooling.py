@@ -33,12 +33,19 @@ class SumPool2d(sl.SumPool2d):  # type: ignore[misc]
         if self.ceil_mode and any(s % k for s, k in zip(x.shape[-2:], stride, strict=True)):
             return super().forward(x)  # windows over the edge, which sinabs scales up
         if size == stride and size[0] == size[1] and x.is_cpu and x.dtype == torch.float32:
-            return _SumPool.apply(x, size[0])
+            return _sum_pool(x, size[0])
         return functional.avg_pool2d(x, size, stride, divisor_override=1)
 
 
 def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[-1])
+
+
+# torch.compile looks into no kernel of ours, and compiles what is around it.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _sum_pool(x: torch.Tensor, size: int) -> torch.Tensor:
+    summed: torch.Tensor = _SumPool.apply(x, size)
+    return summed
 
 
 class _SumPool(torch.autograd.Function):  # type: ignore[misc]

@@ -27,6 +27,8 @@ class Neurons(NamedTuple):
     train_threshold: bool
 
 
+# torch.compile looks into no kernel of ours, and compiles what is around it.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def scan(
     x: torch.Tensor, v: torch.Tensor, current: torch.Tensor | None, neurons: Neurons
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:

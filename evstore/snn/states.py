@@ -23,9 +23,9 @@ def reset_states(model: torch.nn.Module) -> None:
     """
     for layer in stateful(model):
         for name, state in layer.named_buffers(recurse=False):
-            # New ones: in place it could not be done to those of torch.inference_mode, or of a
-            # loaded model, which are leaves.
-            setattr(layer, name, torch.zeros_like(state, requires_grad=False))
+            # None, as at first: sinabs fills up another batch size with states drawn at random.
+            # New ones, since those of torch.inference_mode, or of a loaded model, stay as they are.
+            setattr(layer, name, torch.zeros(0, device=state.device))
 
 
 def detach_states(model: torch.nn.Module) -> None:
