@@ -13,26 +13,13 @@ import sinabs.layers as sl
 import torch
 
 from evstore.snn.rules import dynamics_of
+from evstore.snn.same_class import SameClass
 from evstore.snn.scan import Neurons, scan
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 #: What each layer gave last, as long as somebody has it; no attribute, which would not pickle.
 _LAST_SPIKES: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-
-
-class _SameClass(type):
-    """A class that is equal to the one of sinabs that it comes from.
-
-    sinabs.nir asks ``type(layer) in [IAF, ...]``, and would take no subclass. The hash is its own,
-    so that dictionaries by class keep both apart.
-    """
-
-    def __eq__(cls, other: object) -> bool:
-        return cls is other or other is cls.__bases__[0]
-
-    def __hash__(cls) -> int:
-        return type.__hash__(cls)
 
 
 class _Rate:
@@ -96,7 +83,7 @@ def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
     return spikes
 
 
-class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
+class LIF(sl.LIF, metaclass=SameClass):  # type: ignore[misc]
     """Leaky integrate-and-fire neurons over (B, T, ...): the arguments are those of sinabs' LIF.
 
     v = alpha v + (1 - alpha) i with ``norm_input`` (the default), else v = alpha v + i, where
@@ -125,7 +112,7 @@ class LIF(sl.LIF, metaclass=_SameClass):  # type: ignore[misc]
         return {**super()._param_dict, "train_threshold": self.train_threshold}
 
 
-class LIFSqueeze(sl.LIFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
+class LIFSqueeze(sl.LIFSqueeze, metaclass=SameClass):  # type: ignore[misc]
     """`LIF` over (B * T, ...): say ``batch_size`` or ``num_timesteps``.
 
     >>> LIFSqueeze(tau_mem=20.0, batch_size=2)(torch.full((100, 1), 2.0)).detach().sum()
@@ -149,7 +136,7 @@ class LIFSqueeze(sl.LIFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
         return {**super()._param_dict, "train_threshold": self.train_threshold}
 
 
-class IAF(sl.IAF, metaclass=_SameClass):  # type: ignore[misc]
+class IAF(sl.IAF, metaclass=SameClass):  # type: ignore[misc]
     """Integrate-and-fire neurons over (B, T, ...): `LIF` without a leak.
 
     >>> IAF()(torch.full((1, 4, 1), 0.5)).flatten()
@@ -172,7 +159,7 @@ class IAF(sl.IAF, metaclass=_SameClass):  # type: ignore[misc]
         return {**super()._param_dict, "train_threshold": self.train_threshold}
 
 
-class IAFSqueeze(sl.IAFSqueeze, metaclass=_SameClass):  # type: ignore[misc]
+class IAFSqueeze(sl.IAFSqueeze, metaclass=SameClass):  # type: ignore[misc]
     """`IAF` over (B * T, ...), what a Speck chip runs: say ``batch_size`` or ``num_timesteps``.
 
     >>> IAFSqueeze(batch_size=1)(torch.full((4, 1), 0.5)).flatten()

@@ -12,11 +12,12 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from evstore.snn import pool_kernels as kernels
+from evstore.snn.same_class import SameClass
 from evstore.snn.scan_cpu import empty
 from evstore.snn.threads import on_threads, parts_of
 
 
-class SumPool2d(sl.SumPool2d):  # type: ignore[misc]
+class SumPool2d(sl.SumPool2d, metaclass=SameClass):  # type: ignore[misc]
     """Sums of squares of pixels, (N, C, H, W) -> (N, C, H // k, W // k): for spikes.
 
     sinabs' layer computes it as a root of a sum of powers, whose gradient torch takes to be zero
