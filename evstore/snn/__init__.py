@@ -16,29 +16,51 @@ if TYPE_CHECKING:
     from evstore.snn import models
     from evstore.snn.accelerating import accelerate
     from evstore.snn.neurons import IAF, LIF, IAFSqueeze, LIFSqueeze
-    from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.states import detach_states, forget_states, reset_states
+    from evstore.snn.synops import SynopsCounter, fanout
+    from evstore.snn.training.config import load_config
+    from evstore.snn.training.evaluation import evaluate
+    from evstore.snn.training.loop import train
+    from evstore.snn.training.readout import class_scores
+    from evstore.snn.training.schema import Config
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
 _HOMES = {
+    "Config": "training.schema",
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
+    "SynopsCounter": "synops",
     "accelerate": "accelerating",
+    "class_scores": "training.readout",
     "detach_states": "states",
+    "evaluate": "training.evaluation",
+    "fanout": "synops",
+    "forget_states": "states",
+    "load_config": "training.config",
     "models": "models:",
     "reset_states": "states",
+    "train": "training.loop",
 }
 
 __all__ = [
     "IAF",
     "LIF",
+    "Config",
     "IAFSqueeze",
     "LIFSqueeze",
+    "SynopsCounter",
     "accelerate",
+    "class_scores",
     "detach_states",
+    "evaluate",
+    "fanout",
+    "forget_states",
+    "load_config",
     "models",
     "reset_states",
+    "train",
 ]
 
 

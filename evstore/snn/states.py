@@ -36,3 +36,16 @@ def detach_states(model: torch.nn.Module) -> None:
     for layer in stateful(model):
         for state in layer.buffers(recurse=False):
             state.detach_()
+
+
+def forget_states(model: torch.nn.Module) -> None:
+    """As before the first batch: of what came so far not even its size is left.
+
+    sinabs fits a state to a batch of another size by random numbers, also where it is all zero:
+    who wants the same dropout whatever batches came before forgets them.
+
+    >>> forget_states(torch.nn.Sequential())
+    """
+    for layer in stateful(model):
+        for name, state in list(layer.named_buffers(recurse=False)):
+            layer.register_buffer(name, state.new_zeros(0))
