@@ -44,8 +44,10 @@ def build_model(config: Config, facts: Facts) -> Built:
         raise ArgumentError(f"{config.model.name}({_said(given)}): {error}") from error
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"{config.model.name} gives no torch.nn.Module, but {model!r}")
-    model = quantised(model, config.quantise)
-    return Built(accelerate(model) if config.model.accelerate else model, "features" in takes)
+    if config.model.accelerate:
+        model = accelerate(model)
+    # Behind it: what is rounded depends on the neurons that a layer feeds, so they must be final.
+    return Built(quantised(model, config.quantise), "features" in takes)
 
 
 def find_model(name: str) -> Callable[..., Any]:

@@ -85,7 +85,7 @@ def whole_key(key: str) -> str:
     """
     section = key.partition(".")[0]
     known = known_keys()
-    if key in known or section == "losses" or key.startswith(("model.args.", "quantise.args.")):
+    if key in known or section == "losses" or key.startswith("model.args."):
         return key
     found = [one for one in known if one.partition(".")[2] == key]
     if len(found) == 1:

@@ -15,9 +15,9 @@ from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
 from evstore.snn.training.config import absolute
 from evstore.snn.training.evaluation import evaluate
 from evstore.snn.training.folder import RunFolder
-from evstore.snn.training.ranks import joined, wait_for_all
+from evstore.snn.training.ranks import joined, summed, wait_for_all
 from evstore.snn.training.records import Records, cut_at, size_now
-from evstore.snn.training.run import Run, make_run, set_state, state_of, take_step
+from evstore.snn.training.run import Run, device_of, make_run, set_state, state_of, take_step
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import datasets_of
 from evstore.snn.training.stopping import Stop, stopping
@@ -70,7 +70,7 @@ def train(
     config = absolute(config)
     at = RunFolder(folder)
     with ExitStack() as stack:
-        rank, world = stack.enter_context(joined())
+        rank, world = stack.enter_context(joined(device_of(config.training.device).type))
         stop = stack.enter_context(stopping())
         at.check(config, resume)
         if at.read().get("status") == "done":
@@ -103,7 +103,8 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
             epoch = run.train.epoch
             _rest_of_epoch(run, at, records, stop)
             _end_epoch(run, at, records, epoch, say)
-            if stop.wanted and run.train.epoch < run.config.training.epochs:
+            stop_now = summed([float(stop.wanted)], run.device)[0] > 0  # of any rank
+            if stop_now and run.train.epoch < run.config.training.epochs:
                 raise KeyboardInterrupt
     result = result_of(run)
     if first:

@@ -14,15 +14,16 @@ from evstore.datasets.loading.ranks import rank_and_world
 
 
 @contextmanager
-def joined() -> Iterator[tuple[int, int]]:
+def joined(device: str = "cpu") -> Iterator[tuple[int, int]]:
     """Within: this process's rank and how many there are, in a group where there are several.
 
-    torchrun says so in the environment. A group that there is already is used, and stays.
+    torchrun says so in the environment. ``device``: "cpu", or "cuda", of which each rank gets one.
+    A group that there is already is used, and stays.
     """
     rank, world = rank_and_world()
     begun = world > 1 and not distributed.is_initialized()
     if begun:
-        on_gpu = torch.cuda.is_available()
+        on_gpu = device == "cuda"
         if on_gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         distributed.init_process_group("nccl" if on_gpu else "gloo")

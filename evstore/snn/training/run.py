@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from evstore.snn.training.building import build_model, build_optimiser
 from evstore.snn.training.checkpoint import load_weights, weights_of
 from evstore.snn.training.evaluation import scores_of
 from evstore.snn.training.finite import check_gradients, check_loss, check_weights
-from evstore.snn.training.hardware import Terms, hardware_terms
+from evstore.snn.training.hardware import hardware_losses
 from evstore.snn.training.randomness import INITIAL, STEP, seed_all
 from evstore.snn.training.ranks import add_gradients, same_everywhere, summed
 from evstore.snn.training.readout import output_loss
@@ -37,7 +38,7 @@ class Run:
     optimiser: torch.optim.Optimizer
     train: Loader
     test: Loader
-    terms: Terms
+    losses: Any
     device: torch.device
     rank: int
     world: int
@@ -70,8 +71,8 @@ def make_run(
     model = built.model.to(device)
     same_everywhere(model.parameters())
     optimiser = build_optimiser(model, config.training)
-    terms = hardware_terms(model, config.losses)
-    return Run(config, model, built.flat, optimiser, train, test, terms, device, rank, world)
+    losses = hardware_losses(model, config.losses)
+    return Run(config, model, built.flat, optimiser, train, test, losses, device, rank, world)
 
 
 def device_of(name: str) -> torch.device:
@@ -128,14 +129,15 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
         shift_pixels=config.augment.shift_pixels,
         time_crop=config.augment.time_crop,
     )
-    scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
+    with run.losses or nullcontext():
+        scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
     assert isinstance(batch.targets, torch.Tensor)
     targets = batch.targets.to(run.device)
     how = config.training
     smoothing = how.label_smoothing
     loss = output_loss(scores, targets, how.loss, steps=steps, label_smoothing=smoothing)
     terms = {"cross_entropy" if how.loss == "rate" else how.loss: loss.item()}
-    for name, term in run.terms().items():
+    for name, term in (run.losses.terms() if run.losses is not None else {}).items():
         loss = loss + term
         terms[name] = term.item()
     return loss, terms, int((scores.argmax(1) == targets).sum())

@@ -133,14 +133,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Quantise:
-    """[quantise]: train with weights of so many bits; 0 for none."""
+    """[quantise]: train with weights of so many bits, and states of others; 0: with full ones."""
 
-    bits: int = 0
-    args: dict[str, Any] = field(default_factory=dict)
+    weight_bits: int = 0
+    state_bits: int = 16
 
     def check(self) -> None:
         """Raises ArgumentError for values that make no sense."""
-        _at_least("quantise.bits", self.bits, 0)
+        _at_least("quantise.weight_bits", self.weight_bits, 0)
+        _at_least("quantise.state_bits", self.state_bits, 1)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Config:
-    """All of a run. ``losses``: names of losses for hardware, and their weights or options."""
+    """All of a run. ``losses``: options of the losses for hardware; none unless some are said."""
 
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)

@@ -16,6 +16,7 @@ from evstore.snn.training.config import absolute, make_config, parse_override, w
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.loop import Result, train
 from evstore.snn.training.ranks import joined
+from evstore.snn.training.run import device_of
 from evstore.snn.training.schema import Config
 from evstore.snn.training.student import summary_of
 
@@ -63,7 +64,7 @@ def sweep(
     runs = {name: {"": one} if seeds == 1 else _of_seeds(one, seeds) for name, one in made.items()}
     for name, some in runs.items():
         _check(folder / name, some, resume)
-    with joined() as (rank, _):
+    with joined(device_of(config.training.device).type) as (rank, _):
         rows = [
             {"value": value, **_summed(folder / name, some, resume, say, write=seeds > 1)}
             for (name, some), value in zip(runs.items(), values, strict=True)
@@ -112,7 +113,8 @@ def _summed(
     write: bool = True,
 ) -> dict[str, Any]:
     _check(folder, runs, resume)
-    with joined() as (rank, _):
+    first = next(iter(runs.values()))
+    with joined(device_of(first.training.device).type) as (rank, _):
         results = {
             name: train(config, folder / name, resume=resume, say=say)
             for name, config in runs.items()
