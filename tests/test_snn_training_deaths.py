@@ -21,13 +21,14 @@ from conftest import ROOT
 from some_runs import config_of, equal_weights, lines, made_dataset, weights
 
 EPOCHS = 6
-KILLS = 12
+KILLS = 20
 
 # One process imports everything, once; each attempt is a fork of it, which is killed. It computes
 # nothing itself: threads do not survive a fork.
 ATTEMPTS = """
 import os, random, signal, sys, time
 from pathlib import Path
+import torch
 from some_runs import config_of
 from evstore.snn.training.loop import train
 from evstore.snn.training.sets import datasets_of, loaders_of
@@ -38,6 +39,7 @@ config = config_of(Path(root), *overrides)
 for loader in loaders_of(*datasets_of(config.data), config.data, 0, shares("0", 1)):
     for batch in loader:  # what reads is loaded now
         pass
+torch.optim.AdamW([torch.zeros(1)])  # and what an optimiser imports
 metrics = Path(run) / "metrics.jsonl"
 
 def size():

@@ -35,7 +35,7 @@ def build_model(config: Config, facts: Facts) -> Built:
     True
     """
     make = find_model(config.model.name)
-    takes = inspect.signature(make).parameters
+    takes = _parameters(make)
     known = {"features": facts.features, **facts._asdict()}
     given = {name: value for name, value in known.items() if name in takes} | config.model.args
     try:
@@ -79,6 +79,14 @@ def build_optimiser(model: nn.Module, training: Training) -> torch.optim.Optimiz
     if not learnt:
         raise ArgumentError("the model has no weights to learn")
     return torch.optim.AdamW(learnt, lr=training.lr, weight_decay=training.weight_decay)
+
+
+def _parameters(make: Callable[..., Any]) -> set[str]:
+    """Names of what a callable takes, as far as it says so."""
+    try:
+        return set(inspect.signature(make).parameters)
+    except ValueError:  # of one that is written in C
+        return set()
 
 
 def _is_model(name: str, found: Any) -> bool:

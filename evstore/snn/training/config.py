@@ -198,14 +198,19 @@ def _table(name: str, value: Any) -> Mapping[str, Any]:
 
 
 def _unknown(key: str) -> str:
+    section, _, name = key.rpartition(".")
     known = known_keys()
-    near = difflib.get_close_matches(key, known, 1, 0.6)
-    if not near:
-        of_names = {one.partition(".")[2]: one for one in known}
-        close = difflib.get_close_matches(key.rpartition(".")[2], of_names, 1, 0.5)
-        near = [of_names[one] for one in close]
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    own = [one for one in known if one.startswith(f"{section}.")]
+    found = [one for one in known if one.partition(".")[2] == name]  # it is of another section
+    found = found or _near(name, own) or _near(name, known)
+    hint = f"did you mean {found[0]!r}?" if found else f"there are {', '.join(own or known)}"
     return f"no key is called {key!r}; {hint}"
+
+
+def _near(name: str, keys: list[str]) -> list[str]:
+    """The key whose name is nearest, if one is near."""
+    by_name = {key.partition(".")[2]: key for key in keys}
+    return [by_name[one] for one in difflib.get_close_matches(name, by_name, 1, 0.6)]
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:
