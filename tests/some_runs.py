@@ -23,7 +23,9 @@ RESOLUTION = (6, 4)
 CLASSES = ["left", "middle", "right"]
 
 
-def made_dataset(folder: Path, recordings: int = 24, a_shard: int = 9) -> Path:
+def made_dataset(
+    folder: Path, recordings: int = 24, a_shard: int = 9, resolution: tuple[int, int] = RESOLUTION
+) -> Path:
     """Recordings whose events lie mostly in the third of the sensor that their label says."""
     folder.mkdir(parents=True)
     for begin in range(0, recordings, a_shard):
@@ -33,7 +35,7 @@ def made_dataset(folder: Path, recordings: int = 24, a_shard: int = 9) -> Path:
                 if k == begin:
                     said["dataset"] = {"classes": CLASSES}
                 with shard.recording(
-                    f"r{k:02}", resolution=RESOLUTION, label=k % 3, metadata=said
+                    f"r{k:02}", resolution=resolution, label=k % 3, metadata=said
                 ) as out:
                     out.write(_events(k, k % 3))
             shard.close()

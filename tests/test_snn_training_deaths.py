@@ -90,6 +90,7 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
     assert equal_weights(weights(whole), weights(run))
     assert equal_weights(weights(whole, "best"), weights(run, "best"))
     assert lines(whole) == lines(run)
+    assert not list(run.rglob("*.part"))
     assert len([one for one in lines(run) if one["kind"] == "step"]) == 4 * EPOCHS
     assert json.loads((run / "run.json").read_text())["status"] == "done"
 
