@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from evstore.datasets.loading.workers import WorkerKilledError
+from evstore.errors import ArgumentError
 from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
 from evstore.snn.training.config import absolute
 from evstore.snn.training.evaluation import evaluate
@@ -98,7 +99,7 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
         set_state(run, kept)
     if first:
         cut_at(at.metrics, kept.get("metrics_bytes", 0))
-    with Records(at.metrics if first else None) as records:
+    with _records(run, at) as records:
         while run.train.epoch < run.config.training.epochs:
             epoch = run.train.epoch
             _rest_of_epoch(run, at, records, stop)
@@ -111,6 +112,13 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
         at.done(result._asdict())
     wait_for_all()
     return result
+
+
+def _records(run: Run, at: RunFolder) -> Records:
+    """What writes down what happens; of one rank only."""
+    if run.config.monitor.tensorboard:
+        raise ArgumentError("monitor.tensorboard: this version writes metrics.jsonl only")
+    return Records(at.metrics if run.rank == 0 else None)
 
 
 def _rest_of_epoch(run: Run, at: RunFolder, records: Records, stop: Stop) -> None:
