@@ -109,10 +109,14 @@ def equal_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> boo
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
-    """All records of a run but what they took: every line must be whole."""
+    """The records of steps and epochs, without what they took; every line must be whole.
+
+    Layers are looked at where a run goes on, too: those records are not of the steps alone.
+    """
     text = (run / "metrics.jsonl").read_text()
     assert text.endswith("\n")
     found = [json.loads(line) for line in text.splitlines()]
     for record in found:
-        record.pop("seconds")
-    return found
+        for key in ("seconds", "sampled"):
+            record.pop(key, None)
+    return [record for record in found if record["kind"] != "layers"]
