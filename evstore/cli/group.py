@@ -24,6 +24,7 @@ VERBS = {
     "pack": "Pack many recordings into the shards of one dataset.",
     "dataset": "List, merge, split, count or index a packed dataset.",
     "noise": "Add a sensor's noise, filter it, or measure it.",
+    "train": "Train a spiking network from the shards of a packed dataset.",
     "report": "Make one page of a training run, or of several, and print its path.",
     "formats": "List the formats evstore reads and writes, and how well.",
     "demo": "See it work: simulate, convert, verify, read, compare.",

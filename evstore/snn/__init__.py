@@ -29,24 +29,36 @@ if TYPE_CHECKING:
         remove_quantise,
     )
     from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.synops import SynopsCounter, fanout
+    from evstore.snn.training.config import load_config
+    from evstore.snn.training.evaluation import evaluate
+    from evstore.snn.training.loop import train
+    from evstore.snn.training.readout import class_scores
+    from evstore.snn.training.schema import Config
     from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
 _HOMES = {
+    "Config": "training.schema",
     "HardwareLosses": "losses",
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
     "JsonLines": "monitor.json_lines",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
-    "SumPool2d": "pooling",
     "Monitor": "monitor.monitoring",
-    "TensorBoard": "monitor.tensorboard",
     "QuantisedLayer": "quantise",
+    "SumPool2d": "pooling",
+    "SynopsCounter": "synops",
+    "TensorBoard": "monitor.tensorboard",
     "accelerate": "accelerating",
+    "class_scores": "training.readout",
     "detach_states": "states",
+    "evaluate": "training.evaluation",
     "fake_quantise": "quantise",
+    "fanout": "synops",
     "from_nir": "nir_graph",
+    "load_config": "training.config",
     "load_weights": "weights_file",
     "losses": "losses:",
     "models": "models:",
@@ -55,11 +67,13 @@ _HOMES = {
     "reset_states": "states",
     "save_weights": "weights_file",
     "to_nir": "nir_graph",
+    "train": "training.loop",
 }
 
 __all__ = [
     "IAF",
     "LIF",
+    "Config",
     "HardwareLosses",
     "IAFSqueeze",
     "JsonLines",
@@ -67,11 +81,16 @@ __all__ = [
     "Monitor",
     "QuantisedLayer",
     "SumPool2d",
+    "SynopsCounter",
     "TensorBoard",
     "accelerate",
+    "class_scores",
     "detach_states",
+    "evaluate",
     "fake_quantise",
+    "fanout",
     "from_nir",
+    "load_config",
     "load_weights",
     "losses",
     "models",
@@ -80,6 +99,7 @@ __all__ = [
     "reset_states",
     "save_weights",
     "to_nir",
+    "train",
 ]
 
 

@@ -1,0 +1,94 @@
+"""How good a model is, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from evstore.datasets.loading.loader import Loader
+from evstore.errors import ArgumentError
+from evstore.snn.states import reset_states
+from evstore.snn.synops import SynopsCounter
+from evstore.snn.training.ranks import summed
+from evstore.snn.training.readout import class_scores, output_loss
+
+
+class Evaluation(NamedTuple):
+    """What `evaluate` finds: a share of 0..1, a mean loss, and means a sample."""
+
+    accuracy: float
+    loss: float
+    samples: int
+    synops_per_sample: float
+    seconds: float
+
+
+def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False) -> Evaluation:
+    """The accuracy and mean loss of a model over all samples of a loader, and SynOps a sample.
+
+    ``loader``: a `Loader` (its epoch 0, whatever it has read before, so that noise is the same each
+    time; samples that only fill up a batch are left out), or any batches that begin with data and
+    targets, (B, T, ...) and (B,). Shared between ranks where the loader is. States are reset
+    before each batch. ``flat``: frames (B, T, P, H, W) are handed over as (B, T, features). For
+    ``loss`` see `output_loss`. Raises ArgumentError where there is no sample.
+
+    >>> batches = [(torch.eye(2)[:, None], torch.tensor([0, 1]))]
+    >>> found = evaluate(torch.nn.Identity(), batches)
+    >>> found.accuracy, found.samples, found.synops_per_sample
+    (1.0, 2, 0.0)
+    """
+    began = time.perf_counter()
+    right = samples = 0
+    total_loss = 0.0
+    device = next((p.device for p in model.parameters()), None)
+    was_training = model.training
+    model.eval()
+    try:
+        with SynopsCounter(model) as counter, torch.no_grad():
+            for data, targets, mask in _whole_batches(loader):
+                scores, steps = scores_of(model, data, mask, device, flat)
+                targets = targets.to(scores.device)
+                right += int((scores.argmax(1) == targets).sum())
+                total_loss += len(targets) * output_loss(scores, targets, loss, steps=steps).item()
+                samples += len(targets)
+    finally:
+        model.train(was_training)
+    sums = summed([float(right), total_loss, float(samples), counter.total], device)
+    if not sums[2]:
+        raise ArgumentError("there is no sample to evaluate")
+    return Evaluation(
+        sums[0] / sums[2],
+        sums[1] / sums[2],
+        int(sums[2]),
+        sums[3] / sums[2],
+        time.perf_counter() - began,
+    )
+
+
+def scores_of(
+    model: Any, data: torch.Tensor, mask: torch.Tensor | None, device: Any, flat: bool
+) -> tuple[torch.Tensor, int]:
+    """A model's class scores of frames (B, T, ...), from states of zero; and how many steps T."""
+    reset_states(model)
+    frames = data.flatten(2) if flat else data
+    frames = frames.to(device=device, dtype=torch.get_default_dtype())
+    return class_scores(model(frames), mask if mask is None else mask.to(device)), data.shape[1]
+
+
+def _whole_batches(loader: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Data, targets and mask of each batch, without samples that were there before."""
+    if not isinstance(loader, Loader):
+        for batch in loader:
+            yield batch[0], batch[1], getattr(batch, "mask", None)
+        return
+    loader.seek(0)
+    for batch in loader:
+        assert loader.current is not None
+        own = torch.tensor([not again for again in loader.current.repeated])
+        if bool(own.all()):
+            yield batch.data, batch.targets, batch.mask
+        elif bool(own.any()):
+            yield batch.data[own], batch.targets[own], batch.mask[own]

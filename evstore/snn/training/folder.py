@@ -1,0 +1,106 @@
+"""A run's folder: what was asked, with which versions, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from evstore.errors import ArgumentError, CorruptError
+from evstore.snn.training.checkpoint import write_whole
+from evstore.snn.training.config import differing, flat, load_config, to_toml
+from evstore.snn.training.schema import Config
+
+PACKAGES = ("evstore", "torch", "sinabs", "numpy", "numba")
+
+
+class RunFolder:
+    """The paths of a run, and its run.json."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.toml"
+        self.facts = self.path / "run.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.last = self.checkpoints / "last.pt"
+        self.best = self.checkpoints / "best.pt"
+
+    def check(self, config: Config, resume: bool) -> None:
+        """Raises ArgumentError where a run is here that would be lost, or one of another config."""
+        there = [p.name for p in (self.config, self.facts, self.metrics, self.last) if p.exists()]
+        if there and not resume:
+            raise ArgumentError(
+                f"{self.path}: holds a run already ({', '.join(there)}). Go on with it by resume "
+                "(--resume), or name another folder (--out)"
+            )
+        if self.config.exists():
+            before = load_config(self.config)
+            if keys := differing(before, config):
+                was, now = flat(before), flat(config)
+                said = [f"{key} was {was.get(key)!r}, is {now.get(key)!r}" for key in keys]
+                raise ArgumentError(
+                    f"{self.path}: the run that would go on has another configuration: "
+                    f"{'; '.join(said)}. Say what it said, or name another folder (--out)"
+                )
+
+    def begin(self, config: Config, digest: str) -> None:
+        """Make the folder, and write down what is asked."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_whole(self.config, to_toml(config).encode())
+        started = self.read().get("started") or _now()
+        self.write(
+            versions=versions(),
+            dataset={"root": config.data.root, "samples_digest": digest},
+            seed=config.training.seed,
+            started=started,
+            finished=None,
+            status="running",
+            error=None,
+        )
+
+    def read(self) -> dict[str, Any]:
+        """What run.json says; an empty one where there is none. Raises CorruptError, OSError."""
+        try:
+            found = json.loads(self.facts.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise CorruptError(f"no JSON: {error}", path=self.facts) from None
+        if not isinstance(found, dict):
+            raise CorruptError("no facts of a run", path=self.facts, got=found)
+        return found
+
+    def write(self, **facts: Any) -> None:
+        """Say these facts in run.json, beside those that stand there."""
+        text = json.dumps({**self.read(), **facts}, indent=2)
+        write_whole(self.facts, f"{text}\n".encode())
+
+    def done(self, result: Mapping[str, Any]) -> None:
+        """The run has come to its end."""
+        self.write(status="done", finished=_now(), error=None, result=dict(result))
+
+    def failed(self, error: str) -> None:
+        """The run has ended before."""
+        if self.path.is_dir():
+            self.write(status="failed", finished=_now(), error=error)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": sys.version.partition(" ")[0]}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout
+            found[package] = "unknown"
+    return found
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

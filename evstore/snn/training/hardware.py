@@ -1,0 +1,53 @@
+"""Where losses for hardware and quantised weights join a run, as a configuration asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from torch import nn
+
+from evstore.errors import ArgumentError
+from evstore.snn.training.schema import Quantise
+
+
+def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> Any:
+    """What gathers the terms of [losses] from a model's forward passes; None where none is asked.
+
+    A context manager around the forward, and ``terms()`` behind it. Raises ArgumentError for
+    options that there are not.
+
+    >>> hardware_losses(nn.Identity(), {}) is None
+    True
+    """
+    if not asked:
+        return None
+    home = "evstore.snn.losses"
+    if find_spec(home) is None:
+        raise ArgumentError("losses: this version of evstore has no losses for hardware")
+    try:
+        return import_module(home).HardwareLosses(
+            model, **{k: _tuples(v) for k, v in asked.items()}
+        )
+    except TypeError as error:
+        raise ArgumentError(f"losses: {error}") from error
+
+
+def quantised(model: nn.Module, how: Quantise) -> nn.Module:
+    """The model, its weights rounded in each forward pass where [quantise] says so."""
+    if not how.weight_bits:
+        return model
+    home = "evstore.snn.quantise"
+    if find_spec(home) is None:
+        raise ArgumentError("quantise: this version of evstore trains no quantised weights")
+    made: nn.Module = import_module(home).fake_quantise(model, how.weight_bits, how.state_bits)
+    return made
+
+
+def _tuples(value: Any) -> Any:
+    """Bands, (lowest, highest), are lists in TOML."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(one) for name, one in value.items()}
+    return tuple(value) if isinstance(value, list) else value

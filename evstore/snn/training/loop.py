@@ -1,0 +1,201 @@
+"""Train a network as a configuration says, in a folder that a killed run goes on from."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import torch
+
+from evstore.datasets.loading.workers import WorkerKilledError
+from evstore.errors import ArgumentError
+from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
+from evstore.snn.training.config import absolute
+from evstore.snn.training.evaluation import evaluate
+from evstore.snn.training.folder import RunFolder
+from evstore.snn.training.ranks import joined, summed, wait_for_all
+from evstore.snn.training.records import Records, cut_at, size_now
+from evstore.snn.training.run import Run, device_of, make_run, set_state, state_of, take_step
+from evstore.snn.training.schema import Config
+from evstore.snn.training.sets import datasets_of
+from evstore.snn.training.stopping import Stop, stopping
+from evstore.snn.training.threads import shares
+
+Say = Callable[[Mapping[str, Any]], None]
+
+
+class Result(NamedTuple):
+    """What a run came to: of its last epoch, and the epoch whose accuracy was best.
+
+    ``accuracy``, ``loss`` and ``synops_per_sample`` are of the tested samples. The best epoch is
+    chosen by them too, so its accuracy is no fair estimate; that of the last epoch is.
+    """
+
+    accuracy: float
+    loss: float
+    synops_per_sample: float
+    best_accuracy: float
+    best_epoch: int
+    seconds_per_epoch: float
+    epochs: int
+
+
+def train(
+    config: Config,
+    folder: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    say: Say | None = None,
+) -> Result:
+    """Train a network, and keep all of the run in ``folder``.
+
+    There: config.toml, run.json (versions, dataset, status), metrics.jsonl, checkpoints/last.pt
+    and best.pt. ``resume`` goes on from the last checkpoint, and begins where there is none; the
+    weights are those of a run that was never interrupted, bit for bit, on the same machine with
+    the same number of threads and ranks. Under torchrun each rank calls this; ``data.batch`` is
+    shared between them. ``say`` gets each record of an epoch.
+
+    Raises ArgumentError for a folder that holds a run already, for another configuration than that
+    of the run to go on with, and for what does not fit the data; TrainingError where numbers are
+    not finite; KeyboardInterrupt after a Ctrl-C, once the step is done and saved; FormatError,
+    OSError. Sets torch's number of threads, and the random generators.
+
+    >>> config = load_config("examples/nmnist.toml")                        # doctest: +SKIP
+    >>> train(config, "runs/nmnist").accuracy                                # doctest: +SKIP
+    0.972
+    """
+    config.check()
+    config = absolute(config)
+    at = RunFolder(folder)
+    with ExitStack() as stack:
+        rank, world = stack.enter_context(joined(device_of(config.training.device).type))
+        stop = stack.enter_context(stopping())
+        at.check(config, resume)
+        if at.read().get("status") == "done":
+            return Result(**at.read()["result"])
+        read = shares(config.data.workers, config.training.threads)
+        torch.set_num_threads(read.threads)
+        datasets = datasets_of(config.data, config.training.seed)
+        run = make_run(config, datasets, read, rank, world)
+        wait_for_all()  # every rank has looked before one of them writes
+        try:
+            return _carried_out(run, at, stop, say)
+        except BaseException as error:
+            if rank == 0:
+                at.failed("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+            raise
+
+
+def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result:
+    first = run.rank == 0
+    if first:
+        at.begin(run.config, run.train.dataset.samples_digest)
+    wait_for_all()
+    kept = load_checkpoint(at.last, run.device) if at.last.exists() else {}
+    if kept:
+        set_state(run, kept)
+    if first:
+        cut_at(at.metrics, kept.get("metrics_bytes", 0))
+    with _records(run, at) as records:
+        while run.train.epoch < run.config.training.epochs:
+            epoch = run.train.epoch
+            _rest_of_epoch(run, at, records, stop)
+            _end_epoch(run, at, records, epoch, say)
+            stop_now = summed([float(stop.wanted)], run.device)[0] > 0  # of any rank
+            if stop_now and run.train.epoch < run.config.training.epochs:
+                raise KeyboardInterrupt
+    result = result_of(run)
+    if first:
+        at.done(result._asdict())
+    wait_for_all()
+    return result
+
+
+def _records(run: Run, at: RunFolder) -> Records:
+    """What writes down what happens; of one rank only."""
+    if run.config.monitor.tensorboard:
+        raise ArgumentError("monitor.tensorboard: this version writes metrics.jsonl only")
+    return Records(at.metrics if run.rank == 0 else None)
+
+
+def _rest_of_epoch(run: Run, at: RunFolder, records: Records, stop: Stop) -> None:
+    """The batches of the epoch that are not done. Raises KeyboardInterrupt, all saved."""
+    every = run.config.training.checkpoint_every_steps
+    before, began = run.sums.get("seconds", 0.0), time.perf_counter()
+    try:
+        for batch in records.reading(run.train):
+            epoch = run.train.epoch
+            done = take_step(run, batch, records, stop.wanted)
+            records.step(
+                loss=done.loss,
+                terms=done.terms,
+                lr=done.lr,
+                epoch=epoch,
+                step=run.step - 1,
+                grad_norm=done.grad_norm,
+            )
+            run.sums["seconds"] = before + time.perf_counter() - began
+            if run.train.batches_done == len(run.train):
+                continue  # the epoch's end saves, once it is tested
+            if done.stop or (every and run.step % every == 0):
+                _save(run, at)
+            if done.stop:
+                raise KeyboardInterrupt
+    except WorkerKilledError:
+        if not stop.wanted:
+            raise
+        # Ctrl-C in a terminal ends the loader's workers as well: all steps so far are whole.
+        _save(run, at)
+        raise KeyboardInterrupt from None
+
+
+def _end_epoch(run: Run, at: RunFolder, records: Records, epoch: int, say: Say | None) -> None:
+    """Test, write down, save."""
+    sums, run.sums = run.sums, {}
+    tested = evaluate(run.model, run.test, loss=run.config.training.loss, flat=run.flat)
+    learnt = {
+        "accuracy": sums["right"] / sums["samples"],
+        "loss": sums["loss"] / sums["samples"],
+        "samples": int(sums["samples"]),
+        "synops_per_sample": None,
+        "seconds": sums["seconds"],
+    }
+    for split, found in (("train", learnt), ("test", tested._asdict())):
+        record = {"kind": "epoch", "epoch": epoch, "split": split, **found}
+        records.write(record)
+        if say is not None and run.rank == 0:
+            say(record)
+    records.end_epoch(epoch)
+    seconds = run.last.get("seconds", 0.0) + sums["seconds"]
+    run.last = {**tested._asdict(), "epoch": epoch, "seconds": seconds}
+    better = (run.best.get("accuracy", -1.0), -run.best.get("loss", 0.0))
+    is_best = (tested.accuracy, -tested.loss) > better
+    if is_best:
+        run.best = {"epoch": epoch, "accuracy": tested.accuracy, "loss": tested.loss}
+    _save(run, at, is_best)
+
+
+def _save(run: Run, at: RunFolder, best: bool = False) -> None:
+    if run.rank == 0:
+        state = {**state_of(run), "metrics_bytes": size_now(at.metrics)}
+        if best:
+            save_checkpoint(at.best, state)
+        save_checkpoint(at.last, state)
+
+
+def result_of(run: Run) -> Result:
+    """What a run whose epochs are done came to."""
+    last, best = run.last, run.best
+    epochs = int(last["epoch"]) + 1
+    return Result(
+        last["accuracy"],
+        last["loss"],
+        last["synops_per_sample"],
+        best["accuracy"],
+        int(best["epoch"]),
+        last["seconds"] / epochs,
+        epochs,
+    )

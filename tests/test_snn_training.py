@@ -1,0 +1,235 @@
+"""A run of training: repeated, resumed, refused, and ended where a number is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sinabs")
+pytest.importorskip("pyarrow")
+
+import torch
+
+import evstore
+import evstore.snn as snn
+from command_line import run as evstore_run
+from evstore.errors import ArgumentError, CorruptError
+from evstore.snn.training.checkpoint import load_checkpoint, load_weights, weights_of
+from evstore.snn.training.config import absolute, load_config
+from evstore.snn.training.finite import TrainingError
+from evstore.snn.training.loop import train
+from some_runs import config_of, equal_weights, lines, made_dataset, weights
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_dataset(tmp_path_factory.mktemp("set") / "shards")
+
+
+@pytest.fixture(scope="module")
+def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(config_of(root), folder)
+    return folder
+
+
+def test_what_a_run_leaves(root: Path, whole: Path) -> None:
+    facts = json.loads((whole / "run.json").read_text())
+    assert (facts["status"], facts["error"], facts["seed"]) == ("done", None, 0)
+    assert facts["finished"] >= facts["started"]
+    assert {"evstore", "torch", "sinabs", "numpy", "python"} <= facts["versions"].keys()
+    digest = evstore.Dataset(root, "train").samples_digest
+    assert facts["dataset"] == {"root": str(root), "samples_digest": digest}
+    assert load_config(whole / "config.toml") == absolute(config_of(root))
+    steps = [one for one in lines(whole) if one["kind"] == "step"]
+    assert [one["step"] for one in steps] == list(range(12))
+    assert [one["epoch"] for one in steps] == [0] * 4 + [1] * 4 + [2] * 4
+    assert all(one["terms"].keys() == {"cross_entropy"} for one in steps)
+    epochs = [one for one in lines(whole) if one["kind"] == "epoch"]
+    assert [(one["epoch"], one["split"], one["samples"]) for one in epochs] == [
+        (epoch, *rest) for epoch in range(3) for rest in (("train", 16), ("test", 6))
+    ]
+    assert epochs[-1]["accuracy"] == facts["result"]["accuracy"]
+    assert not list(whole.rglob("*.part"))
+
+
+def test_it_learns(root: Path, tmp_path: Path) -> None:
+    config = config_of(root, "epochs=12", "lr=0.03", "time_crop=1.0", "shift_pixels=0")
+    assert train(config, tmp_path / "run").accuracy >= 0.8
+
+
+def test_the_same_seed_gives_the_same_weights(root: Path, whole: Path, tmp_path: Path) -> None:
+    torch.manual_seed(99)  # whatever was drawn before
+    np.random.seed(99)
+    train(config_of(root), tmp_path / "again")
+    assert equal_weights(weights(whole), weights(tmp_path / "again"))
+    assert lines(whole) == lines(tmp_path / "again")
+    train(config_of(root, "seed=1"), tmp_path / "other")
+    assert not equal_weights(weights(whole), weights(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("workers", ["2", "threads:2"])
+def test_workers_change_nothing(root: Path, whole: Path, tmp_path: Path, workers: str) -> None:
+    train(config_of(root, f"workers={workers!r}".replace("'", '"')), tmp_path / "run")
+    assert equal_weights(weights(whole), weights(tmp_path / "run"))
+
+
+class EnoughError(Exception):
+    """Ends a run from within."""
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 8, 11])
+def test_resuming_anywhere_gives_the_same_weights(
+    root: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    from evstore.snn.training import loop
+
+    before, steps = loop.take_step, [0]
+
+    def until(*given: Any) -> Any:
+        if steps[0] == at:
+            raise EnoughError(f"at step {at}")
+        steps[0] += 1
+        return before(*given)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "take_step", until)
+        with pytest.raises(EnoughError):
+            train(config_of(root), run)
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["status"], facts["error"]) == ("failed", f"at step {at}")
+    started = facts["started"]
+    train(config_of(root), run, resume=True)
+    assert equal_weights(weights(whole), weights(run))
+    assert equal_weights(weights(whole, "best"), weights(run, "best"))
+    assert lines(whole) == lines(run)
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["status"], facts["error"], facts["started"]) == ("done", None, started)
+
+
+def test_a_run_that_is_done_is_not_done_again(root: Path, whole: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    result = train(config_of(root), whole, resume=True)
+    assert result.accuracy == json.loads((whole / "run.json").read_text())["result"]["accuracy"]
+    assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+
+
+def test_a_run_in_the_way(root: Path, whole: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"holds a run already .*--resume.*--out"):
+        train(config_of(root), whole)
+
+
+def test_resuming_with_another_configuration_names_the_keys(root: Path, whole: Path) -> None:
+    other = config_of(root, "lr=0.02", "bins=5")
+    with pytest.raises(
+        ArgumentError, match=r"data.bins was 4, is 5; training.lr was 0.01, is 0.02"
+    ):
+        train(other, whole, resume=True)
+
+
+def test_resuming_with_other_samples_is_refused(root: Path, tmp_path: Path) -> None:
+    moved = made_dataset(tmp_path / "set")
+    config = config_of(moved, "epochs=1")
+    train(config, tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "status": "running"}))
+    for path in moved.iterdir():
+        path.unlink()
+    moved.rmdir()
+    made_dataset(moved, recordings=28)
+    with pytest.raises(ArgumentError, match="n_samples was 18, is 21"):
+        train(config, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("loss", r"epoch 1, step 5: the loss is nan \(cross_entropy nan\)"),
+        ("gradient", r"epoch 1, step 5: \d+ of 144 gradients of 'layer.weight' are not finite"),
+        ("weight", r"epoch 1, step 5: 1 of 144 weights of 'layer.weight' are not finite"),
+    ],
+)
+def test_what_is_no_number_ends_it(root: Path, tmp_path: Path, what: str, said: str) -> None:
+    model = {"name": "some_runs:Poisoned", "args": {"at": 5, "what": what}}
+    config = config_of(root, model=model)
+    with pytest.raises(TrainingError, match=said):
+        train(config, tmp_path / "run")
+    kept = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")
+    assert kept["step"] == 4
+    assert all(bool(values.isfinite().all()) for values in kept["model"].values())
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["status"] == "failed"
+    assert what in facts["error"]
+
+
+def test_an_interrupt_ends_it_after_the_step(root: Path, whole: Path, tmp_path: Path) -> None:
+    def at_the_end_of_an_epoch(record: Mapping[str, Any]) -> None:
+        if (record["epoch"], record["split"]) == (0, "train"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = tmp_path / "run"
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(root), run, say=at_the_end_of_an_epoch)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert load_checkpoint(run / "checkpoints" / "last.pt")["step"] == 4
+    assert json.loads((run / "run.json").read_text())["error"] == "interrupted"
+    train(config_of(root), run, resume=True)
+    assert equal_weights(weights(whole), weights(run))
+    assert lines(whole) == lines(run)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"PK nonsense")
+    with pytest.raises(CorruptError, match=r"last.pt: no checkpoint"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+def test_weights_load_into_a_fresh_model_and_into_no_other() -> None:
+    model = snn.models.talk()
+    model(torch.zeros(2, 3, 2, 30, 30))  # neurons have a state of that batch now
+    kept = weights_of(model)
+    assert not any("v_mem" in name.split(".")[-1][:5] for name in kept if "min" not in name)
+    fresh = snn.models.talk()
+    load_weights(fresh, kept)
+    assert equal_weights(weights_of(fresh), kept)
+    with pytest.raises(ArgumentError, match="another model"):
+        load_weights(snn.models.mlp(), kept)
+    with pytest.raises(ArgumentError, match=r"lacks \['7.weight'\]"):
+        load_weights(fresh, {name: value for name, value in kept.items() if name != "7.weight"})
+
+
+def test_the_verb(root: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text('[model]\nname = "mlp"\nargs = {hidden = 8, depth = 1}\n')
+    asked = ("train", config, f"root={root}", "bins=4", "batch=4", "epochs=2", "workers=0")
+    ran = evstore_run(*asked, "--out", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    assert "epoch 1: loss " in ran.out
+    assert "right after 2 epochs" in ran.out
+    assert load_config(tmp_path / "run" / "config.toml").data.bins == 4
+    again = evstore_run(*asked, "--out", tmp_path / "run")
+    assert (again.code, "holds a run already" in again.error) == (2, True)
+    result = evstore_run(*asked, "--out", tmp_path / "run", "--resume", "--json")
+    assert result.json["epochs"] == 2
+
+
+def test_the_verb_with_what_is_wrong(root: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text("[training]\nlearn = 3\n")
+    ran = evstore_run("train", config)
+    assert ran.code == 2
+    assert "no key is called 'training.learn'" in ran.error
+    config.write_text("")
+    ran = evstore_run("train", config, f"root={root}", "bins=4", "lr=fast")
+    assert "training.lr: 'fast' is no value of TOML" in ran.error
