@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from evstore.snn.training.checkpoint import load_checkpoint, load_weights, weigh
 from evstore.snn.training.config import absolute, load_config
 from evstore.snn.training.finite import TrainingError
 from evstore.snn.training.loop import train
+from evstore.snn.training.sets import datasets_of
 from some_runs import config_of, equal_weights, lines, made_dataset, weights
 
 
@@ -115,6 +117,31 @@ def test_resuming_anywhere_gives_the_same_weights(
     assert lines(whole) == lines(run)
     facts = json.loads((run / "run.json").read_text())
     assert (facts["status"], facts["error"], facts["started"]) == ("done", None, started)
+
+
+def test_averaged_weights_are_what_is_tested_and_kept(root: Path, tmp_path: Path) -> None:
+    """And they are resumed."""
+    asked = ("training.average=0.8", "augment.rotate_degrees=20.0", "training.schedule='constant'")
+    config = config_of(root, *asked)
+    first, second = tmp_path / "first", tmp_path / "second"
+    found = train(config, first)
+    short = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=1))
+    train(short, second)
+    (second / "config.toml").write_text((first / "config.toml").read_text())
+    facts = json.loads((second / "run.json").read_text())
+    (second / "run.json").write_text(json.dumps({**facts, "status": "running"}))
+    assert train(config, second, resume=True)[:4] == found[:4]
+    states = [load_checkpoint(folder / "checkpoints" / "last.pt") for folder in (first, second)]
+    assert len(states[0]["average"]) == 4  # two layers' weights and biases
+    for name, value in states[0]["average"].items():
+        assert torch.equal(value, states[1]["average"][name])
+        assert not torch.equal(value, states[0]["model"][name])
+    model = snn.load_run(first)
+    assert torch.equal(dict(model.named_parameters())["0.weight"], states[0]["average"]["0.weight"])
+    test = evstore.Loader(datasets_of(config.data)[1], 2, shuffle=False)
+    assert snn.evaluate(model, test, flat=True).accuracy == found.accuracy
+    with pytest.raises(ArgumentError, match="no run with a checkpoint"):
+        snn.load_run(tmp_path)
 
 
 def test_a_run_that_is_done_is_not_done_again(root: Path, whole: Path) -> None:

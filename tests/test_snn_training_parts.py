@@ -18,12 +18,14 @@ from torch import nn
 
 import evstore.snn as snn
 from evstore.errors import ArgumentError
-from evstore.snn.training.augment import augmented
+from evstore.snn.training.augment import _picked, augmented
+from evstore.snn.training.averaging import averaged_weights, begin_average, keep_average
 from evstore.snn.training.building import build_model, build_optimiser, find_model
 from evstore.snn.training.folds import folds_of
+from evstore.snn.training.randomness import AUGMENT, numbers
 from evstore.snn.training.readout import class_scores, output_loss
 from evstore.snn.training.schedule import rate_factor
-from evstore.snn.training.schema import Training
+from evstore.snn.training.schema import Augment, Training
 from evstore.snn.training.sets import Facts, datasets_of, facts_of
 from evstore.snn.training.threads import own_processors, shares
 from some_runs import config_of, made_dataset
@@ -98,7 +100,7 @@ def test_shifts_are_shifts_and_of_every_kind() -> None:
     torch.manual_seed(1)
     frames = torch.rand(200, 1, 1, 4, 3)
     before = frames.clone()
-    made = augmented(frames, list(range(200)), seed=2, epoch=1, shift_pixels=2)
+    made = augmented(frames, list(range(200)), Augment(shift_pixels=2), seed=2, epoch=1)
     assert torch.equal(frames, before)
     wanted = {(dy, dx): naive_shift(frames, dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
     met = Counter()
@@ -111,7 +113,7 @@ def test_shifts_are_shifts_and_of_every_kind() -> None:
 
 def test_cuts_in_time_keep_a_run_of_frames() -> None:
     frames = torch.arange(1.0, 11).reshape(1, 10, 1, 1, 1).expand(300, 10, 1, 1, 1)
-    made = augmented(frames, list(range(300)), seed=2, epoch=1, time_crop=0.6).flatten(1)
+    made = augmented(frames, list(range(300)), Augment(time_crop=0.6), seed=2, epoch=1).flatten(1)
     lengths = (made > 0).sum(1)
     assert set(lengths.tolist()) == set(range(6, 11))
     for row, length in zip(made.tolist(), lengths.tolist(), strict=True):
@@ -122,15 +124,70 @@ def test_cuts_in_time_keep_a_run_of_frames() -> None:
 
 def test_augmentation_is_of_seed_epoch_and_position() -> None:
     frames = torch.rand(6, 4, 1, 5, 5)
+    how = Augment(shift_pixels=2, time_crop=0.5, rotate_degrees=30, scale=0.2, shear=0.1)
 
     def made(rows: slice, seed: int = 1, epoch: int = 2) -> torch.Tensor:
         own = list(range(10, 16))[rows]
-        return augmented(frames[rows], own, seed=seed, epoch=epoch, shift_pixels=2, time_crop=0.5)
+        return augmented(frames[rows], own, how, seed=seed, epoch=epoch)
 
     whole = made(slice(0, 6))
     assert torch.equal(torch.cat([made(slice(0, 2)), made(slice(2, 6))]), whole)
     assert not torch.equal(made(slice(0, 6), seed=2), whole)
     assert not torch.equal(made(slice(0, 6), epoch=3), whole)
+
+
+def naive_turn(frames: torch.Tensor, matrix: list[list[float]]) -> torch.Tensor:
+    """Each pixel has the count of the nearest one to where it comes from; NaN where two are."""
+    made = torch.zeros_like(frames)
+    height, width = frames.shape[-2:]
+    for y in range(height):
+        for x in range(width):
+            at = np.array([x - (width - 1) / 2, y - (height - 1) / 2, 1.0])
+            column, row = np.array(matrix) @ at + [(width - 1) / 2, (height - 1) / 2]
+            if min(abs(column % 1 - 0.5), abs(row % 1 - 0.5)) < 1e-3:
+                made[..., y, x] = torch.nan
+            elif 0 <= round(column) < width and 0 <= round(row) < height:
+                made[..., y, x] = frames[..., round(row), round(column)]
+    return made
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (6, 11)])
+def test_turns(shape: tuple[int, int]) -> None:
+    frames = torch.rand(20, 2, 2, *shape)
+    how = Augment(rotate_degrees=40, scale=0.3, shear=0.2)
+    made = augmented(frames, list(range(20)), how, seed=3, epoch=1)
+    for row in range(20):
+        random = np.random.default_rng(numbers(3, AUGMENT, 1, row))
+        random.integers(0, 1, 2)
+        for bounds in ((2, 3), (0, 1)):  # what is drawn for the cut in time before
+            random.integers(*bounds)
+        wanted = naive_turn(frames[row], _picked(how, random))
+        clear = ~torch.isnan(wanted)
+        assert clear.float().mean() > 0.9
+        assert torch.equal(made[row][clear], wanted[clear])
+    counts = (frames * 9).to(torch.uint8)
+    again = augmented(counts, list(range(20)), how, seed=3, epoch=1)
+    assert again.dtype == torch.uint8
+    assert set(again.unique().tolist()) <= set(counts.unique().tolist()) | {0}
+
+
+def test_averages() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    average = begin_average(model)
+    expected = model.weight.item()
+    for step, value in enumerate([1.0, 5.0, -2.0] * 50, 1):
+        model.weight.data.fill_(value)
+        keep_average(average, model, 0.9, step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    assert average["weight"].item() == pytest.approx(expected, rel=1e-5)
+    with averaged_weights(model, average):
+        assert torch.equal(model.weight, average["weight"])
+    assert model.weight.item() == -2.0
+    with pytest.raises(ZeroDivisionError), averaged_weights(model, average):
+        _ = 1 / 0
+    assert model.weight.item() == -2.0
+    keep_average({}, model, 0.0, 1)  # none is kept
 
 
 def test_rates_of_schedules() -> None:
@@ -209,7 +266,7 @@ def test_forgetting_states_draws_no_random_numbers() -> None:
     """sinabs fits a state to another batch size with random numbers: dropout would be another."""
     model = snn.models.mlp(4, 2, 3, 1)
     model(torch.ones(5, 2, 4))
-    snn.forget_states(model)
+    snn.reset_states(model)
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from evstore.snn.training.loop import train
     from evstore.snn.training.readout import class_scores
     from evstore.snn.training.schema import Config
+    from evstore.snn.training.trained import load_run
     from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
@@ -59,6 +60,7 @@ _HOMES = {
     "fanout": "synops",
     "from_nir": "nir_graph",
     "load_config": "training.config",
+    "load_run": "training.trained",
     "load_weights": "weights_file",
     "losses": "losses:",
     "models": "models:",
@@ -91,6 +93,7 @@ __all__ = [
     "fanout",
     "from_nir",
     "load_config",
+    "load_run",
     "load_weights",
     "losses",
     "models",

@@ -97,6 +97,8 @@ class Monitor:
                 yield batch
         finally:
             self._taps.take_off()
+            if callable(close := getattr(batches, "close", None)):
+                close()
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -1,47 +1,71 @@
-"""Random shifts and cuts in time of frames, a function of seed, epoch and position in it."""
+"""Random shifts, turns and cuts in time of frames, a function of seed, epoch and position in it."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
+from torch.nn import functional
 
 from evstore.snn.training.randomness import AUGMENT, numbers
+from evstore.snn.training.schema import Augment
 
 
 def augmented(
-    frames: torch.Tensor,
-    positions: list[int],
-    *,
-    seed: int,
-    epoch: int,
-    shift_pixels: int = 0,
-    time_crop: float = 1.0,
+    frames: torch.Tensor, positions: list[int], how: Augment, *, seed: int, epoch: int
 ) -> torch.Tensor:
-    """Frames (B, T, P, H, W) shifted, and cut in time, each sample by numbers of its own.
+    """Frames (B, T, P, H, W) shifted, turned, and cut in time, each sample by numbers of its own.
 
-    A shift is by up to ``shift_pixels`` each way, both axes; what leaves is gone, zeros follow. Of
+    A shift is by up to ``shift_pixels`` each way, both axes; what leaves is gone, zeros follow.
+    Turned, stretched or leaning, each pixel has the count of the nearest one of the picture. Of
     its frames a sample keeps a run of at least the share ``time_crop``, anywhere, which is moved to
     the beginning; zeros follow. ``positions``: of the samples in the epoch, the same for any
     number of ranks and workers. The frames given stay as they are.
 
     >>> frames = torch.arange(3.0).reshape(1, 3, 1, 1, 1)
-    >>> augmented(frames, [2], seed=0, epoch=0, time_crop=0.1).flatten().tolist()
+    >>> augmented(frames, [2], Augment(time_crop=0.1), seed=0, epoch=0).flatten().tolist()
     [2.0, 0.0, 0.0]
     """
-    if shift_pixels == 0 and time_crop >= 1:
+    turned = bool(how.rotate_degrees or how.scale or how.shear)
+    if how.shift_pixels == 0 and how.time_crop >= 1 and not turned:
         return frames
+    draws = [np.random.default_rng(numbers(seed, AUGMENT, epoch, k)) for k in positions]
     made = torch.zeros_like(frames)
     steps, (height, width) = frames.shape[1], frames.shape[3:]
-    for row, position in enumerate(positions):
-        random = np.random.default_rng(numbers(seed, AUGMENT, epoch, position))
-        dx, dy = random.integers(-shift_pixels, shift_pixels + 1, 2).tolist()
-        least = min(steps, max(1, round(time_crop * steps)))
+    for row, random in enumerate(draws):
+        dx, dy = random.integers(-how.shift_pixels, how.shift_pixels + 1, 2).tolist()
+        least = min(steps, max(1, round(how.time_crop * steps)))
         kept = int(random.integers(least, steps + 1))
         first = int(random.integers(0, steps - kept + 1))
         into_y, from_y = _overlap(dy, height)
         into_x, from_x = _overlap(dx, width)
         made[row, :kept, :, into_y, into_x] = frames[row, first : first + kept, :, from_y, from_x]
-    return made
+    return _turned(made, [_picked(how, random) for random in draws]) if turned else made
+
+
+def _picked(how: Augment, random: np.random.Generator) -> list[list[float]]:
+    """Where in the picture a pixel's count comes from: the matrix of an affine map."""
+    angle, wide, high, lean = random.uniform(-1, 1, 4).tolist()
+    angle *= math.radians(how.rotate_degrees)
+    wide, high, lean = 1 + how.scale * wide, 1 + how.scale * high, how.shear * lean
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return [[wide * cosine, lean - wide * sine, 0.0], [high * sine, high * cosine, 0.0]]
+
+
+def _turned(frames: torch.Tensor, maps: list[list[list[float]]]) -> torch.Tensor:
+    """About the middle; of pictures that are no squares, in units of pixels."""
+    height, width = frames.shape[3:]
+    theta = torch.tensor(maps, dtype=torch.float32, device=frames.device)
+    theta[:, 0, 1] *= height / width  # grid_sample's units are half a side
+    theta[:, 1, 0] *= width / height
+    shape: Any = (len(maps), 1, height, width)
+    grid = functional.affine_grid(theta, shape, align_corners=False)
+    flat = frames.flatten(1, 2)
+    floats = flat if flat.is_floating_point() else flat.float()
+    made = functional.grid_sample(floats, grid, mode="nearest", align_corners=False)
+    return made.to(frames.dtype).view_as(frames)
 
 
 def _overlap(shift: int, side: int) -> tuple[slice, slice]:

@@ -27,6 +27,7 @@ class RunFolder:
         self.config = self.path / "config.toml"
         self.facts = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"
+        self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.last = self.checkpoints / "last.pt"
         self.best = self.checkpoints / "best.pt"

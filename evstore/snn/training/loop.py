@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import torch
 
 from evstore.datasets.loading.workers import WorkerKilledError
-from evstore.errors import ArgumentError
+from evstore.snn.monitor.json_lines import JsonLines
+from evstore.snn.monitor.monitoring import Monitor, Writer
+from evstore.snn.monitor.tensorboard import TensorBoard
+from evstore.snn.training.averaging import averaged_weights
 from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
 from evstore.snn.training.config import absolute
 from evstore.snn.training.evaluation import evaluate
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.ranks import joined, summed, wait_for_all
-from evstore.snn.training.records import Records, cut_at, size_now
+from evstore.snn.training.records import cut_at, size_now
 from evstore.snn.training.run import Run, device_of, make_run, set_state, state_of, take_step
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import datasets_of
@@ -99,11 +102,11 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
         set_state(run, kept)
     if first:
         cut_at(at.metrics, kept.get("metrics_bytes", 0))
-    with _records(run, at) as records:
+    with _monitor(run, at) as monitor:
         while run.train.epoch < run.config.training.epochs:
             epoch = run.train.epoch
-            _rest_of_epoch(run, at, records, stop)
-            _end_epoch(run, at, records, epoch, say)
+            _rest_of_epoch(run, at, monitor, stop)
+            _end_epoch(run, at, monitor, epoch, say)
             stop_now = summed([float(stop.wanted)], run.device)[0] > 0  # of any rank
             if stop_now and run.train.epoch < run.config.training.epochs:
                 raise KeyboardInterrupt
@@ -114,22 +117,28 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
     return result
 
 
-def _records(run: Run, at: RunFolder) -> Records:
-    """What writes down what happens; of one rank only."""
-    if run.config.monitor.tensorboard:
-        raise ArgumentError("monitor.tensorboard: this version writes metrics.jsonl only")
-    return Records(at.metrics if run.rank == 0 else None)
+def _monitor(run: Run, at: RunFolder) -> Monitor:
+    """What writes down what happens, and looks at layers; of the first rank only."""
+    how = run.config.monitor
+    writers: list[Writer] = []
+    if run.rank == 0:
+        writers = [JsonLines(at.metrics)]
+        if how.tensorboard:
+            writers.append(TensorBoard(at.tensorboard))
+    every = how.every if run.rank == 0 else 0
+    dt_us = run.config.data.duration_us or None
+    return Monitor(run.model, every=every, dt_us=dt_us, writers=writers)
 
 
-def _rest_of_epoch(run: Run, at: RunFolder, records: Records, stop: Stop) -> None:
+def _rest_of_epoch(run: Run, at: RunFolder, monitor: Monitor, stop: Stop) -> None:
     """The batches of the epoch that are not done. Raises KeyboardInterrupt, all saved."""
     every = run.config.training.checkpoint_every_steps
     before, began = run.sums.get("seconds", 0.0), time.perf_counter()
     try:
-        for batch in records.reading(run.train):
+        for batch in monitor.reading(run.train):
             epoch = run.train.epoch
-            done = take_step(run, batch, records, stop.wanted)
-            records.step(
+            done = take_step(run, batch, monitor, stop.wanted)
+            monitor.step(
                 loss=done.loss,
                 terms=done.terms,
                 lr=done.lr,
@@ -152,10 +161,11 @@ def _rest_of_epoch(run: Run, at: RunFolder, records: Records, stop: Stop) -> Non
         raise KeyboardInterrupt from None
 
 
-def _end_epoch(run: Run, at: RunFolder, records: Records, epoch: int, say: Say | None) -> None:
+def _end_epoch(run: Run, at: RunFolder, monitor: Monitor, epoch: int, say: Say | None) -> None:
     """Test, write down, save."""
     sums, run.sums = run.sums, {}
-    tested = evaluate(run.model, run.test, loss=run.config.training.loss, flat=run.flat)
+    with averaged_weights(run.model, run.average):
+        tested = evaluate(run.model, run.test, loss=run.config.training.loss, flat=run.flat)
     learnt = {
         "accuracy": sums["right"] / sums["samples"],
         "loss": sums["loss"] / sums["samples"],
@@ -165,10 +175,10 @@ def _end_epoch(run: Run, at: RunFolder, records: Records, epoch: int, say: Say |
     }
     for split, found in (("train", learnt), ("test", tested._asdict())):
         record = {"kind": "epoch", "epoch": epoch, "split": split, **found}
-        records.write(record)
+        monitor.write(record)
         if say is not None and run.rank == 0:
             say(record)
-    records.end_epoch(epoch)
+    monitor.end_epoch(epoch)
     seconds = run.last.get("seconds", 0.0) + sums["seconds"]
     run.last = {**tested._asdict(), "epoch": epoch, "seconds": seconds}
     better = (run.best.get("accuracy", -1.0), -run.best.get("loss", 0.0))

@@ -12,7 +12,9 @@ import torch
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.loading.collate import Batch
 from evstore.datasets.loading.loader import Loader
+from evstore.snn.monitor.monitoring import Monitor
 from evstore.snn.training.augment import augmented
+from evstore.snn.training.averaging import begin_average, keep_average
 from evstore.snn.training.building import build_model, build_optimiser
 from evstore.snn.training.checkpoint import load_weights, weights_of
 from evstore.snn.training.evaluation import scores_of
@@ -21,7 +23,6 @@ from evstore.snn.training.hardware import hardware_losses
 from evstore.snn.training.randomness import INITIAL, STEP, seed_all
 from evstore.snn.training.ranks import add_gradients, same_everywhere, summed
 from evstore.snn.training.readout import output_loss
-from evstore.snn.training.records import Records
 from evstore.snn.training.schedule import rate_factor
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import facts_of, loaders_of
@@ -42,6 +43,7 @@ class Run:
     device: torch.device
     rank: int
     world: int
+    average: dict[str, torch.Tensor]  # of weights, by name; empty where it is not asked
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
@@ -72,7 +74,10 @@ def make_run(
     same_everywhere(model.parameters())
     optimiser = build_optimiser(model, config.training)
     losses = hardware_losses(model, config.losses)
-    return Run(config, model, built.flat, optimiser, train, test, losses, device, rank, world)
+    average = begin_average(model) if config.training.average else {}
+    return Run(
+        config, model, built.flat, optimiser, train, test, losses, device, rank, world, average
+    )
 
 
 def device_of(name: str) -> torch.device:
@@ -82,16 +87,16 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def take_step(run: Run, batch: Batch, records: Records, stop_wanted: bool = False) -> Stepped:
+def take_step(run: Run, batch: Batch, monitor: Monitor, stop_wanted: bool = False) -> Stepped:
     """Learn from one batch. Raises TrainingError where a number is not finite."""
     how, where = run.config.training, f"epoch {run.train.epoch}, step {run.step}"
     seed_all(how.seed, STEP, run.step, run.rank)
     lr = how.lr * _factor(run)
     for group in run.optimiser.param_groups:
         group["lr"] = lr
-    with records.phase("forward"):
+    with monitor.phase("forward"):
         loss, terms, right = _forward(run, batch)
-    with records.phase("backward"):
+    with monitor.phase("backward"):
         run.optimiser.zero_grad()
         (loss / run.world).backward()
         add_gradients(run.model.parameters())
@@ -101,10 +106,11 @@ def take_step(run: Run, batch: Batch, records: Records, stop_wanted: bool = Fals
     said = {name: part / run.world for name, part in zip(terms, parts, strict=True)}
     check_loss(total / run.world, said, where)
     check_gradients(grad_norm, run.model.named_parameters(), where)
-    with records.phase("optimiser"):
+    with monitor.phase("optimiser"):
         run.optimiser.step()
         check_weights(run.model.named_parameters(), where)
     run.step += 1
+    keep_average(run.average, run.model, how.average, run.step)
     for name, value in (
         ("loss", total / run.world * samples),
         ("right", all_right),
@@ -124,10 +130,9 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
     frames = augmented(
         frames,
         list(range(first, first + len(current.numbers))),
+        config.augment,
         seed=config.training.seed,
         epoch=current.epoch,
-        shift_pixels=config.augment.shift_pixels,
-        time_crop=config.augment.time_crop,
     )
     with run.losses or nullcontext():
         scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
@@ -161,6 +166,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "version": 1,
         "step": run.step,
         "model": weights_of(run.model),
+        "average": run.average,
         "optimiser": run.optimiser.state_dict(),
         "loader": run.train.state_dict(),
         "sums": run.sums,
@@ -172,6 +178,7 @@ def state_of(run: Run) -> dict[str, Any]:
 def set_state(run: Run, state: Mapping[str, Any]) -> None:
     """Stand where `state_of` said. Raises ArgumentError for a state of other samples or weights."""
     load_weights(run.model, state["model"])
+    run.average = dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.train.load_state_dict(state["loader"])
     run.step = state["step"]

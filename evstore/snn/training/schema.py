@@ -61,16 +61,23 @@ class Data:
 class Augment:
     """[augment]: what is done to training frames, drawn anew for each sample and epoch.
 
-    ``shift_pixels``: each way, at most. ``time_crop``: the least share of a sample's frames that
-    is kept, 1 for all.
+    ``shift_pixels``: each way, at most. ``rotate_degrees``, either way; ``scale``, of each axis,
+    and ``shear``, as shares: 0.1 makes a picture up to a tenth larger or smaller, or leans it by
+    up to a tenth. ``time_crop``: the least share of a sample's frames that is kept, 1 for all.
     """
 
     shift_pixels: int = 0
+    rotate_degrees: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
     time_crop: float = 1.0
 
     def check(self) -> None:
         """Raises ArgumentError for values that make no sense."""
         _at_least("augment.shift_pixels", self.shift_pixels, 0)
+        _within("augment.rotate_degrees", self.rotate_degrees, 0, 180)
+        _within("augment.scale", self.scale, 0, 0.9)
+        _within("augment.shear", self.shear, 0, 0.9)
         _need(
             0 < self.time_crop <= 1,
             f"augment.time_crop must lie above 0 and up to 1, got {self.time_crop}",
@@ -100,7 +107,9 @@ class Training:
 
     ``warmup_epochs``: over which the rate rises (of "onecycle" a third of all where it is 0).
     ``clip_norm`` 0: gradients are not clipped. ``threads`` 0: see `threads.shares`.
-    ``checkpoint_every_steps`` 0: at the end of each epoch only.
+    ``checkpoint_every_steps`` 0: at the end of each epoch only. ``average``: what is tested, and
+    kept as the result, are the weights' running means over about 1 / (1 - average) steps; 0: the
+    weights themselves.
     """
 
     epochs: int = 30
@@ -113,6 +122,7 @@ class Training:
     seed: int = 0
     loss: str = "rate"
     label_smoothing: float = 0.0
+    average: float = 0.0
     device: str = "auto"
     threads: int = 0
     checkpoint_every_steps: int = 0
@@ -125,6 +135,10 @@ class Training:
             _at_least(f"training.{name}", getattr(self, name), 0)
         _at_least("training.checkpoint_every_steps", self.checkpoint_every_steps, 0)
         _within("training.label_smoothing", self.label_smoothing, 0, 1)
+        _need(
+            0 <= self.average < 1,
+            f"training.average must lie in 0..1, without 1, got {self.average}",
+        )
         _one_of("training.optimiser", self.optimiser, OPTIMISERS)
         _one_of("training.schedule", self.schedule, SCHEDULES)
         _one_of("training.loss", self.loss, LOSSES)
@@ -146,14 +160,14 @@ class Quantise:
 
 @dataclass(frozen=True)
 class Monitor:
-    """[monitor]: every so many steps all layers are looked at."""
+    """[monitor]: every so many steps all layers are looked at; 0: none is."""
 
     every: int = 20
     tensorboard: bool = False
 
     def check(self) -> None:
         """Raises ArgumentError for values that make no sense."""
-        _at_least("monitor.every", self.every, 1)
+        _at_least("monitor.every", self.every, 0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""The network that a run has trained."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import nn
+
+from evstore.errors import ArgumentError
+from evstore.snn.training.building import build_model
+from evstore.snn.training.checkpoint import load_checkpoint, load_weights
+from evstore.snn.training.config import load_config
+from evstore.snn.training.folder import RunFolder
+from evstore.snn.training.sets import datasets_of, facts_of
+
+
+def load_run(folder: str | os.PathLike[str], *, best: bool = False) -> nn.Module:
+    """The model of a run's folder as it was tested last, on the CPU, ready to be evaluated.
+
+    Its weights are the averaged ones where the run kept them. ``best``: of the epoch with the best
+    test accuracy, which is no fair estimate of any other. The run's dataset must be where it was.
+    Raises ArgumentError for a folder without a checkpoint, CorruptError, OSError.
+
+    >>> model = load_run("runs/nmnist")                                      # doctest: +SKIP
+    """
+    at = RunFolder(folder)
+    path = at.best if best else at.last
+    if not (at.config.exists() and path.exists()):
+        raise ArgumentError(f"{at.path}: no run with a checkpoint: make one with `evstore train`")
+    config = load_config(at.config)
+    model = build_model(config, facts_of(config.data, *datasets_of(config.data))).model
+    state = load_checkpoint(path)
+    load_weights(model, state["model"])
+    average = state.get("average", {})
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name in average:
+                p.copy_(average[name])
+    return model.eval()
