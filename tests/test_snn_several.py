@@ -91,7 +91,8 @@ def test_the_verb_sweeps_with_seeds(root: Path, tmp_path: Path) -> None:
     asked = ("train", config, f"root={root}", "bins=4", "batch=4", "epochs=1", "--seeds", 2)
     ran = evstore_run(*asked, "--sweep", "lr=0.1,1e-3", "--out", tmp_path / "runs")
     assert ran.code == 0, ran.err
-    table = [line for line in ran.out.splitlines() if not line.startswith("epoch")]
+    table = [line for line in ran.out.splitlines() if "epoch 0: " not in line]
+    assert f"{tmp_path}/runs/lr-0.1/seed-1: epoch 0: loss" in ran.out
     assert table[0].split() == [
         "training.lr",
         "RUNS",

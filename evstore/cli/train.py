@@ -72,9 +72,10 @@ def _found(
 def _say(record: Mapping[str, Any]) -> None:
     """A line an epoch, as it comes."""
     if record["split"] == "train":
+        run = f"{record['run']}: " if "run" in record else ""
         click.echo(
-            f"epoch {record['epoch']}: loss {record['loss']:.4f}, {record['accuracy']:.1%} right, "
-            f"{record['seconds']:.1f} s",
+            f"{run}epoch {record['epoch']}: loss {record['loss']:.4f}, "
+            f"{record['accuracy']:.1%} right, {record['seconds']:.1f} s",
             nl=False,
         )
     else:

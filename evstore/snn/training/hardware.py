@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,12 +29,14 @@ def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> Any:
     home = "evstore.snn.losses"
     if find_spec(home) is None:
         raise ArgumentError("losses: this version of evstore has no losses for hardware")
-    try:
-        return import_module(home).HardwareLosses(
-            model, **{k: _tuples(v) for k, v in asked.items()}
-        )
-    except TypeError as error:
-        raise ArgumentError(f"losses: {error}") from error
+    gathers = import_module(home).HardwareLosses
+    known = [name for name in inspect.signature(gathers).parameters if name != "model"]
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ArgumentError(f"[losses] has no {name!r}; {hint}")
+    return gathers(model, **{name: _tuples(value) for name, value in asked.items()})
 
 
 def quantised(model: nn.Module, how: Quantise) -> nn.Module:

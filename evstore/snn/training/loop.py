@@ -58,8 +58,9 @@ def train(
     There: config.toml, run.json (versions, dataset, status), metrics.jsonl, checkpoints/last.pt
     and best.pt. ``resume`` goes on from the last checkpoint, and begins where there is none; the
     weights are those of a run that was never interrupted, bit for bit, on the same machine with
-    the same number of threads and ranks. Under torchrun each rank calls this; ``data.batch`` is
-    shared between them. ``say`` gets each record of an epoch.
+    the same number of threads and ranks (on a GPU as far as its kernels add in one order). Under
+    torchrun each rank calls this; ``data.batch`` is shared between them. ``say`` gets each record
+    of an epoch.
 
     Raises ArgumentError for a folder that holds a run already, for another configuration than that
     of the run to go on with, and for what does not fit the data; TrainingError where numbers are

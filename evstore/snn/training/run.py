@@ -71,6 +71,7 @@ def make_run(
     built = build_model(config, facts)
     device = device_of(config.training.device)
     model = built.model.to(device)
+    torch.backends.cudnn.deterministic = True
     same_everywhere(model.parameters())
     optimiser = build_optimiser(model, config.training)
     losses = hardware_losses(model, config.losses)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from evstore.errors import ArgumentError
 from evstore.snn.training.checkpoint import write_whole
 from evstore.snn.training.config import absolute, make_config, parse_override, whole_key
 from evstore.snn.training.folder import RunFolder
-from evstore.snn.training.loop import Result, train
+from evstore.snn.training.loop import Result, Say, train
 from evstore.snn.training.ranks import joined
 from evstore.snn.training.run import device_of
 from evstore.snn.training.schema import Config
@@ -29,14 +29,14 @@ def train_seeds(
     seeds: int,
     *,
     resume: bool = False,
-    say: Callable[[Mapping[str, Any]], None] | None = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """Runs with so many seeds, from the configuration's own on, in ``seed-0``, ``seed-1``, ...
 
     Gives (and writes as summary.json) what each came to, and of its accuracy, loss, synaptic
     operations and seconds an epoch the `summary_of` all. ``resume`` leaves runs that are done,
-    and goes on with the others. Raises as `train` does, before the first run where a folder is
-    in the way.
+    and goes on with the others. ``say`` gets each record of an epoch, with the folder as "run".
+    Raises as `train` does, before the first run where a folder is in the way.
     """
     return _summed(Path(folder), _of_seeds(config, seeds), resume, say)
 
@@ -49,7 +49,7 @@ def sweep(
     *,
     seeds: int = 1,
     resume: bool = False,
-    say: Callable[[Mapping[str, Any]], None] | None = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """Runs with each value of a key, in folders such as ``bins-5``; with ``seeds`` several of each.
 
@@ -109,20 +109,25 @@ def _summed(
     folder: Path,
     runs: Mapping[str, Config],
     resume: bool,
-    say: Callable[[Mapping[str, Any]], None] | None,
+    say: Say | None,
     write: bool = True,
 ) -> dict[str, Any]:
     _check(folder, runs, resume)
     first = next(iter(runs.values()))
     with joined(device_of(first.training.device).type) as (rank, _):
         results = {
-            name: train(config, folder / name, resume=resume, say=say)
+            name: train(config, folder / name, resume=resume, say=_naming(say, folder / name))
             for name, config in runs.items()
         }
         found = summarised(results)
         if write and rank == 0:
             _write(folder, found)
     return found
+
+
+def _naming(say: Say | None, run: Path) -> Say | None:
+    """Say which run a record is of, too."""
+    return None if say is None else lambda record: say({"run": str(run), **record})
 
 
 def _check(folder: Path, runs: Mapping[str, Config], resume: bool) -> None:
