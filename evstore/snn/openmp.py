@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from evstore.interrupts import interrupts_held
+
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _STARTED = os.getpid()
 
@@ -30,8 +32,8 @@ def on_torch_threads(call: Callable[[], None], threads: int) -> bool:
     parallel = None if os.getpid() != _STARTED else _parallel()
     if parallel is None:
         return False
-    body = _BODY(lambda _: call())
-    parallel(body, None, threads, 0)
+    with interrupts_held():  # raised between C and Python, Ctrl-C would be printed, and lost
+        parallel(_BODY(lambda _: call()), None, threads, 0)
     return True
 
 
