@@ -203,8 +203,14 @@ def _unknown(key: str) -> str:
     own = [one for one in known if one.startswith(f"{section}.")]
     found = [one for one in known if one.partition(".")[2] == name]  # it is of another section
     found = found or _near(name, own) or _near(name, known)
-    hint = f"did you mean {found[0]!r}?" if found else f"there are {', '.join(own or known)}"
-    return f"no key is called {key!r}; {hint}"
+    sections = sorted({one.partition(".")[0] for one in known} | {"losses"})
+    if name in sections and name != "losses" and not section:
+        inside = [one for one in known if one.startswith(f"{name}.")]
+        return f"{name!r} is a section: say {inside[0]}=..., or another of {', '.join(inside)}"
+    if found:
+        return f"no key is called {key!r}; did you mean {found[0]!r}?"
+    where = f"[{section}] has" if own else "sections are"
+    return f"no key is called {key!r}; {where} {', '.join(own or sections)}"
 
 
 def _near(name: str, keys: list[str]) -> list[str]:
