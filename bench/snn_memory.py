@@ -1,4 +1,4 @@
-"""Peak memory of a training step: evstore's layers against sinabs', each in a process of its own."""
+"""Peak memory of a training step: our layers against sinabs', each in a process of its own."""
 
 from __future__ import annotations
 
