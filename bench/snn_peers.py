@@ -18,23 +18,24 @@ import evstore.snn as snn
 _UNUSED = ("torchvision", "loguru")
 
 
-def in_sinabs(model: nn.Module) -> nn.Module:
+def in_sinabs(model: nn.Module, iaf: Any = sl.IAFSqueeze) -> nn.Module:
     """A copy of the network in sinabs' own layers; what takes its frames and resets it stays.
 
-    The layers are made anew: a class that is changed would keep attributes of ours.
+    The layers are made anew: a class that is changed would keep attributes of ours. ``iaf`` is a
+    layer with sinabs' arguments.
     """
     twin = copy.deepcopy(model)
     for parent in list(twin.modules()):
         for name, child in parent.named_children():
             if type(child) is snn.IAFSqueeze:
-                setattr(parent, name, _iaf(child))
+                setattr(parent, name, _iaf(child, iaf))
             elif type(child) is snn.SumPool2d:
                 setattr(parent, name, sl.SumPool2d(child.kernel_size, child.stride))
     return twin
 
 
-def _iaf(layer: Any) -> Any:
-    return sl.IAFSqueeze(
+def _iaf(layer: Any, iaf: Any) -> Any:
+    return iaf(
         spike_threshold=layer.spike_threshold, spike_fn=layer.spike_fn, reset_fn=layer.reset_fn,
         surrogate_grad_fn=layer.surrogate_grad_fn, min_v_mem=layer.min_v_mem, batch_size=1,
     )  # fmt: skip
