@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -59,14 +59,17 @@ def layers(rounds: int, sizes: Sizes) -> list[Bar]:
     }
     x, g = given(sizes.layer)
     found: dict[str, Spread] = {}
+    spoken: list[str] = []
     for name, (own, other, options) in cases.items():
         ours, theirs = layer_pass(own(**options), x, g), layer_pass(other(**options), x, g)
         check_equal(ours(), theirs(), name)
-        found[name] = Spread.of(b / a for a, b in rounds_of(rounds, ours, theirs))
+        taken = rounds_of(rounds, ours, theirs)
+        found[name] = Spread.of(b / a for a, b in taken)
+        spoken.append(f"{name}: {milliseconds(a for a, _ in taken)} ms")
     iaf = {name: one for name, one in found.items() if name.startswith("IAF")}
     note = (
         f"{about()}; spikes identical, gradient within {WITHIN} of its maximum; "
-        "the IAF layer that does worst"
+        f"the IAF layer that does worst; ours takes {', '.join(spoken)}"
     )
     return [bar(f"CPU: IAF layer, forward and backward, {said(sizes.layer)}, against sinabs",
                 "more", 8, 12, worst(iaf, "more"), found, note)]  # fmt: skip
@@ -159,8 +162,7 @@ def steps(rounds: int, sizes: Sizes) -> list[Bar]:
         sinabs[name] = Spread.of(b / a for a, b, _, _ in taken)
         sinabs[f"{name}, accelerate(sinabs' network)"] = Spread.of(b / c for _, b, c, _ in taken)
         relu[name] = Spread.of(a / d for a, _, _, d in taken)
-        milliseconds = Spread.of(1000 * a for a, *_ in taken).median
-        spoken.append(f"{milliseconds:.0f} ms of {name}")
+        spoken.append(f"{milliseconds(a for a, *_ in taken)} ms of {name}")
     first = next(iter(relu))
     size = f"2x{sizes.side}x{sizes.side}, {first}"
     note = f"{about()}; the first of the parts, same spikes; a step of ours: {', '.join(spoken)}"
@@ -216,6 +218,10 @@ def check_twins(ours: Any, theirs: Any, frames: Any) -> None:
         spikes = ours(frames)
         assert torch.equal(spikes, theirs(frames)), "the networks' spikes differ"
     assert spikes.any(), "the network does not spike"
+
+
+def milliseconds(seconds: Iterable[float]) -> str:
+    return f"{1000 * Spread.of(seconds).median:.3g}"
 
 
 def said(size: tuple[int, int, tuple[int, ...]]) -> str:

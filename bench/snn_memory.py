@@ -38,8 +38,8 @@ def measure(settings: Settings) -> list[Bar]:
         spoken.append(f"T {n_steps}: {ours:,.0f} MB, sinabs {theirs:,.0f} MB")
     note = (
         f"the talk's network, batch {BATCH}; resident memory at most during {TIMES} steps, above "
-        "that of the process with model and frames after a step of T 2; the T that does worst; "
-        + "; ".join(spoken)
+        "that of the process with model and frames after a step of T 2, blocks that are kept to be "
+        "used again included; the T that does worst; " + "; ".join(spoken)
     )
     name = f"CPU: peak memory of a training step, 2x{SIDE}x{SIDE}, {', '.join(found)}, over sinabs'"
     return [Bar(name, "x", "less", 0.5, 0.3, worst(found, "less"), found, note)]
