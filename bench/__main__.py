@@ -25,8 +25,9 @@ SHORT = (
     "decode", "size", "encode", "parse", "formats", "windows", "threads", "convert", "startup",
     "many", "balanced", "frames", "datasets", "noise", "noise_filters", "realism",
     "noise_reality", "noise_calibration", "noise_flicker",
+    "snn", "snn_memory", "snn_shards", "snn_fast",
 )  # fmt: skip
-LONG = ("memory", "memory_formats", "fuzz", "soak")
+LONG = ("memory", "memory_formats", "fuzz", "soak", "snn_gpu")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 
 

@@ -11,6 +11,7 @@ import evstore
 
 PACKAGES = (
     "numpy", "numba", "zstandard", "xxhash", "click", "pcodec", "expelliarmus", "evt3", "h5py",
+    "torch", "sinabs", "tonic", "spikingjelly", "sinabs-exodus",
 )  # fmt: skip
 
 
