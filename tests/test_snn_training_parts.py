@@ -124,7 +124,9 @@ def test_cuts_in_time_keep_a_run_of_frames() -> None:
 
 def test_augmentation_is_of_seed_epoch_and_position() -> None:
     frames = torch.rand(6, 4, 1, 5, 5)
-    how = Augment(shift_pixels=2, time_crop=0.5, rotate_degrees=30, scale=0.2, shear=0.1)
+    how = Augment(
+        shift_pixels=2, time_crop=0.5, rotate_degrees=30, scale=0.2, shear=0.1, elastic_pixels=2
+    )
 
     def made(rows: slice, seed: int = 1, epoch: int = 2) -> torch.Tensor:
         own = list(range(10, 16))[rows]
@@ -169,6 +171,21 @@ def test_turns(shape: tuple[int, int]) -> None:
     again = augmented(counts, list(range(20)), how, seed=3, epoch=1)
     assert again.dtype == torch.uint8
     assert set(again.unique().tolist()) <= set(counts.unique().tolist()) | {0}
+
+
+def test_bends_are_smooth_and_no_further_than_said() -> None:
+    """A picture whose values say where they are."""
+    rows, columns = torch.meshgrid(torch.arange(20.0), torch.arange(30.0), indexing="ij")
+    frames = torch.stack([columns + 100, rows + 100]).expand(40, 1, 2, 20, 30)
+    made = augmented(frames, list(range(40)), Augment(elastic_pixels=3), seed=1, epoch=0)[:, 0]
+    moved = made - frames[:, 0]
+    inside = (made > 0).all(1)  # what comes from outside is zero
+    assert inside.float().mean() > 0.7
+    sizes = moved.abs().amax(1)[inside]
+    assert 1 < sizes.float().mean() < 2.5
+    assert sizes.max() <= 3 * 1.5 + 0.5  # bicubic curves overshoot a little
+    steps = moved.diff(dim=-1).abs().amax(1)[inside[..., 1:] & inside[..., :-1]]
+    assert steps.max() <= 2  # the next pixel moves nearly as far
 
 
 def test_averages() -> None:

@@ -12,6 +12,8 @@ from torch.nn import functional
 from evstore.snn.training.randomness import AUGMENT, numbers
 from evstore.snn.training.schema import Augment
 
+POINTS = 5  # of the coarse grid along each axis: a digit bends two or three times
+
 
 def augmented(
     frames: torch.Tensor, positions: list[int], how: Augment, *, seed: int, epoch: int
@@ -19,7 +21,8 @@ def augmented(
     """Frames (B, T, P, H, W) shifted, turned, and cut in time, each sample by numbers of its own.
 
     A shift is by up to ``shift_pixels`` each way, both axes; what leaves is gone, zeros follow.
-    Turned, stretched or leaning, each pixel has the count of the nearest one of the picture. Of
+    Turned, stretched, leaning or bent (elastically, after Simard, Steinkraus and Platt, 2003), each
+    pixel has the count of the nearest one of the picture. Of
     its frames a sample keeps a run of at least the share ``time_crop``, anywhere, which is moved to
     the beginning; zeros follow. ``positions``: of the samples in the epoch, the same for any
     number of ranks and workers. The frames given stay as they are.
@@ -28,7 +31,7 @@ def augmented(
     >>> augmented(frames, [2], Augment(time_crop=0.1), seed=0, epoch=0).flatten().tolist()
     [2.0, 0.0, 0.0]
     """
-    turned = bool(how.rotate_degrees or how.scale or how.shear)
+    turned = bool(how.rotate_degrees or how.scale or how.shear or how.elastic_pixels)
     if how.shift_pixels == 0 and how.time_crop >= 1 and not turned:
         return frames
     draws = [np.random.default_rng(numbers(seed, AUGMENT, epoch, k)) for k in positions]
@@ -42,7 +45,11 @@ def augmented(
         into_y, from_y = _overlap(dy, height)
         into_x, from_x = _overlap(dx, width)
         made[row, :kept, :, into_y, into_x] = frames[row, first : first + kept, :, from_y, from_x]
-    return _turned(made, [_picked(how, random) for random in draws]) if turned else made
+    if not turned:
+        return made
+    maps = [_picked(how, random) for random in draws]
+    bends = [random.uniform(-1, 1, (2, POINTS, POINTS)) for random in draws]
+    return _turned(made, maps, how.elastic_pixels * torch.from_numpy(np.stack(bends)).float())
 
 
 def _picked(how: Augment, random: np.random.Generator) -> list[list[float]]:
@@ -54,14 +61,21 @@ def _picked(how: Augment, random: np.random.Generator) -> list[list[float]]:
     return [[wide * cosine, lean - wide * sine, 0.0], [high * sine, high * cosine, 0.0]]
 
 
-def _turned(frames: torch.Tensor, maps: list[list[list[float]]]) -> torch.Tensor:
-    """About the middle; of pictures that are no squares, in units of pixels."""
+def _turned(
+    frames: torch.Tensor, maps: list[list[list[float]]], bends: torch.Tensor
+) -> torch.Tensor:
+    """About the middle, and bent by ``bends`` (B, 2, POINTS, POINTS): pixels, x then y."""
     height, width = frames.shape[3:]
     theta = torch.tensor(maps, dtype=torch.float32, device=frames.device)
     theta[:, 0, 1] *= height / width  # grid_sample's units are half a side
     theta[:, 1, 0] *= width / height
     shape: Any = (len(maps), 1, height, width)
     grid = functional.affine_grid(theta, shape, align_corners=False)
+    if bool(bends.any()):
+        halves = torch.tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
+        size = (height, width)
+        moved = functional.interpolate(bends * halves, size, mode="bicubic", align_corners=True)
+        grid = grid + moved.permute(0, 2, 3, 1).to(grid.device)
     flat = frames.flatten(1, 2)
     floats = flat if flat.is_floating_point() else flat.float()
     made = functional.grid_sample(floats, grid, mode="nearest", align_corners=False)

@@ -63,13 +63,16 @@ class Augment:
 
     ``shift_pixels``: each way, at most. ``rotate_degrees``, either way; ``scale``, of each axis,
     and ``shear``, as shares: 0.1 makes a picture up to a tenth larger or smaller, or leans it by
-    up to a tenth. ``time_crop``: the least share of a sample's frames that is kept, 1 for all.
+    up to a tenth. ``elastic_pixels``: points of a coarse grid move by up to so much each, and all
+    between them smoothly along. ``time_crop``: the least share of a sample's frames that is kept,
+    1 for all.
     """
 
     shift_pixels: int = 0
     rotate_degrees: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
+    elastic_pixels: float = 0.0
     time_crop: float = 1.0
 
     def check(self) -> None:
@@ -78,6 +81,7 @@ class Augment:
         _within("augment.rotate_degrees", self.rotate_degrees, 0, 180)
         _within("augment.scale", self.scale, 0, 0.9)
         _within("augment.shear", self.shear, 0, 0.9)
+        _at_least("augment.elastic_pixels", self.elastic_pixels, 0)
         _need(
             0 < self.time_crop <= 1,
             f"augment.time_crop must lie above 0 and up to 1, got {self.time_crop}",
