@@ -28,7 +28,7 @@ ORDER = (
     "memory", "memory_formats", "many", "fuzz", "soak", "balanced",
     "frames", "datasets", "noise", "noise_filters", "noise_calibration",
     "noise_flicker",
-    "snn", "snn_memory", "snn_shards", "snn_fast", "snn_gpu",
+    "snn", "snn_memory", "snn_shards", "snn_fast", "snn_accuracy", "snn_gpu",
 )  # fmt: skip
 
 Results = Mapping[str, Any]

@@ -98,14 +98,15 @@ def tested_with_noise(runs: Sequence[Run], home: Path) -> dict[Run, dict[str, An
     from evstore.snn.training.config import load_config
     from evstore.snn.training.evaluation import evaluate
     from evstore.snn.training.sets import datasets_of
-    from evstore.snn.training.trained import load_run
+    from evstore.snn.training.trained import load_built
 
     found = {}
     for run in runs:
         folder = folder_of(run, home)
         config = load_config(folder / "config.toml", WAYS["with noise"])
         test = Loader(datasets_of(config.data)[1], config.data.batch, shuffle=False, pad=True)
-        tested = evaluate(load_run(folder), test)
+        model, flat = load_built(folder)
+        tested = evaluate(model, test, flat=flat)
         found[run._replace(way="noise at test only")] = tested._asdict()
     return found
 

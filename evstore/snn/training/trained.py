@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.training.building import build_model
+from evstore.snn.training.building import Built, build_model
 from evstore.snn.training.checkpoint import load_checkpoint, load_weights
 from evstore.snn.training.config import load_config
 from evstore.snn.training.folder import RunFolder
@@ -24,12 +24,18 @@ def load_run(folder: str | os.PathLike[str], *, best: bool = False) -> nn.Module
 
     >>> model = load_run("runs/nmnist")                                      # doctest: +SKIP
     """
+    return load_built(folder, best=best).model
+
+
+def load_built(folder: str | os.PathLike[str], *, best: bool = False) -> Built:
+    """As `load_run`, and whether the model takes frames as (B, T, features)."""
     at = RunFolder(folder)
     path = at.best if best else at.last
     if not (at.config.exists() and path.exists()):
         raise ArgumentError(f"{at.path}: no run with a checkpoint: make one with `evstore train`")
     config = load_config(at.config)
-    model = build_model(config, facts_of(config.data, *datasets_of(config.data))).model
+    built = build_model(config, facts_of(config.data, *datasets_of(config.data)))
+    model = built.model
     state = load_checkpoint(path)
     load_weights(model, state["model"])
     average = state.get("average", {})
@@ -37,4 +43,5 @@ def load_run(folder: str | os.PathLike[str], *, best: bool = False) -> nn.Module
         for name, p in model.named_parameters():
             if name in average:
                 p.copy_(average[name])
-    return model.eval()
+    model.eval()
+    return built
