@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.pairs import WEIGHTED, spikes
+from evstore.snn.kinds import WEIGHTED, spikes
 
 #: Events a pixel and step of the frames that weights are tried on: in the middle of 0.05 to 0.5.
 _EVENTS = 0.16

@@ -14,11 +14,11 @@ from torch import nn
 
 from evstore import __version__
 from evstore.errors import ArgumentError, CorruptError, FormatError, UnsupportedError
+from evstore.snn.kinds import averaged_behind
 from evstore.snn.models import TimeSequential
 from evstore.snn.nir_file import read_graph
 from evstore.snn.nir_layers import SKIPPED, layer_node, layer_of, shape_after
 from evstore.snn.nir_neurons import neurons_node, neurons_of
-from evstore.snn.pairs import averaged_over
 from evstore.snn.whole_file import whole_file
 
 _ROWS = (nn.Sequential.forward, TimeSequential.forward)
@@ -109,8 +109,8 @@ def _nodes(
             continue
         nodes[name] = layer_node(name, layer, shape, averaged)
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            averaged, beside[name] = 1.0, {"bias": layer.bias is not None}
-        averaged *= averaged_over(layer)
+            beside[name] = {"bias": layer.bias is not None}
+        averaged = averaged_behind(layer, averaged)
         shape = _shape_after(name, layer, shape)
     _check_summed("at the end", averaged)
     nodes["output"] = nir.Output({"output": np.array(shape)})
