@@ -44,8 +44,8 @@ def fan_out(layer: Any, input_shape: Sequence[int], device: Any = "cpu") -> torc
 def synops(layer: Any, entering: torch.Tensor) -> torch.Tensor:
     """SynOps of a call of a convolution or a linear layer: a float64 scalar, on its device.
 
-    The sum over all that ``entering`` holds of |value| times `fan_out`, in one pass, without a
-    gradient. For spikes that is what sinabs' hooks count. Biases are no operations.
+    The sum over all that ``entering`` holds of |value| times `fan_out`, without a gradient. For
+    spikes that is what sinabs' hooks count. Biases are no operations.
 
     >>> float(synops(nn.Linear(2, 5), torch.tensor([[3.0, 0.0], [1.0, -1.0]])))
     25.0
@@ -53,17 +53,20 @@ def synops(layer: Any, entering: torch.Tensor) -> torch.Tensor:
     values = entering.detach()
     n_axes = spatial_axes(layer)
     if n_axes is None:
-        return _absolute(values).sum() * layer.out_features
+        return _absolute(values, -1).sum() * layer.out_features
     sides = values.shape[-n_axes:]
     places = math.prod(sides)
-    summed = _absolute(values.reshape(values.numel() // max(1, places), places).T)
+    summed = _absolute(values.reshape(values.numel() // max(1, places), places), 0)
     return (summed.reshape(sides) * _of_a_channel(layer, sides, values.device)).sum()
 
 
-def _absolute(values: torch.Tensor) -> torch.Tensor:
-    """Sums of |values| over the last axis: float32 holds sums of spikes exactly to 16 million."""
+def _absolute(values: torch.Tensor, axis: int) -> torch.Tensor:
+    """Sums of |values| over an axis: float32 holds sums of spikes exactly to 16 million.
+
+    Not torch's vector_norm, whose sums over the first axis take up to twenty times as long.
+    """
     wide = values if values.dtype == torch.float64 else values.float()
-    return torch.linalg.vector_norm(wide, 1, dim=-1).double()
+    return wide.abs().sum(axis).double()
 
 
 def _of_a_channel(layer: Any, sides: Sequence[int], device: torch.device) -> torch.Tensor:
