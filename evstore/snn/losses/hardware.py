@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from sinabs.layers import SqueezeMixin
 from torch import nn
 
 from evstore.errors import ArgumentError
@@ -18,6 +17,7 @@ from evstore.snn.losses.spread import spread
 from evstore.snn.losses.synops import synops, synops_excess
 from evstore.snn.losses.weights import weight_excess
 from evstore.snn.pairs import Pair, pairs, used_weights
+from evstore.snn.squeezed import batch_and_steps
 from evstore.snn.synops import fan_out
 
 Band = float | tuple[float | None, float | None]
@@ -155,7 +155,7 @@ class HardwareLosses:
     def _spiking_hook(self, name: str) -> Any:
         def hook(layer: Any, inputs: Any, output: torch.Tensor) -> None:
             if self._calls and self._calls[-1] is None:
-                self._calls[-1] = _batch_and_steps(layer, output)
+                self._calls[-1] = batch_and_steps(layer, output)
             if self._bands is not None and name in self._bands:
                 self._keep("rate", name, _wide(output).mean())
             if self._spread is not None:
@@ -245,14 +245,6 @@ class HardwareLosses:
         if note:
             self.measured.update({f"{term}.{n}": value.detach() for n, value in means.items()})
         return means
-
-
-def _batch_and_steps(layer: Any, output: torch.Tensor) -> tuple[int, int]:
-    if not isinstance(layer, SqueezeMixin):
-        return output.shape[0], output.shape[1]
-    together = output.shape[0]
-    batch = layer.batch_size if layer.batch_size > 0 else together // layer.num_timesteps
-    return batch, together // max(batch, 1)
 
 
 def _wide(values: torch.Tensor) -> torch.Tensor:

@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn.modules import module as hooks
 
 from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spikes
-from evstore.snn.monitor.counting import counted, with_time
+from evstore.snn.monitor.counting import counted
 from evstore.snn.monitor.neurons import Counts
+from evstore.snn.squeezed import with_time
 from evstore.snn.synops import synops
 
 
