@@ -79,6 +79,21 @@ def test_what_everything_asks_of_noise(tmp_path: Path) -> None:
     assert not watch(tmp_path, code) & HEAVY
 
 
+@pytest.mark.skipif(not all_verbs(), reason="there is no command line yet")
+@pytest.mark.parametrize("options", [[], ["--text"]], ids=" ".join)
+def test_report_of_a_run(tmp_path: Path, options: list[str]) -> None:
+    """Where no network is trained, torch need not be."""
+    record = {"kind": "epoch", "epoch": 0, "split": "test", "accuracy": 0.5, "loss": 1.0}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    assert not watch(tmp_path, RUN, "report", str(tmp_path / "run"), *options) & HEAVY
+
+
+def test_a_configuration_needs_no_torch(tmp_path: Path) -> None:
+    code = f"import evstore.snn as snn; snn.load_config({str(ROOT / 'examples/nmnist.toml')!r})"
+    assert not watch(tmp_path, code) & HEAVY
+
+
 @pytest.mark.parametrize("verb", all_verbs(), ids=" ".join)
 def test_help_of_a_verb(tmp_path: Path, verb: list[str]) -> None:
     assert not watch(tmp_path, RUN, *verb, "--help") & HEAVY

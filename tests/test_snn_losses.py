@@ -41,31 +41,6 @@ def slow_fan_out(layer: Any, height: int, width: int) -> Any:
     return reached
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"padding": 1},
-        {"stride": 2},
-        {"stride": (2, 1), "padding": (0, 2)},
-        {"dilation": 2, "padding": 3},
-        {"groups": 2, "stride": 4},
-    ],
-    ids=str,
-)
-def test_fan_out_is_exact_at_borders(options: dict[str, Any]) -> None:
-    layer = nn.Conv2d(4, 6, (3, 2), **options)
-    assert torch.equal(losses.fan_out(layer, (4, 9, 7)), slow_fan_out(layer, 9, 7))
-
-
-def test_fan_out_of_other_layers() -> None:
-    assert losses.fan_out(nn.Linear(3, 5), (3,)).tolist() == [5.0, 5.0, 5.0]
-    assert losses.fan_out(nn.Conv1d(1, 2, 3), (1, 4)).tolist() == [[2.0, 4.0, 4.0, 2.0]]
-    circular = nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
-    with torch.inference_mode():
-        assert torch.equal(losses.fan_out(circular, (1, 4, 4)), torch.full((1, 4, 4), 9.0))
-
-
 def test_synops_count_every_spike_once() -> None:
     reached = torch.tensor([1.0, 10.0])
     assert losses.synops(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), reached).item() == 42

@@ -77,7 +77,8 @@ def test_every_layer_spikes_from_the_start(make: Any, classes: int, side: int, s
         for events in (0.05, 0.16, 0.5):
             model(torch.poisson(torch.full((1, 50, 2, side, side), events)))
     assert len(rates) == 12
-    assert all(0.01 < rate < 0.5 for rate in rates), rates
+    # At 0.05 events a pixel least, but not silent: more at first costs SynOps and learns later.
+    assert all(0.003 < rate < 0.3 for rate in rates), rates
     for found in pairs(model):
         assert found.weighted.weight.abs().max() < 2.0
 

@@ -384,11 +384,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: Any) ->
     snn.to_nir(models.mlp(6, 2, 4, 1), path)
     before = path.read_bytes()
 
-    def fails(name: str, graph: Any) -> None:
-        Path(name).write_bytes(b"half")
+    def fails(source: str, target: str) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(nir, "write", fails)
+    monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(OSError, match="disk full"):
         snn.to_nir(models.mlp(6, 2, 4, 1), path)
     assert path.read_bytes() == before

@@ -23,7 +23,8 @@ import evstore
 import evstore.snn as snn
 from command_line import run as evstore_run
 from evstore.errors import ArgumentError, CorruptError
-from evstore.snn.training.checkpoint import load_checkpoint, load_weights, weights_of
+from evstore.snn.model_weights import set_weights, weights_of
+from evstore.snn.training.checkpoint import load_checkpoint
 from evstore.snn.training.config import absolute, load_config
 from evstore.snn.training.finite import TrainingError
 from evstore.snn.training.loop import train
@@ -228,12 +229,12 @@ def test_weights_load_into_a_fresh_model_and_into_no_other() -> None:
     kept = weights_of(model)
     assert not any("v_mem" in name.split(".")[-1][:5] for name in kept if "min" not in name)
     fresh = snn.models.talk()
-    load_weights(fresh, kept)
+    set_weights(fresh, kept)
     assert equal_weights(weights_of(fresh), kept)
     with pytest.raises(ArgumentError, match="another model"):
-        load_weights(snn.models.mlp(), kept)
+        set_weights(snn.models.mlp(), kept)
     with pytest.raises(ArgumentError, match=r"lacks \['7.weight'\]"):
-        load_weights(fresh, {name: value for name, value in kept.items() if name != "7.weight"})
+        set_weights(fresh, {name: value for name, value in kept.items() if name != "7.weight"})
 
 
 def test_the_verb(root: Path, tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sinabs")
 pytest.importorskip("pyarrow")
-pytest.importorskip("evstore.snn.losses", exc_type=ModuleNotFoundError)
-pytest.importorskip("evstore.snn.quantise", exc_type=ModuleNotFoundError)
 
 from collections.abc import Mapping
 from typing import Any

@@ -30,7 +30,7 @@ from pathlib import Path
 import torch
 from some_runs import config_of
 from evstore.snn.training import loop
-from evstore.snn.training.checkpoint import weights_of
+from evstore.snn.model_weights import weights_of
 
 root, folder, resume, *overrides = sys.argv[1:]
 before = loop.result_of

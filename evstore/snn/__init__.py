@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         remove_quantise,
     )
     from evstore.snn.states import detach_states, reset_states
-    from evstore.snn.synops import SynopsCounter, fanout
+    from evstore.snn.synops import SynopsCounter, fan_out
     from evstore.snn.training.config import load_config
     from evstore.snn.training.evaluation import evaluate
     from evstore.snn.training.loop import train
@@ -57,7 +57,7 @@ _HOMES = {
     "detach_states": "states",
     "evaluate": "training.evaluation",
     "fake_quantise": "quantise",
-    "fanout": "synops",
+    "fan_out": "synops",
     "from_nir": "nir_graph",
     "load_config": "training.config",
     "load_run": "training.trained",
@@ -90,7 +90,7 @@ __all__ = [
     "detach_states",
     "evaluate",
     "fake_quantise",
-    "fanout",
+    "fan_out",
     "from_nir",
     "load_config",
     "load_run",

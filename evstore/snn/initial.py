@@ -9,21 +9,22 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.pairs import WEIGHTED, spikes
+from evstore.snn.kinds import WEIGHTED, spikes
 
 #: Events a pixel and step of the frames that weights are tried on: in the middle of 0.05 to 0.5.
 _EVENTS = 0.16
 _SAMPLES, _STEPS, _ROUNDS = 2, 32, 4
 
 
-def balance(model: nn.Sequential, shape: tuple[int, ...], rate: float = 0.08) -> nn.Module:
+def balance(model: nn.Sequential, shape: tuple[int, ...], rate: float = 0.04) -> nn.Module:
     """Scale each layer's weights so that the neurons behind it spike ``rate`` times a step.
 
     In place; returned. ``model`` is a row of layers, ``shape`` that of one frame. The frames are
-    Poisson noise, always the same; torch's own random numbers are not used, and states stay. As
-    rates follow the input about linearly, frames of a third or of three times as many events leave
-    them within 0.01 and 0.5. After "All you need is a good init" (Mishkin and Matas, 2016), with
-    rates where that has variances. Raises ArgumentError where a layer cannot be made to spike.
+    Poisson noise, always the same; torch's own random numbers are not used, and states stay. Frames
+    of a third or of three times as many events leave rates within 0.003 and 0.3: with fewer, deep
+    layers fall silent; of more, a network learns more slowly at first, and each sample costs more.
+    After "All you need is a good init" (Mishkin and Matas, 2016), with rates where that has
+    variances. Raises ArgumentError where a layer cannot be made to spike.
 
     >>> layers = nn.Sequential(nn.Linear(8, 4))
     >>> balance(layers, (8,)) is layers  # no neurons, nothing to balance

@@ -16,8 +16,8 @@ from torch import nn
 
 from evstore.errors import ArgumentError
 from evstore.snn.initial import balance
+from evstore.snn.kinds import spikes
 from evstore.snn.neurons import IAFSqueeze
-from evstore.snn.pairs import spikes
 from evstore.snn.pooling import SumPool2d
 from evstore.snn.states import reset_states
 

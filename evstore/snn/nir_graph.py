@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -14,12 +15,12 @@ from torch import nn
 
 from evstore import __version__
 from evstore.errors import ArgumentError, CorruptError, FormatError, UnsupportedError
+from evstore.snn.kinds import averaged_behind
 from evstore.snn.models import TimeSequential
 from evstore.snn.nir_file import read_graph
 from evstore.snn.nir_layers import SKIPPED, layer_node, layer_of, shape_after
 from evstore.snn.nir_neurons import neurons_node, neurons_of
-from evstore.snn.pairs import averaged_over
-from evstore.snn.whole_file import whole_file
+from evstore.snn.whole_file import write_whole
 
 _ROWS = (nn.Sequential.forward, TimeSequential.forward)
 _TIME = (sl.FlattenTime, sl.UnflattenTime)
@@ -57,8 +58,9 @@ def to_nir(
     edges = list(itertools.pairwise(names))
     graph = nir.NIRGraph(nodes, edges, metadata={"evstore": json.dumps(told, allow_nan=False)})
     if path is not None:
-        with whole_file(path) as part:
-            nir.write(part, graph)
+        held = io.BytesIO()
+        nir.write(held, graph)
+        write_whole(path, held.getvalue())
     return graph
 
 
@@ -109,8 +111,8 @@ def _nodes(
             continue
         nodes[name] = layer_node(name, layer, shape, averaged)
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            averaged, beside[name] = 1.0, {"bias": layer.bias is not None}
-        averaged *= averaged_over(layer)
+            beside[name] = {"bias": layer.bias is not None}
+        averaged = averaged_behind(layer, averaged)
         shape = _shape_after(name, layer, shape)
     _check_summed("at the end", averaged)
     nodes["output"] = nir.Output({"output": np.array(shape)})

@@ -9,8 +9,8 @@ from typing import Any
 from sinabs.layers import StatefulLayer
 from torch import nn
 
-#: Layers whose weights the chip holds.
-WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
+from evstore.snn.kinds import WEIGHTED, averaged_behind, spikes
+
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.MaxPool2d, nn.LPPool2d)  # SumPool2d is an LPPool2d
@@ -33,11 +33,6 @@ class Pair:
     spiking: Any | None
     between: tuple[Any, ...] = ()
     averaged: float = 1.0
-
-
-def spikes(module: nn.Module) -> bool:
-    """Whether ``module`` is a layer of neurons that spike (sinabs' ExpLeak does not)."""
-    return isinstance(module, StatefulLayer) and module.does_spike
 
 
 def layers(model: nn.Module, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -69,21 +64,8 @@ def pairs(model: nn.Module) -> list[Pair]:
         if isinstance(layer, WEIGHTED):
             pair = _pair(name, layer, row[place + 1 :], averaged)
             found.setdefault((id(layer), id(pair.spiking)), pair)
-        averaged = averaged * averaged_over(layer) if isinstance(layer, PASSED) else 1.0
+        averaged = averaged_behind(layer, averaged)
     return list(found.values())
-
-
-def averaged_over(layer: nn.Module) -> float:
-    """How many inputs an average pool takes the mean of; 1 for any other layer."""
-    if not isinstance(layer, (nn.AvgPool1d, nn.AvgPool2d)):
-        return 1.0
-    if getattr(layer, "divisor_override", None):
-        return float(layer.divisor_override)
-    kernel = layer.kernel_size
-    if isinstance(layer, nn.AvgPool1d):
-        return float(kernel[0] if isinstance(kernel, tuple) else kernel)
-    height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-    return float(height * width)
 
 
 def used_weights(layer: Any) -> tuple[Any, Any]:

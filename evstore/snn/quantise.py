@@ -18,7 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from evstore.errors import ArgumentError
-from evstore.snn.pairs import Pair, averaged_over, pairs
+from evstore.snn.kinds import averaged_over
+from evstore.snn.pairs import Pair, pairs
 
 _ADVICE = "give the neurons a floor of their own size, as min_v_mem=-1.0"
 

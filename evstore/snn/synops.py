@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import TracebackType
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,11 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from evstore.errors import ArgumentError
+from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spatial_axes, spikes
 
-CONVOLUTIONS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 
-
-def fanout(layer: nn.Module, input_shape: Sequence[int]) -> torch.Tensor:
+def fan_out(layer: Any, input_shape: Sequence[int], device: Any = "cpu") -> torch.Tensor:
     """How many weights a spike at each place of a layer's input meets: float64, of its shape.
 
     ``input_shape`` is that of one frame: (channels, height, width) of a Conv2d, (..., features) of
@@ -24,43 +23,84 @@ def fanout(layer: nn.Module, input_shape: Sequence[int]) -> torch.Tensor:
     a stride leaves out, meets fewer. Weights of zero count. Raises ArgumentError for other layers
     and shapes.
 
-    >>> fanout(nn.Conv2d(1, 2, 3, stride=2), (1, 5, 5))[0, 0].tolist()
+    >>> fan_out(nn.Conv2d(1, 2, 3, stride=2), (1, 5, 5))[0, 0].tolist()
     [2.0, 2.0, 4.0, 2.0, 2.0]
-    >>> fanout(nn.Linear(3, 7), (3,)).tolist()
+    >>> fan_out(nn.Linear(3, 7), (3,)).tolist()
     [7.0, 7.0, 7.0]
     """
     shape = tuple(input_shape)
     if isinstance(layer, nn.Linear):
         if shape[-1:] != (layer.in_features,):
             raise ArgumentError(f"{layer} takes {layer.in_features} features, got {shape}")
-        return torch.full(shape, layer.out_features, dtype=torch.float64)
+        return torch.full(shape, layer.out_features, dtype=torch.float64, device=device)
     n_axes = spatial_axes(layer)
     if n_axes is None:
         raise ArgumentError(f"the fan-out of {type(layer).__name__} is not known: Conv or Linear")
     if len(shape) != n_axes + 1 or shape[0] != layer.in_channels:
         raise ArgumentError(f"{layer} takes {layer.in_channels} channels, got {shape}")
-    per_place = torch.tensor(layer.out_channels // layer.groups, dtype=torch.float64)
-    for axis, side in enumerate(shape[1:]):
-        per_place = per_place[..., None] * _met(layer, axis, side)
-    return per_place.expand(shape).clone()
+    return _of_a_channel(layer, shape[1:], torch.device(device)).expand(shape).clone()
 
 
-def spatial_axes(layer: nn.Module) -> int | None:
-    """1, 2 or 3 of a convolution; None of anything else."""
-    return next((n for kind, n in CONVOLUTIONS.items() if isinstance(layer, kind)), None)
+def synops(layer: Any, entering: torch.Tensor) -> torch.Tensor:
+    """SynOps of a call of a convolution or a linear layer: a float64 scalar, on its device.
+
+    The sum over all that ``entering`` holds of |value| times `fan_out`, without a gradient. For
+    spikes that is what sinabs' hooks count. Biases are no operations.
+
+    >>> float(synops(nn.Linear(2, 5), torch.tensor([[3.0, 0.0], [1.0, -1.0]])))
+    25.0
+    """
+    values = entering.detach()
+    n_axes = spatial_axes(layer)
+    if n_axes is None:
+        return _absolute(values, -1).sum() * layer.out_features
+    sides = values.shape[-n_axes:]
+    places = math.prod(sides)
+    summed = _absolute(values.reshape(values.numel() // max(1, places), places), 0)
+    return (summed.reshape(sides) * _of_a_channel(layer, sides, values.device)).sum()
 
 
-def _met(layer: Any, axis: int, side: int) -> torch.Tensor:
+def _absolute(values: torch.Tensor, axis: int) -> torch.Tensor:
+    """Sums of |values| over an axis: float32 holds sums of spikes exactly to 16 million.
+
+    Not torch's vector_norm, whose sums over the first axis take up to twenty times as long.
+    """
+    wide = values if values.dtype == torch.float64 else values.float()
+    return wide.abs().sum(axis).double()
+
+
+def _of_a_channel(layer: Any, sides: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Fan-out at each place of any input channel; kept by geometry, so not to be written to."""
+    axes = tuple(
+        (
+            layer.kernel_size[axis], layer.stride[axis], layer.dilation[axis],
+            *_padding(layer, axis), layer.padding_mode, int(side),
+        )
+        for axis, side in enumerate(sides)
+    )  # fmt: skip
+    return _spread_over(layer.out_channels // layer.groups, axes, device)
+
+
+@lru_cache(maxsize=256)
+def _spread_over(
+    per_weight: int, axes: tuple[tuple[Any, ...], ...], device: torch.device
+) -> torch.Tensor:
+    with torch.inference_mode(False):  # where it is kept, others may want a gradient
+        found = torch.tensor(per_weight, dtype=torch.float64)
+        for axis in axes:
+            found = found[..., None] * _met(*axis)
+        return found.to(device)
+
+
+def _met(
+    kernel: int, stride: int, dilation: int, before: int, after: int, mode: str, side: int
+) -> torch.Tensor:
     """Along one axis: how often the kernel, on its way, lies with a weight on each place."""
-    kernel, stride, dilation = (
-        getattr(layer, k)[axis] for k in ("kernel_size", "stride", "dilation")
-    )
-    before, after = _padding(layer, axis)
     whole = torch.arange(side, dtype=torch.float64)[None, None]
-    if layer.padding_mode == "zeros":
+    if mode == "zeros":
         source = functional.pad(whole, (before, after), value=-1.0)
     else:
-        source = functional.pad(whole, (before, after), mode=layer.padding_mode)
+        source = functional.pad(whole, (before, after), mode=mode)
     places = source.flatten().long()
     steps = (len(places) - dilation * (kernel - 1) - 1) // stride + 1
     starts = torch.arange(max(0, steps)) * stride
@@ -69,6 +109,7 @@ def _met(layer: Any, axis: int, side: int) -> torch.Tensor:
 
 
 def _padding(layer: Any, axis: int) -> tuple[int, int]:
+    """Before and behind the values of an axis."""
     if layer.padding == "valid":
         return 0, 0
     if layer.padding == "same":
@@ -81,10 +122,9 @@ class SynopsCounter:
     """Counts the synaptic operations of every Conv and Linear layer of a model, by hooks.
 
     What comes into a layer is taken as numbers of spikes: behind a sum pool they may be more than
-    one. Behind an average pool they are fractions, and so is what is counted: a chip, which sums,
-    does the pool's area times as many. Negative inputs (signed frames) count by their size. Events
-    that come into the first layer count as well. Transposed convolutions are not counted. Hooks
-    are there between ``with`` and its end only.
+    one. Behind an average pool they are counted as the sums that a chip takes. Negative inputs
+    (signed frames) count by their size. Events that come into the first layer count as well.
+    Transposed convolutions are not counted. Hooks are there between ``with`` and its end only.
 
     >>> layer = nn.Linear(2, 5)
     >>> with SynopsCounter(layer) as counter:
@@ -94,30 +134,23 @@ class SynopsCounter:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._counted = {
-            name: module
+        self._model = model
+        self._names = {
+            module: name
             for name, module in model.named_modules()
-            if isinstance(module, nn.Linear) or spatial_axes(module) is not None
+            if isinstance(module, (*WEIGHTED, *AVERAGING)) or spikes(module)
         }
+        self._averaged = 1.0
         self._sums: dict[str, torch.Tensor] = {}
-        self._fanouts: dict[str, torch.Tensor] = {}
         self._hooks: list[Any] = []
 
     def __enter__(self) -> SynopsCounter:
-        for name, module in self._counted.items():
-            hook = module.register_forward_pre_hook(
-                lambda module, given, named, name=name: self._count(name, module, *given, **named),
-                with_kwargs=True,
-            )
-            self._hooks.append(hook)
+        self._hooks = [self._model.register_forward_pre_hook(self._begin)]
+        for module in self._names:
+            self._hooks.append(module.register_forward_hook(self._called, with_kwargs=True))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
@@ -125,21 +158,21 @@ class SynopsCounter:
     @property
     def layers(self) -> dict[str, float]:
         """Operations of each layer since the beginning, by its name in the model."""
-        return {name: self._sums[name].item() for name in self._counted if name in self._sums}
+        return {
+            name: self._sums[name].item() for name in self._names.values() if name in self._sums
+        }
 
     @property
     def total(self) -> float:
         """Operations of all layers."""
         return math.fsum(self.layers.values())
 
-    def _count(self, name: str, module: nn.Module, input: torch.Tensor) -> None:
-        n_axes = spatial_axes(module)
-        own = 1 if n_axes is None else n_axes + 1  # axes of one frame
-        frames, shape = input.shape[: input.dim() - own], input.shape[input.dim() - own :]
-        spikes = input.detach().abs().reshape(frames.numel(), *shape)
-        sums = spikes.sum(0, dtype=torch.float64)
-        met = self._fanouts.get(name)
-        if met is None or met.shape != shape:
-            met = self._fanouts[name] = fanout(module, shape).to(input.device)
-        counted = (sums * met).sum()
-        self._sums[name] = self._sums[name] + counted if name in self._sums else counted
+    def _begin(self, module: nn.Module, given: Any) -> None:
+        self._averaged = 1.0
+
+    def _called(self, module: nn.Module, given: Any, named: Any, leaving: torch.Tensor) -> None:
+        entering = given[0] if given else named["input"]
+        if isinstance(module, WEIGHTED):
+            name, counted = self._names[module], synops(module, entering) * self._averaged
+            self._sums[name] = self._sums[name] + counted if name in self._sums else counted
+        self._averaged = averaged_behind(module, self._averaged, entering, leaving)

@@ -13,9 +13,9 @@ from torch import nn
 
 from evstore import __version__
 from evstore.errors import ArgumentError, CorruptError
+from evstore.snn.model_weights import weights_of
 from evstore.snn.pairs import layers
-from evstore.snn.states import stateful
-from evstore.snn.whole_file import whole_file
+from evstore.snn.whole_file import write_whole
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -37,9 +37,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     }
     described = [[name, str(layer)] for name, layer in layers(model)]
     metadata = {"format": "pt", "evstore": __version__, "layers": json.dumps(described)}
-    content = save(tensors, metadata=metadata)
-    with whole_file(path) as part, open(part, "wb") as file:
-        file.write(content)
+    write_whole(path, save(tensors, metadata=metadata))
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
@@ -70,10 +68,16 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, st
 
 
 def _tensors(model: nn.Module) -> dict[str, Any]:
-    """Parameters and buffers by name, each once; without what neurons carry between calls."""
-    states = {id(state) for layer in stateful(model) for state in layer.buffers(recurse=False)}
-    named = [*model.named_parameters(), *model.named_buffers()]
-    return {name: tensor for name, tensor in named if id(tensor) not in states}
+    """The model's weights by name, each once: by the first of several names."""
+    found, seen = {}, set()
+    for name, tensor in weights_of(model, keep_vars=True).items():
+        if not isinstance(tensor, torch.Tensor):
+            raise ArgumentError(f"{name!r} is a {type(tensor).__name__}, no tensor: a file of "
+                                "weights cannot hold it")  # fmt: skip
+        if id(tensor) not in seen:
+            found[name] = tensor
+        seen.add(id(tensor))
+    return found
 
 
 def _differences(own: dict[str, Any], held: dict[str, Any]) -> list[str]:

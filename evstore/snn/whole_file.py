@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 
-from evstore.shard.output import sync_folder
+from evstore.shard.output import part_file
 
 
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A name beside ``path`` to write to; it becomes ``path``, synced, once that went well.
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` beside ``path``, and give it that name once it is on the disk.
 
-    What lay at ``path`` stays until then, and where writing fails; the rest is taken away.
+    What lay at ``path`` stays until then, and where writing fails; the rest is taken away. Raises
+    OSError; ArgumentError for a folder, and where another process is writing ``path``.
     """
-    target = os.path.abspath(os.fspath(path))
-    part = f"{target}.{os.getpid()}.part"
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(part)
-        raise
-    sync_folder(os.path.dirname(target))
+    with part_file(path) as part:
+        part.append([content])

@@ -9,12 +9,11 @@ from evstore.snn.losses.hardware import HardwareLosses
 from evstore.snn.losses.rates import rate_excess, rate_hz
 from evstore.snn.losses.receptive import receptive_field
 from evstore.snn.losses.spread import spread
-from evstore.snn.losses.synops import fan_out, synops, synops_excess
+from evstore.snn.losses.synops import synops, synops_excess
 from evstore.snn.losses.weights import weight_excess
 
 __all__ = [
     "HardwareLosses",
-    "fan_out",
     "rate_excess",
     "rate_hz",
     "receptive_field",

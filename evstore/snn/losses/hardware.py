@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import torch
-from sinabs.layers import SqueezeMixin
 from torch import nn
 
 from evstore.errors import ArgumentError
+from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spatial_axes, spikes
 from evstore.snn.losses.rates import rate_excess
 from evstore.snn.losses.receptive import receptive_field
 from evstore.snn.losses.spread import spread
-from evstore.snn.losses.synops import fan_out, synops, synops_excess
+from evstore.snn.losses.synops import synops, synops_excess
 from evstore.snn.losses.weights import weight_excess
-from evstore.snn.pairs import WEIGHTED, Pair, pairs, spikes, used_weights
+from evstore.snn.pairs import Pair, pairs, used_weights
+from evstore.snn.squeezed import batch_and_steps
+from evstore.snn.synops import fan_out
 
 Band = float | tuple[float | None, float | None]
 #: What `HardwareLosses` has.
@@ -87,7 +87,7 @@ class HardwareLosses:
         self._dt_us = _positive("dt_us", dt_us)
         self._weights = _weights(weights)
         self._check_behind()
-        self._fan_outs: Any = weakref.WeakKeyDictionary()
+        self._averaged = 1.0
         self._handles: list[Any] = []
         self._gathered: dict[str, dict[str, list[torch.Tensor]]] = {}
         self._calls: list[tuple[int, int] | None] = []
@@ -103,14 +103,12 @@ class HardwareLosses:
             self._handles.append(layer.register_forward_hook(self._spiking_hook(name)))
         for name, layer in self._weighted.items():
             self._handles.append(layer.register_forward_hook(self._weighted_hook(name)))
+        for layer in self.model.modules():
+            if isinstance(layer, AVERAGING):
+                self._handles.append(layer.register_forward_hook(self._averaging))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -152,15 +150,17 @@ class HardwareLosses:
 
     def _begin(self, module: nn.Module, inputs: Any) -> None:
         self._calls.append(None)
+        self._averaged = 1.0
 
     def _spiking_hook(self, name: str) -> Any:
         def hook(layer: Any, inputs: Any, output: torch.Tensor) -> None:
             if self._calls and self._calls[-1] is None:
-                self._calls[-1] = _batch_and_steps(layer, output)
+                self._calls[-1] = batch_and_steps(layer, output)
             if self._bands is not None and name in self._bands:
                 self._keep("rate", name, _wide(output).mean())
             if self._spread is not None:
                 self._keep("spread", name, spread(_wide(output), self._spread))
+            self._averaged = 1.0
 
         return hook
 
@@ -171,25 +171,21 @@ class HardwareLosses:
 
         def hook(layer: Any, inputs: Any, output: torch.Tensor) -> None:
             if self._limits is not None and ("" in self._limits or name in self._limits):
-                reached = self._fan_out(layer, inputs[0])
-                self._keep("synops", name, synops(inputs[0], reached, found.averaged))
+                frame = inputs[0].shape[-1 - (spatial_axes(layer) or 0) :]
+                reached = fan_out(layer, frame, inputs[0].device)
+                self._keep("synops", name, synops(inputs[0], reached, self._averaged))
             if self._receptive is not None and found.spiking is not None:
                 field = receptive_field(layer, inputs[0], output, used_weights(layer)[0])
                 self._keep("receptive", name, field / _threshold(found))
+            self._averaged = 1.0
 
         return hook
 
+    def _averaging(self, layer: Any, inputs: Any, output: torch.Tensor) -> None:
+        self._averaged = averaged_behind(layer, self._averaged, inputs[0], output)
+
     def _keep(self, term: str, name: str, value: torch.Tensor) -> None:
         self._gathered[term].setdefault(name, []).append(value)
-
-    def _fan_out(self, layer: Any, inputs: torch.Tensor) -> torch.Tensor:
-        axes = 1 if isinstance(layer, nn.Linear) else layer.weight.dim() - 1
-        key = (tuple(inputs.shape[-axes:]), inputs.device)
-        known = self._fan_outs.setdefault(layer, {})
-        if key not in known:
-            known[key] = fan_out(layer, *key)
-        reached: torch.Tensor = known[key]
-        return reached
 
     # The terms.
 
@@ -249,14 +245,6 @@ class HardwareLosses:
         if note:
             self.measured.update({f"{term}.{n}": value.detach() for n, value in means.items()})
         return means
-
-
-def _batch_and_steps(layer: Any, output: torch.Tensor) -> tuple[int, int]:
-    if not isinstance(layer, SqueezeMixin):
-        return output.shape[0], output.shape[1]
-    together = output.shape[0]
-    batch = layer.batch_size if layer.batch_size > 0 else together // layer.num_timesteps
-    return batch, together // max(batch, 1)
 
 
 def _wide(values: torch.Tensor) -> torch.Tensor:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from sinabs.layers import SqueezeMixin
 
 from evstore.snn.monitor.neurons import INTERVAL_BINS, PER_STEP, Counts
 from evstore.snn.monitor.spikes_kernels import count_spikes
 
 #: Values that torch looks at in one go: what it makes of them takes some times their memory.
 AT_ONCE = 1 << 24
-
-
-def with_time(layer: Any, output: torch.Tensor) -> torch.Tensor:
-    """A layer's output as (samples, steps, ...), also of layers that squeeze the two into one."""
-    if isinstance(layer, SqueezeMixin):
-        output = output.reshape(layer.batch_size, layer.num_timesteps, *output.shape[1:])
-    return output
 
 
 def counted(spikes: torch.Tensor) -> Counts:

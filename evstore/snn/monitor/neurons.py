@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evstore.shard.output import part_file
+from evstore.snn.whole_file import write_whole
 
 #: A neuron with spikes in this share of its steps, or more, is saturated: it tells nothing.
 SATURATED = 0.9
@@ -102,5 +102,4 @@ def save_neurons(
             arrays[f"{name}/{what}"] = array
     held = io.BytesIO()
     np.savez_compressed(held, allow_pickle=False, **arrays)
-    with part_file(path) as part:
-        part.append([held.getvalue()])
+    write_whole(path, held.getvalue())

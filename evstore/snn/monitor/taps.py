@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from sinabs.layers import StatefulLayer
 from torch import nn
 from torch.nn.modules import module as hooks
 
-from evstore.snn.monitor.counting import counted, with_time
+from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spikes
+from evstore.snn.monitor.counting import counted
 from evstore.snn.monitor.neurons import Counts
-from evstore.snn.monitor.synops import AVERAGING, WEIGHTED, averaged_over, synops
+from evstore.snn.squeezed import with_time
+from evstore.snn.synops import synops
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Taps:
             return
         self._names = {
             module: name or "model" for name, module in self._model.named_modules()
-            if _spikes(module) or isinstance(module, (*WEIGHTED, *AVERAGING))
+            if spikes(module) or isinstance(module, (*WEIGHTED, *AVERAGING))
         }  # fmt: skip
         self._handles = [
             hooks.register_module_forward_pre_hook(_not_compiled(self._before)),
@@ -103,7 +104,7 @@ class Taps:
             return
         began = time.perf_counter()
         with torch.no_grad():
-            if _spikes(module):
+            if spikes(module):
                 self._saw_spikes(name, module, leaving)
             elif entering and isinstance(entering[0], torch.Tensor):
                 self._saw_values(name, module, entering[0].detach(), leaving.detach())
@@ -131,15 +132,15 @@ class Taps:
         self, name: str, layer: Any, entering: torch.Tensor, leaving: torch.Tensor
     ) -> None:
         seen = self.forward
+        averaged = seen.averaged
+        seen.averaged = averaged_behind(layer, averaged, entering, leaving)
         if isinstance(layer, AVERAGING):
-            seen.averaged *= averaged_over(layer, entering, leaving)
             return
         if name not in seen.weighted:
             seen.weighted[name] = Weighted(layer)
             seen.order.append(name)
         weighted = seen.weighted[name]
-        weighted.synops.append(synops(layer, entering) * seen.averaged)
-        seen.averaged = 1.0
+        weighted.synops.append(synops(layer, entering) * averaged)
         if weighted not in seen.waiting:
             seen.waiting.append(weighted)
 
@@ -150,10 +151,6 @@ def _not_compiled(hook: Any) -> Any:
     To ask for it imports the compiler, which takes a second.
     """
     return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
-
-
-def _spikes(module: nn.Module) -> bool:
-    return isinstance(module, StatefulLayer) and bool(module.does_spike)
 
 
 def _range(membrane: Any) -> list[torch.Tensor]:

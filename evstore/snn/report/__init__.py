@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from evstore.shard.output import part_file
 from evstore.snn.report.many import HEAD, page_of_many, row_of
 from evstore.snn.report.page import page_of_one
 from evstore.snn.report.reading import find_runs, read_summary
 from evstore.snn.report.text import aligned, text_of
+from evstore.snn.whole_file import write_whole
 
 __all__ = ["as_html", "as_text", "write_page"]
 
@@ -37,7 +37,5 @@ def as_text(folder: str | os.PathLike[str]) -> str:
 def write_page(folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> str:
     """Write the page whole, to ``path`` or as report.html in ``folder``; returns its path."""
     target = os.fspath(path) if path is not None else os.path.join(folder, "report.html")
-    content = as_html(folder).encode("utf-8", "replace")
-    with part_file(target) as part:
-        part.append([content])
+    write_whole(target, as_html(folder).encode("utf-8", "replace"))
     return target

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from evstore.errors import ArgumentError, CorruptError
-from evstore.snn.training.checkpoint import write_whole
 from evstore.snn.training.config import differing, flat, load_config, to_toml
 from evstore.snn.training.schema import Config
+from evstore.snn.whole_file import write_whole
 
 PACKAGES = ("evstore", "torch", "sinabs", "numpy", "numba")
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from torch import nn
 
 from evstore.errors import ArgumentError
+from evstore.snn.losses import HardwareLosses
+from evstore.snn.quantise import fake_quantise
 from evstore.snn.training.schema import Quantise
 
 
-def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> Any:
+def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> HardwareLosses | None:
     """What gathers the terms of [losses] from a model's forward passes; None where none is asked.
 
     A context manager around the forward, and ``terms()`` behind it. Raises ArgumentError for
@@ -26,28 +26,20 @@ def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> Any:
     """
     if not asked:
         return None
-    home = "evstore.snn.losses"
-    if find_spec(home) is None:
-        raise ArgumentError("losses: this version of evstore has no losses for hardware")
-    gathers = import_module(home).HardwareLosses
-    known = [name for name in inspect.signature(gathers).parameters if name != "model"]
+    known = [name for name in inspect.signature(HardwareLosses).parameters if name != "model"]
     for name in asked:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise ArgumentError(f"[losses] has no {name!r}; {hint}")
-    return gathers(model, **{name: _tuples(value) for name, value in asked.items()})
+    return HardwareLosses(model, **{name: _tuples(value) for name, value in asked.items()})
 
 
 def quantised(model: nn.Module, how: Quantise) -> nn.Module:
     """The model, its weights rounded in each forward pass where [quantise] says so."""
     if not how.weight_bits:
         return model
-    home = "evstore.snn.quantise"
-    if find_spec(home) is None:
-        raise ArgumentError("quantise: this version of evstore trains no quantised weights")
-    made: nn.Module = import_module(home).fake_quantise(model, how.weight_bits, how.state_bits)
-    return made
+    return fake_quantise(model, how.weight_bits, how.state_bits)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,11 +12,11 @@ import torch
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.loading.collate import Batch
 from evstore.datasets.loading.loader import Loader
+from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.monitor.monitoring import Monitor
 from evstore.snn.training.augment import augmented
 from evstore.snn.training.averaging import begin_average, keep_average
 from evstore.snn.training.building import build_model, build_optimiser
-from evstore.snn.training.checkpoint import load_weights, weights_of
 from evstore.snn.training.evaluation import scores_of
 from evstore.snn.training.finite import check_gradients, check_loss, check_weights
 from evstore.snn.training.hardware import hardware_losses
@@ -178,7 +178,7 @@ def state_of(run: Run) -> dict[str, Any]:
 
 def set_state(run: Run, state: Mapping[str, Any]) -> None:
     """Stand where `state_of` said. Raises ArgumentError for a state of other samples or weights."""
-    load_weights(run.model, state["model"])
+    set_weights(run.model, state["model"])
     run.average = dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.train.load_state_dict(state["loader"])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from evstore.errors import ArgumentError
-from evstore.snn.training.checkpoint import write_whole
 from evstore.snn.training.config import absolute, make_config, parse_override, whole_key
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.loop import Result, Say, train
@@ -19,6 +18,7 @@ from evstore.snn.training.ranks import joined
 from evstore.snn.training.run import device_of
 from evstore.snn.training.schema import Config
 from evstore.snn.training.student import summary_of
+from evstore.snn.whole_file import write_whole
 
 SUMMED = ("accuracy", "loss", "synops_per_sample", "seconds_per_epoch")
 

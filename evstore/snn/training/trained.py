@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
+from evstore.snn.model_weights import set_weights
 from evstore.snn.training.building import Built, build_model
-from evstore.snn.training.checkpoint import load_checkpoint, load_weights
+from evstore.snn.training.checkpoint import load_checkpoint
 from evstore.snn.training.config import load_config
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.sets import datasets_of, facts_of
@@ -37,7 +38,7 @@ def load_built(folder: str | os.PathLike[str], *, best: bool = False) -> Built:
     built = build_model(config, facts_of(config.data, *datasets_of(config.data)))
     model = built.model
     state = load_checkpoint(path)
-    load_weights(model, state["model"])
+    set_weights(model, state["model"])
     average = state.get("average", {})
     with torch.no_grad():
         for name, p in model.named_parameters():
