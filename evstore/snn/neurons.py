@@ -7,6 +7,7 @@ do not know: a spike or reset function of somebody else, float64, ``record_state
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Any
 
 import sinabs.layers as sl
@@ -83,7 +84,38 @@ def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
     return spikes
 
 
-class LIF(sl.LIF, metaclass=SameClass):  # type: ignore[misc]
+class _AllSteps:
+    """What makes a layer of sinabs one that is computed at once over all steps."""
+
+    fused = True
+    firing_rate = _Rate()
+
+    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.train_threshold = train_threshold
+        given: Any = self.spike_threshold  # type: ignore[has-type]
+        if given is not None:
+            # Not sinabs' default itself, which is one tensor in all layers: to change one would
+            # change all.
+            own = given.detach().clone()
+            self.spike_threshold = torch.nn.Parameter(own, train_threshold or given.requires_grad)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spikes of x, in its shape."""
+        run = partial(_run, self, plain=partial(sl.LIF.forward, self))
+        if isinstance(self, sl.SqueezeMixin):
+            squeezed: torch.Tensor = self.squeeze_forward(x, run)
+            return squeezed
+        return run(x)
+
+    @property
+    def _param_dict(self) -> dict[str, Any]:
+        """What sinabs makes copies of."""
+        given: dict[str, Any] = super()._param_dict  # type: ignore[misc]
+        return {**given, "train_threshold": self.train_threshold}
+
+
+class LIF(_AllSteps, sl.LIF, metaclass=SameClass):  # type: ignore[misc]
     """Leaky integrate-and-fire neurons over (B, T, ...): the arguments are those of sinabs' LIF.
 
     v = alpha v + (1 - alpha) i with ``norm_input`` (the default), else v = alpha v + i, where
@@ -96,98 +128,26 @@ class LIF(sl.LIF, metaclass=SameClass):  # type: ignore[misc]
     tensor(3.)
     """
 
-    fused = True
-    firing_rate = _Rate()
 
-    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        _own_threshold(self, train_threshold)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spikes (B, T, ...) of x (B, T, ...)."""
-        return _run(self, x, super().forward)
-
-    @property
-    def _param_dict(self) -> dict[str, Any]:
-        return {**super()._param_dict, "train_threshold": self.train_threshold}
-
-
-class LIFSqueeze(sl.LIFSqueeze, metaclass=SameClass):  # type: ignore[misc]
+class LIFSqueeze(_AllSteps, sl.LIFSqueeze, metaclass=SameClass):  # type: ignore[misc]
     """`LIF` over (B * T, ...): say ``batch_size`` or ``num_timesteps``.
 
     >>> LIFSqueeze(tau_mem=20.0, batch_size=2)(torch.full((100, 1), 2.0)).detach().sum()
     tensor(6.)
     """
 
-    fused = True
-    firing_rate = _Rate()
 
-    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        _own_threshold(self, train_threshold)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spikes (B * T, ...) of x (B * T, ...)."""
-        plain = super(sl.LIFSqueeze, self).forward
-        return self.squeeze_forward(x, lambda given: _run(self, given, plain))
-
-    @property
-    def _param_dict(self) -> dict[str, Any]:
-        return {**super()._param_dict, "train_threshold": self.train_threshold}
-
-
-class IAF(sl.IAF, metaclass=SameClass):  # type: ignore[misc]
+class IAF(_AllSteps, sl.IAF, metaclass=SameClass):  # type: ignore[misc]
     """Integrate-and-fire neurons over (B, T, ...): `LIF` without a leak.
 
     >>> IAF()(torch.full((1, 4, 1), 0.5)).flatten()
     tensor([0., 1., 0., 1.])
     """
 
-    fused = True
-    firing_rate = _Rate()
 
-    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        _own_threshold(self, train_threshold)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spikes (B, T, ...) of x (B, T, ...)."""
-        return _run(self, x, super().forward)
-
-    @property
-    def _param_dict(self) -> dict[str, Any]:
-        return {**super()._param_dict, "train_threshold": self.train_threshold}
-
-
-class IAFSqueeze(sl.IAFSqueeze, metaclass=SameClass):  # type: ignore[misc]
+class IAFSqueeze(_AllSteps, sl.IAFSqueeze, metaclass=SameClass):  # type: ignore[misc]
     """`IAF` over (B * T, ...), what a Speck chip runs: say ``batch_size`` or ``num_timesteps``.
 
     >>> IAFSqueeze(batch_size=1)(torch.full((4, 1), 0.5)).flatten()
     tensor([0., 1., 0., 1.])
     """
-
-    fused = True
-    firing_rate = _Rate()
-
-    def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
-        super().__init__(*args, **options)
-        _own_threshold(self, train_threshold)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spikes (B * T, ...) of x (B * T, ...)."""
-        plain = super(sl.IAFSqueeze, self).forward
-        return self.squeeze_forward(x, lambda given: _run(self, given, plain))
-
-    @property
-    def _param_dict(self) -> dict[str, Any]:
-        return {**super()._param_dict, "train_threshold": self.train_threshold}
-
-
-def _own_threshold(layer: Any, train: bool) -> None:
-    """Not sinabs' default itself, which is one tensor in all layers: to change one changes all."""
-    layer.train_threshold = train
-    if layer.spike_threshold is not None:
-        own = layer.spike_threshold.detach().clone()
-        layer.spike_threshold = torch.nn.Parameter(
-            own, train or layer.spike_threshold.requires_grad
-        )

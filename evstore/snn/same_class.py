@@ -8,11 +8,11 @@ class SameClass(type):
 
     sinabs asks ``type(layer) in [IAF, ...]`` where it writes NIR, and looks pairs of classes up in
     a dictionary where it builds a chip's network: neither would take a subclass. ``is`` tells both
-    apart, and so does pickle, which asks for that.
+    apart, and so does pickle, which asks for that. sinabs' class is the last of its bases.
     """
 
     def __eq__(cls, other: object) -> bool:
-        return cls is other or other is cls.__bases__[0]
+        return cls is other or other is cls.__bases__[-1]
 
     def __hash__(cls) -> int:
-        return hash(cls.__bases__[0])
+        return hash(cls.__bases__[-1])
