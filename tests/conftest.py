@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 import random
 import tracemalloc
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from evstore.codec.chunk import PRESETS
+
+if find_spec("triton") is not None:  # its kernels run anywhere, if it is told so before its import
+    import torch
+
+    if not torch.cuda.is_available():
+        os.environ["TRITON_INTERPRET"] = "1"
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = int(os.environ.get("EVSTORE_TEST_SEED") or random.SystemRandom().randrange(2**32))

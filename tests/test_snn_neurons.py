@@ -65,7 +65,6 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     if torch.cuda.is_available():
         yield "cuda"
         return
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
     from evstore.snn import scan_cuda
 
     monkeypatch.setattr(scan, "_backend", lambda x: scan_cuda)

@@ -42,8 +42,10 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[-1])
 
 
-# torch.compile looks into no kernel of ours, and compiles what is around it.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+# torch.compile looks into no kernel of ours, and compiles what is around it. Not by
+# torch.compiler.disable, which imports all of the compiler, for seconds: torch's own optimisers use
+# this one.
+@torch._disable_dynamo  # type: ignore[untyped-decorator]
 def _sum_pool(x: torch.Tensor, size: int) -> torch.Tensor:
     summed: torch.Tensor = _SumPool.apply(x, size)
     return summed

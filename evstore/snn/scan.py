@@ -27,8 +27,10 @@ class Neurons(NamedTuple):
     train_threshold: bool
 
 
-# torch.compile looks into no kernel of ours, and compiles what is around it.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+# torch.compile looks into no kernel of ours, and compiles what is around it. Not by
+# torch.compiler.disable, which imports all of the compiler, for seconds: torch's own optimisers use
+# this one.
+@torch._disable_dynamo  # type: ignore[untyped-decorator]
 def scan(
     x: torch.Tensor, v: torch.Tensor, current: torch.Tensor | None, neurons: Neurons
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
