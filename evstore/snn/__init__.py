@@ -15,7 +15,11 @@ from evstore.errors import MissingDependencyError
 if TYPE_CHECKING:
     from evstore.snn import losses, models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.latencies import Latency, frame_latency, latency
+    from evstore.snn.leaking import leaky
     from evstore.snn.losses import HardwareLosses
+    from evstore.snn.memory_of_steps import step_memory
+    from evstore.snn.modes import carrying, inferring
     from evstore.snn.monitor.json_lines import JsonLines
     from evstore.snn.monitor.monitoring import Monitor
     from evstore.snn.monitor.tensorboard import TensorBoard
@@ -29,32 +33,55 @@ if TYPE_CHECKING:
         remove_quantise,
     )
     from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.streams import (
+        StreamAnswers,
+        answer_intervals,
+        answer_stream,
+        follow_stream,
+        stream_frames,
+        write_stream,
+    )
+    from evstore.snn.truncating import backward_in_pieces
     from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
 _HOMES = {
+    "accelerate": "accelerating",
+    "answer_intervals": "streams",
+    "answer_stream": "streams",
+    "backward_in_pieces": "truncating",
+    "carrying": "modes",
+    "detach_states": "states",
+    "fake_quantise": "quantise",
+    "follow_stream": "streams",
+    "frame_latency": "latencies",
+    "from_nir": "nir_graph",
     "HardwareLosses": "losses",
     "IAF": "neurons",
     "IAFSqueeze": "neurons",
+    "inferring": "modes",
     "JsonLines": "monitor.json_lines",
+    "latency": "latencies",
+    "Latency": "latencies",
+    "leaky": "leaking",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
-    "SumPool2d": "pooling",
-    "Monitor": "monitor.monitoring",
-    "TensorBoard": "monitor.tensorboard",
-    "QuantisedLayer": "quantise",
-    "accelerate": "accelerating",
-    "detach_states": "states",
-    "fake_quantise": "quantise",
-    "from_nir": "nir_graph",
     "load_weights": "weights_file",
     "losses": "losses:",
     "models": "models:",
+    "Monitor": "monitor.monitoring",
     "quantised_weights": "quantise",
+    "QuantisedLayer": "quantise",
     "remove_quantise": "quantise",
     "reset_states": "states",
     "save_weights": "weights_file",
+    "step_memory": "memory_of_steps",
+    "stream_frames": "streams",
+    "StreamAnswers": "streams",
+    "SumPool2d": "pooling",
+    "TensorBoard": "monitor.tensorboard",
     "to_nir": "nir_graph",
+    "write_stream": "streams",
 }
 
 __all__ = [
@@ -64,14 +91,25 @@ __all__ = [
     "IAFSqueeze",
     "JsonLines",
     "LIFSqueeze",
+    "Latency",
     "Monitor",
     "QuantisedLayer",
+    "StreamAnswers",
     "SumPool2d",
     "TensorBoard",
     "accelerate",
+    "answer_intervals",
+    "answer_stream",
+    "backward_in_pieces",
+    "carrying",
     "detach_states",
     "fake_quantise",
+    "follow_stream",
+    "frame_latency",
     "from_nir",
+    "inferring",
+    "latency",
+    "leaky",
     "load_weights",
     "losses",
     "models",
@@ -79,7 +117,10 @@ __all__ = [
     "remove_quantise",
     "reset_states",
     "save_weights",
+    "step_memory",
+    "stream_frames",
     "to_nir",
+    "write_stream",
 ]
 
 
