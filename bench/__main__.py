@@ -26,7 +26,7 @@ SHORT = (
     "many", "balanced", "frames", "datasets", "noise", "noise_filters", "realism",
     "noise_reality", "noise_calibration", "noise_flicker",
 )  # fmt: skip
-LONG = ("memory", "memory_formats", "fuzz", "soak")
+LONG = ("memory", "memory_formats", "fuzz", "soak", "snn_shown")
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 
 
