@@ -67,7 +67,12 @@ def folds(folder: Path, size: Size) -> tuple[Any, Any]:
 
 def latencies(trained: Trained, folder: Path, test: Any) -> list[Bar]:
     """Accuracy if the answer were taken so many milliseconds after the first event."""
-    loader = evstore.Loader(Dataset(folder, frames=frames()).select(test), 32, shuffle=False)
+    dataset = Dataset(folder, frames=frames()).select(test)
+    # No Loader, which leaves out what does not fill a batch.
+    loader = [
+        evstore.pad_collate(dataset.__getitems__(range(first, min(first + 32, len(dataset)))))
+        for first in range(0, len(dataset), 32)
+    ]
     curves = {
         "spiking network": snn.latency(trained.floor, loader, dt_us=DT_US),
         "CNN on what there is of the frame": snn.frame_latency(trained.cnn, loader, dt_us=DT_US),
@@ -129,7 +134,7 @@ def streams(path: Path, model: Any, floor: str, size: Size) -> list[Bar]:
             found = snn.answer_stream(network, recording, DT_US, reset=reset, **frame_options())
             tenths = {
                 f"tenth {k + 1}": exact(round(100 * part, 2))
-                for k, part in enumerate(found.in_parts(10))
+                for k, part in enumerate(found.in_parts(min(10, len(found.answers))))
             }
             parts = {"answered": exact(round(100 * found.answered, 2)), **tenths}
             bars.append(

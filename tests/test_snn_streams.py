@@ -226,7 +226,10 @@ def test_leaky_copies_the_rest() -> None:
 def test_mistakes_are_named(stream: Any, tmp_path: Path) -> None:
     recording, given = stream
     model, path = network(), tmp_path / "other.evs"
-    for wrong in ("sometimes", 0.0, 1e-4, float("nan")):
+    for parts in (0, 3):
+        with pytest.raises(ArgumentError, match="2 samples do not make"):
+            snn.StreamAnswers(np.array([1, 2]), np.array([1, 2])).in_parts(parts)
+    for wrong in ("sometimes", True, 0.0, 1e-4, float("nan"), float("inf")):
         with pytest.raises(ArgumentError, match="reset is"):
             snn.answer_stream(model, recording, DT_US, reset=wrong)
     with pytest.raises(ArgumentError, match="at least 1"):

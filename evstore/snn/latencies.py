@@ -58,7 +58,8 @@ def latency(
 
     ``model``: (B, T, ...) -> spikes (B, T, classes); states are zero before each batch. ``loader``
     gives batches as `evstore.Loader` does, of which the ``lengths`` count, or pairs of frames and
-    targets. A sample that has ended keeps its last answer. Frames and model are to be on ``device``
+    targets (an `evstore.Loader` leaves out samples that fill no batch: let its size divide them).
+    A sample that has ended keeps its last answer. Frames and model are to be on ``device``
     where that is given. Raises ArgumentError for outputs or targets of another shape and for no
     samples.
 
@@ -163,7 +164,7 @@ def _parts(batch: Any, device: Any) -> tuple[torch.Tensor, Any, torch.Tensor]:
 def _own(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """``values`` (B, T, ...), zero behind each sample's end."""
     steps = torch.arange(values.shape[1], device=values.device)
-    return values * (steps < lengths[:, None])[:, :, None]
+    return values.masked_fill((steps >= lengths[:, None])[:, :, None], 0.0)
 
 
 def _within(lengths: torch.Tensor, step: int, axes: int) -> torch.Tensor:

@@ -49,7 +49,14 @@ class StreamAnswers:
         return float((self.answers != NONE).mean())
 
     def in_parts(self, parts: int) -> list[float]:
-        """Accuracy of each of so many parts of the stream: does it fall?"""
+        """Accuracy of each of so many parts of the stream: does it fall?
+
+        Raises ArgumentError for more parts than samples.
+        """
+        if not 1 <= parts <= len(self.answers):
+            raise ArgumentError(
+                f"{len(self.answers)} samples do not make {parts} parts: at least 1 a part"
+            )
         right = np.array_split(self.answers == self.targets, parts)
         return [float(part.mean()) for part in right]
 
@@ -233,7 +240,7 @@ def _resets(
         return np.empty(0, np.int64)
     if reset == "samples":
         return spans[:, 0]
-    if isinstance(reset, str) or not reset * 1e6 >= dt_us:
+    if isinstance(reset, (str, bool)) or not dt_us <= reset * 1e6 < float("inf"):
         raise ArgumentError(
             f'reset is "never", "samples" or seconds, at least a step of {dt_us} us: got {reset!r}'
         )
