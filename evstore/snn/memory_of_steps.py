@@ -35,8 +35,8 @@ def step_memory(
     cross entropy of the sums over time, AdamW makes the step, after a short one that is not counted
     (it loads and compiles). With ``piece`` it goes by `backward_in_pieces`, so many steps at a
     time, each piece's frames made when it is their turn. What counts is resident memory, which only
-    Linux says: OSError elsewhere. Raises ArgumentError, and MemoryError where the process was
-    killed.
+    Linux says: OSError elsewhere. Raises ArgumentError, and
+    ChildProcessError where the process ended early: killed, or unable to import the calling script.
 
     >>> step_memory(models.talk, 100, (2, 30, 30)) // 2**20                     # doctest: +SKIP
     210
@@ -51,8 +51,10 @@ def step_memory(
             found = pool.submit(_measure, make, steps, shape, batch_size, piece, threads)
             return found.result()
         except BrokenProcessPool:
-            raise MemoryError(
-                f"the process of a step of {steps} time steps was killed, for its memory perhaps"
+            raise ChildProcessError(
+                f"the process of a step of {steps} time steps ended without a result: killed, for "
+                "its memory perhaps, or the calling script cannot be imported there (it needs a "
+                'file, and `if __name__ == "__main__":`); see what it printed'
             ) from None
 
 
