@@ -38,8 +38,7 @@ def step_memory(
     Linux says: OSError elsewhere. Raises ArgumentError, and
     ChildProcessError where the process ended early: killed, or unable to import the calling script.
 
-    >>> step_memory(models.talk, 100, (2, 30, 30)) // 2**20                     # doctest: +SKIP
-    210
+    >>> found = step_memory(models.talk, 100, (2, 30, 30), piece=50)             # doctest: +SKIP
     """
     if min(steps, batch_size, threads, 1 if piece is None else piece) < 1:
         raise ArgumentError("steps, batch_size, piece and threads are all at least 1")
