@@ -37,7 +37,7 @@ FULL = Size(600.0, 6, None, (5.0, 15.0, 30.0, 100.0), (0.37, 1.7, 10.0),
             (25, 50, 100, 200, 400, 800))  # fmt: skip
 QUICK = Size(6.0, 1, 64, (15.0,), (1.7,), (25, 100))
 PIECE = 50
-BATCH = 8
+BATCH = 2  # of sinabs, T = 800 with 8 needs 6 GB
 
 
 def measure(settings: Settings) -> list[Bar]:
