@@ -27,7 +27,9 @@ SHORT = (
     "noise_reality", "noise_calibration", "noise_flicker",
     "snn", "snn_memory", "snn_shards", "snn_fast",
 )  # fmt: skip
-LONG = ("memory", "memory_formats", "fuzz", "soak", "snn_accuracy", "snn_gpu")
+LONG = (
+    "memory", "memory_formats", "fuzz", "soak", "snn_accuracy", "snn_shown", "snn_gpu",
+)  # fmt: skip
 FULL, QUICK = (20_000_000, 7), (1_000_000, 3)  # events of a recording, rounds
 
 

@@ -15,7 +15,11 @@ from evstore.errors import MissingDependencyError
 if TYPE_CHECKING:
     from evstore.snn import losses, models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.latencies import Latency, frame_latency, latency
+    from evstore.snn.leaking import leaky
     from evstore.snn.losses import HardwareLosses
+    from evstore.snn.memory_of_steps import step_memory
+    from evstore.snn.modes import carrying, inferring
     from evstore.snn.monitor.json_lines import JsonLines
     from evstore.snn.monitor.monitoring import Monitor
     from evstore.snn.monitor.tensorboard import TensorBoard
@@ -29,6 +33,14 @@ if TYPE_CHECKING:
         remove_quantise,
     )
     from evstore.snn.states import detach_states, reset_states
+    from evstore.snn.streams import (
+        StreamAnswers,
+        answer_intervals,
+        answer_stream,
+        follow_stream,
+        stream_frames,
+        write_stream,
+    )
     from evstore.snn.synops import SynopsCounter, fan_out
     from evstore.snn.training.config import load_config
     from evstore.snn.training.evaluation import evaluate
@@ -36,6 +48,7 @@ if TYPE_CHECKING:
     from evstore.snn.training.readout import class_scores
     from evstore.snn.training.schema import Config
     from evstore.snn.training.trained import load_run
+    from evstore.snn.truncating import backward_in_pieces
     from evstore.snn.weights_file import load_weights, save_weights
 
 #: Where each public name lives; torch and sinabs are imported when one of them is used.
@@ -47,18 +60,29 @@ _HOMES = {
     "JsonLines": "monitor.json_lines",
     "LIF": "neurons",
     "LIFSqueeze": "neurons",
+    "Latency": "latencies",
     "Monitor": "monitor.monitoring",
     "QuantisedLayer": "quantise",
+    "StreamAnswers": "streams",
     "SumPool2d": "pooling",
     "SynopsCounter": "synops",
     "TensorBoard": "monitor.tensorboard",
     "accelerate": "accelerating",
+    "answer_intervals": "streams",
+    "answer_stream": "streams",
+    "backward_in_pieces": "truncating",
+    "carrying": "modes",
     "class_scores": "training.readout",
     "detach_states": "states",
     "evaluate": "training.evaluation",
     "fake_quantise": "quantise",
     "fan_out": "synops",
+    "follow_stream": "streams",
+    "frame_latency": "latencies",
     "from_nir": "nir_graph",
+    "inferring": "modes",
+    "latency": "latencies",
+    "leaky": "leaking",
     "load_config": "training.config",
     "load_run": "training.trained",
     "load_weights": "weights_file",
@@ -68,8 +92,11 @@ _HOMES = {
     "remove_quantise": "quantise",
     "reset_states": "states",
     "save_weights": "weights_file",
+    "step_memory": "memory_of_steps",
+    "stream_frames": "streams",
     "to_nir": "nir_graph",
     "train": "training.loop",
+    "write_stream": "streams",
 }
 
 __all__ = [
@@ -80,18 +107,29 @@ __all__ = [
     "IAFSqueeze",
     "JsonLines",
     "LIFSqueeze",
+    "Latency",
     "Monitor",
     "QuantisedLayer",
+    "StreamAnswers",
     "SumPool2d",
     "SynopsCounter",
     "TensorBoard",
     "accelerate",
+    "answer_intervals",
+    "answer_stream",
+    "backward_in_pieces",
+    "carrying",
     "class_scores",
     "detach_states",
     "evaluate",
     "fake_quantise",
     "fan_out",
+    "follow_stream",
+    "frame_latency",
     "from_nir",
+    "inferring",
+    "latency",
+    "leaky",
     "load_config",
     "load_run",
     "load_weights",
@@ -101,8 +139,11 @@ __all__ = [
     "remove_quantise",
     "reset_states",
     "save_weights",
+    "step_memory",
+    "stream_frames",
     "to_nir",
     "train",
+    "write_stream",
 ]
 
 
