@@ -38,5 +38,5 @@ def test_what_is_shown_trains(name: str, tmp_path: Path, monkeypatch: pytest.Mon
         exec(compile(text, name, "exec"), found)
         found["monitor"].close()
         assert sorted(os.listdir()) == [
-            "model.nir", "model.safetensors", "nmnist-evs", "run",
+            "long.evs", "model.nir", "model.safetensors", "nmnist-evs", "run",
         ]  # fmt: skip

@@ -139,8 +139,11 @@ def test_averaged_weights_are_what_is_tested_and_kept(root: Path, tmp_path: Path
         assert not torch.equal(value, states[0]["model"][name])
     model = snn.load_run(first)
     assert torch.equal(dict(model.named_parameters())["0.weight"], states[0]["average"]["0.weight"])
-    test = evstore.Loader(datasets_of(config.data)[1], 2, shuffle=False)
+    data = datasets_of(config.data)[1]
+    test = evstore.Loader(data, 4, shuffle=False, pad=True)
     assert snn.evaluate(model, test, flat=True).accuracy == found.accuracy
+    with pytest.raises(ArgumentError, match="leaves out 2 of 6 samples"):
+        snn.evaluate(model, evstore.Loader(data, 4, shuffle=False), flat=True)
     with pytest.raises(ArgumentError, match="no run with a checkpoint"):
         snn.load_run(tmp_path)
 

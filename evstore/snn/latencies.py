@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evstore.errors import ArgumentError
 from evstore.snn.answers import NONE, answers, classes_of
+from evstore.snn.each_sample import each_sample
 from evstore.snn.modes import inferring
 from evstore.snn.states import reset_states
 
@@ -58,7 +59,7 @@ def latency(
 
     ``model``: (B, T, ...) -> spikes (B, T, classes); states are zero before each batch. ``loader``
     gives batches as `evstore.Loader` does, of which the ``lengths`` count, or pairs of frames and
-    targets (an `evstore.Loader` leaves out samples that fill no batch: let its size divide them).
+    targets (an `evstore.Loader` with ``pad=True``, so that it leaves none out).
     A sample that has ended keeps its last answer. Frames and model are to be on ``device``
     where that is given. Raises ArgumentError for outputs or targets of another shape and for no
     samples.
@@ -134,8 +135,8 @@ def _measure(
         raise ArgumentError(f"dt_us is the length of a step: above 0, got {dt_us}")
     given, wanted = [], []
     with inferring(model):
-        for batch in loader:
-            frames, targets, lengths = _parts(batch, device)
+        for data, targets, _, lengths in each_sample(loader):
+            frames, targets, lengths = _parts(data, targets, lengths, device)
             given.append(asked(frames, lengths).cpu().numpy())
             wanted.append(classes_of(targets, len(frames)))
         reset_states(model)
@@ -148,16 +149,17 @@ def _measure(
     return Latency(right.mean(0), (found != NONE).mean(0), len(found), dt_us)
 
 
-def _parts(batch: Any, device: Any) -> tuple[torch.Tensor, Any, torch.Tensor]:
+def _parts(
+    data: Any, targets: Any, lengths: Any, device: Any
+) -> tuple[torch.Tensor, Any, torch.Tensor]:
     """Frames in float, targets, and how many steps each sample has."""
-    frames = torch.as_tensor(batch[0], device=device)
+    frames = torch.as_tensor(data, device=device)
     if frames.dim() < 3 or 0 in frames.shape[:2]:
         raise ArgumentError(f"frames have axes (B, T, ...), none empty: got {tuple(frames.shape)}")
     frames = frames if frames.is_floating_point() else frames.float()
-    lengths = getattr(batch, "lengths", None)
     if lengths is None:
         lengths = torch.full((len(frames),), frames.shape[1])
-    targets = batch[1].cpu() if isinstance(batch[1], torch.Tensor) else batch[1]
+    targets = targets.cpu() if isinstance(targets, torch.Tensor) else targets
     return frames, targets, lengths.to(frames.device)
 
 

@@ -144,6 +144,11 @@ class Loader:
         return len(self._order)
 
     @property
+    def left_out(self) -> int:
+        """Samples of an epoch that are in no batch, on any rank: 0 with ``pad``."""
+        return max(0, len(self.dataset) - len(self) * self._order.global_batch)
+
+    @property
     def epoch(self) -> int:
         """The epoch whose batches iterating gives, from 0."""
         return self._order.epoch

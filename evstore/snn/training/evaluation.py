@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 
-from evstore.datasets.loading.loader import Loader
 from evstore.errors import ArgumentError
+from evstore.snn.each_sample import each_sample
 from evstore.snn.states import reset_states
 from evstore.snn.synops import SynopsCounter
 from evstore.snn.training.ranks import summed
@@ -33,7 +32,8 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
     time; samples that only fill up a batch are left out), or any batches that begin with data and
     targets, (B, T, ...) and (B,). Shared between ranks where the loader is. States are reset
     before each batch. ``flat``: frames (B, T, P, H, W) are handed over as (B, T, features). For
-    ``loss`` see `output_loss`. Raises ArgumentError where there is no sample.
+    ``loss`` see `output_loss`. Raises ArgumentError where there is no sample, and for a `Loader`
+    that leaves some out.
 
     >>> batches = [(torch.eye(2)[:, None], torch.tensor([0, 1]))]
     >>> found = evaluate(torch.nn.Identity(), batches)
@@ -48,7 +48,7 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
     model.eval()
     try:
         with SynopsCounter(model) as counter, torch.no_grad():
-            for data, targets, mask in _whole_batches(loader):
+            for data, targets, mask, _ in each_sample(loader):
                 scores, steps = scores_of(model, data, mask, device, flat)
                 targets = targets.to(scores.device)
                 right += int((scores.argmax(1) == targets).sum())
@@ -76,19 +76,3 @@ def scores_of(
     frames = data.flatten(2) if flat else data
     frames = frames.to(device=device, dtype=torch.get_default_dtype())
     return class_scores(model(frames), mask if mask is None else mask.to(device)), data.shape[1]
-
-
-def _whole_batches(loader: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Data, targets and mask of each batch, without samples that were there before."""
-    if not isinstance(loader, Loader):
-        for batch in loader:
-            yield batch[0], batch[1], getattr(batch, "mask", None)
-        return
-    loader.seek(0)
-    for batch in loader:
-        assert loader.current is not None
-        own = torch.tensor([not again for again in loader.current.repeated])
-        if bool(own.all()):
-            yield batch.data, batch.targets, batch.mask
-        elif bool(own.any()):
-            yield batch.data[own], batch.targets[own], batch.mask[own]
