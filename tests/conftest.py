@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tracemalloc
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,6 +46,19 @@ def pytest_runtest_teardown() -> None:
     if tracemalloc.is_tracing():
         tracemalloc.stop()
         pytest.fail("the test has left tracemalloc on")
+
+
+@pytest.fixture(autouse=True)
+def _sinabs_defaults_stay() -> Iterator[None]:
+    """sinabs' default threshold is one tensor: who changes it in place changes all later tests."""
+    yield
+    layers = sys.modules.get("sinabs.layers")
+    if layers is not None:
+        for kind in (layers.IAF, layers.LIF):
+            (default,) = [d for d in kind.__init__.__defaults__ if hasattr(d, "is_leaf")]
+            changed = float(default) != 1.0
+            default.data.fill_(1.0)
+            assert not changed, "the test has changed sinabs' default threshold"
 
 
 @pytest.fixture

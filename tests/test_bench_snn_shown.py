@@ -20,7 +20,7 @@ from evstore.datasets.packing.pack import pack  # noqa: E402
 
 def test_memory_is_that_of_the_same_network() -> None:
     """Spikes of every layer are equal; one has sinabs' own layers, the other none of them."""
-    given = torch.poisson(torch.full((2, 6, 2, 34, 34), 0.3))
+    given = torch.poisson(torch.full((2, 12, 2, 34, 34), 0.8))
     mine, theirs = ours().eval(), sinabs_twin().eval()  # no dropout, which differs each time
     assert torch.equal(mine(given), theirs(given))
     assert mine(given).any()

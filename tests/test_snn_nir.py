@@ -150,7 +150,7 @@ def test_we_read_what_sinabs_writes(written: bool, tmp_path: Path) -> None:
         sl.SumPool2d(2), nn.Flatten(), nn.Linear(64, 8), sl.LIFSqueeze(tau_mem=8.0, batch_size=2),
         nn.Linear(8, 3), sl.IAFSqueeze(batch_size=2, min_v_mem=-1.0),
     )  # fmt: skip
-    model[5].spike_threshold.data.fill_(0.1)
+    model[5].spike_threshold = nn.Parameter(torch.tensor(0.1), requires_grad=False)
     frames = torch.poisson(torch.full((2, 9, 2, 8, 8), 0.9))
     want = model(frames.flatten(0, 1)).unflatten(0, (2, 9))
     with warnings.catch_warnings():

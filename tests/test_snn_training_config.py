@@ -121,4 +121,4 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
 
 def test_the_example_is_one() -> None:
     config = load_config(ROOT / "examples" / "nmnist.toml")
-    assert (config.data.folds, config.model.name) == (5, "talk")
+    assert (config.data.folds, config.model.name) == (5, "digits")

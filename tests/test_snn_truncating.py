@@ -33,7 +33,7 @@ def gradients(model: Any) -> list[Any]:
 
 
 def test_one_piece_is_backpropagation(seed: int) -> None:
-    frames = torch.rand(4, 20, 5) * 3
+    frames = torch.rand(4, 20, 5) * 9
     model, plain = network(seed), network(seed)
     loss = squares(plain(frames))
     loss.backward()
@@ -44,7 +44,7 @@ def test_one_piece_is_backpropagation(seed: int) -> None:
 
 def test_pieces_against_a_loop_with_states_by_hand(seed: int) -> None:
     """The same network of plain layers, whose states are handed on and detached one by one."""
-    frames = torch.rand(4, 20, 5) * 3
+    frames = torch.rand(4, 20, 5) * 9
     model, plain = network(seed), network(seed)
     plain.reset = False
     total = 0.0

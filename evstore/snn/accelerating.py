@@ -25,4 +25,9 @@ def accelerate(model: nn.Module) -> nn.Module:
             layer.__dict__.pop("firing_rate", None)  # ours computes it when it is asked for
             layer.__class__ = ours
             layer.train_threshold = False
+            threshold = layer.spike_threshold
+            if (
+                threshold is not None
+            ):  # the same parameter, but no longer in sinabs' default's memory
+                threshold.data = threshold.data.clone()
     return model

@@ -6,6 +6,7 @@ do not know: a spike or reset function of somebody else, float64, ``record_state
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from functools import partial
 from typing import Any
@@ -84,6 +85,12 @@ def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
     return spikes
 
 
+def _says_threshold(kind: Any, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether the arguments of a layer of sinabs name a threshold, by name or place."""
+    names = list(inspect.signature(kind).parameters)
+    return "spike_threshold" in options or "spike_threshold" in names[: len(args)]
+
+
 class _AllSteps:
     """What makes a layer of sinabs one that is computed at once over all steps."""
 
@@ -91,12 +98,14 @@ class _AllSteps:
     firing_rate = _Rate()
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
+        # sinabs' default is one tensor in all layers: whoever changes one changes all, and those
+        # that come.
+        if not _says_threshold(type(self).__bases__[-1], args, options):
+            options["spike_threshold"] = torch.tensor(1.0)
         super().__init__(*args, **options)
         self.train_threshold = train_threshold
         given: Any = self.spike_threshold  # type: ignore[has-type]
         if given is not None:
-            # Not sinabs' default itself, which is one tensor in all layers: to change one would
-            # change all.
             own = given.detach().clone()
             self.spike_threshold = torch.nn.Parameter(own, train_threshold or given.requires_grad)
 
