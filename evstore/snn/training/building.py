@@ -90,10 +90,12 @@ def _parameters(make: Callable[..., Any]) -> set[str]:
 
 
 def _is_model(name: str, found: Any) -> bool:
+    """A function of that module that makes a network of nothing: others change one."""
     return (
         inspect.isfunction(found)
         and found.__module__ == models.__name__
         and not name.startswith("_")
+        and "classes" in inspect.signature(found).parameters
     )
 
 
