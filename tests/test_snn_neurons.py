@@ -421,14 +421,59 @@ def test_functions_of_somebody_else() -> None:
 
 
 def test_firing_rate_as_sinabs_has_it() -> None:
-    x = torch.rand(2, 8, 3, requires_grad=True)
-    plain, ours = sl.IAF(), snn.IAF()
-    expected, spikes = plain(x), ours(x)
-    assert torch.equal(plain.firing_rate, ours.firing_rate)
-    assert ours.firing_rate.requires_grad
-    del expected, spikes
-    ours.reset_states()
-    assert torch.isnan(ours.firing_rate)  # nothing is kept alive for it
+    rates = []
+    for kind in (sl.IAFSqueeze, snn.IAFSqueeze):
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Linear(3, 4), kind(batch_size=2), nn.Linear(4, 2))
+        model(torch.rand(16, 3) * 5)
+        rate = model[1].firing_rate
+        (gradient,) = torch.autograd.grad(rate, model[0].weight)
+        rates.append((rate.detach(), gradient))
+    assert rates[0][0] > 0
+    assert torch.equal(rates[0][0], rates[1][0])
+    torch.testing.assert_close(rates[0][1], rates[1][1])
+
+
+def test_what_comes_after_may_change_outputs_in_place() -> None:
+    for layer in (snn.IAF(), snn.IAFSqueeze(batch_size=1), snn.SumPool2d(1)):
+        x = torch.rand(1, 6, 4, 4, requires_grad=True)
+        given = x[0][:, None] if isinstance(layer, snn.IAFSqueeze) else x
+        nn.functional.dropout(layer(given), 0.5, inplace=True).mul_(2).sum().backward()
+        assert x.grad is not None
+
+
+def test_inputs_are_not_kept() -> None:
+    x = torch.rand(1, 6, 4, requires_grad=True) * 1
+    kept = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        spikes = snn.IAF()(x)
+    assert x.untyped_storage().data_ptr() not in kept
+    x.mul_(2)  # nobody minds
+    spikes.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_surrogates_of_any_shape_and_dtype(dtype: torch.dtype, device: str) -> None:
+    x = torch.rand(3, 40, 6).to(device)
+    gradients = []
+    for kind in (sl.IAF, snn.IAF):
+        layer = kind(surrogate_grad_fn=lambda v, theta: (0.5 / theta).to(dtype)).to(device)
+        given = x.clone().requires_grad_()
+        layer(given).sum().backward()
+        gradients.append(given.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_training_goes_on_from_states_of_inference_mode() -> None:
+    for layer in (snn.IAF(), snn.LIF(tau_mem=3.0, tau_syn=2.0)):
+        with torch.inference_mode():
+            layer(torch.ones(1, 3, 4))
+        layer(torch.ones(1, 3, 4, requires_grad=True)).sum().backward()
 
 
 @pytest.mark.parametrize("train_threshold", [False, True])
@@ -484,7 +529,8 @@ def test_accelerate() -> None:
     for (name, a), (_, b) in zip(model.named_parameters(), other.named_parameters(), strict=True):
         if a.grad is not None:
             assert largest(a.grad - b.grad, b.grad) < 1e-5, name
-    snn.accelerate(model)  # again: nothing changes
+    own = snn.accelerate(nn.Sequential(snn.IAF(train_threshold=True)))
+    assert own[0].train_threshold  # of ours nothing changes
 
 
 class Own(sl.IAF):

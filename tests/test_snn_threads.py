@@ -80,24 +80,29 @@ def test_parts_cover_everything(four: None) -> None:
 GIVEN = torch.full((2, 100, 2_000), 0.5)
 
 
-def _spikes_in_a_child(send: Any) -> None:
-    """By numpy, since torch's own operations hang where its threads are gone."""
+def _in_a_child(send: Any) -> None:
+    """Parts on threads; then a layer, with one thread, as torch's loader leaves its workers."""
     torch.set_num_threads(2)
-    send.send(float(snn.IAF()(GIVEN).numpy().sum()))
+    done: list[Any] = []
+    threads.on_threads(done.append, threads.parts_of(8, 100, 10_000))
+    torch.set_num_threads(1)
+    send.send((sorted(done), float(snn.IAF()(GIVEN).sum())))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what is tried
 def test_a_forked_process_has_threads_of_its_own(four: None) -> None:
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("processes cannot be forked here")
-    expected = float(snn.IAF()(GIVEN).numpy().sum())
+    expected = float(snn.IAF()(GIVEN).sum())
     context = multiprocessing.get_context("fork")
     receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=_spikes_in_a_child, args=(send,))
+    child = context.Process(target=_in_a_child, args=(send,))
     child.start()
     try:
         assert receive.poll(60), "the forked process hangs"
-        assert receive.recv() == expected
+        parts, spikes = receive.recv()
+        assert len(parts) == 2
+        assert spikes == expected
     finally:
         child.kill()
         child.join(60)

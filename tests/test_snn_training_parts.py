@@ -122,6 +122,18 @@ def test_cuts_in_time_keep_a_run_of_frames() -> None:
     assert {row[0] for row in made.tolist()} == {1, 2, 3, 4, 5}
 
 
+def test_cuts_in_time_stay_within_a_sample() -> None:
+    """However far it is padded."""
+    frames = torch.zeros(100, 10, 1, 1, 1)
+    frames[:, :3] = 1.0
+    how = Augment(time_crop=0.3)
+    padded = augmented(frames, list(range(100)), how, seed=2, epoch=1, lengths=[3] * 100)
+    alone = augmented(frames[:, :3], list(range(100)), how, seed=2, epoch=1)
+    assert torch.equal(padded[:, :3], alone)
+    assert not padded[:, 3:].any()
+    assert alone.flatten(1).any(1).all()
+
+
 def test_augmentation_is_of_seed_epoch_and_position() -> None:
     frames = torch.rand(6, 4, 1, 5, 5)
     how = Augment(

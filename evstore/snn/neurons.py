@@ -7,7 +7,6 @@ do not know: a spike or reset function of somebody else, float64, ``record_state
 from __future__ import annotations
 
 import inspect
-import weakref
 from functools import partial
 from typing import Any
 
@@ -19,25 +18,6 @@ from evstore.snn.same_class import SameClass
 from evstore.snn.scan import Neurons, scan
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-
-#: What each layer gave last, as long as somebody has it; no attribute, which would not pickle.
-_LAST_SPIKES: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-
-
-class _Rate:
-    """``firing_rate`` as sinabs' layers have it, but computed when it is asked for.
-
-    The mean of the last call's spikes, differentiable; NaN once nothing holds them any more.
-    """
-
-    def __get__(self, layer: Any, owner: Any = None) -> Any:
-        if layer is None:
-            return self
-        spikes = _LAST_SPIKES.get(layer, lambda: None)()
-        return torch.tensor(torch.nan) if spikes is None else spikes.mean()
-
-    def __set__(self, layer: Any, value: Any) -> None:
-        """sinabs' own forward says it; it is the same number."""
 
 
 def _forward(layer: Any, x: torch.Tensor) -> torch.Tensor | None:
@@ -60,10 +40,11 @@ def _forward(layer: Any, x: torch.Tensor) -> torch.Tensor | None:
         carry, gain, synapse, layer.spike_threshold, layer.min_v_mem, dynamics,
         layer.surrogate_grad_fn, layer.train_threshold,
     )  # fmt: skip
-    current = None if synapse is None else layer.i_syn.float()
+    current = None if synapse is None else _state(layer.i_syn)
     spikes, layer.v_mem, layer.i_syn = scan(
-        x.float().contiguous(), layer.v_mem.float(), current, neurons
+        x.float().contiguous(), _state(layer.v_mem), current, neurons
     )
+    layer.firing_rate = spikes.mean()
     layer.recordings = {}
     return spikes
 
@@ -77,12 +58,15 @@ def _fit_states(layer: Any, x: torch.Tensor) -> None:
         layer.handle_state_batch_size_mismatch(batch)
 
 
+def _state(given: torch.Tensor) -> torch.Tensor:
+    """As kernels take it; of torch.inference_mode a copy, since autograd keeps none of those."""
+    state = given.float()
+    return state.clone() if state.is_inference() else state
+
+
 def _run(layer: Any, x: torch.Tensor, plain: Any) -> torch.Tensor:
     spikes = _forward(layer, x)
-    if spikes is None:
-        spikes = plain(x)
-    _LAST_SPIKES[layer] = weakref.ref(spikes)
-    return spikes
+    return plain(x) if spikes is None else spikes
 
 
 def _says_threshold(kind: Any, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
@@ -95,7 +79,6 @@ class _AllSteps:
     """What makes a layer of sinabs one that is computed at once over all steps."""
 
     fused = True
-    firing_rate = _Rate()
 
     def __init__(self, *args: Any, train_threshold: bool = False, **options: Any) -> None:
         # sinabs' default is one tensor in all layers: whoever changes one changes all, and those

@@ -91,9 +91,10 @@ class _Scan(torch.autograd.Function):  # type: ignore[misc]
         before, currents = kept
         ctx.neurons, ctx.names, ctx.wants = neurons, names, wants
         ctx.set_materialize_grads(False)
-        if not wants:  # then the gradient needs none of them
-            x, v, currents = x[:0], v, None
-        ctx.shape = spikes.shape
+        ctx.shape = v.shape
+        if not wants:  # then the gradient needs none of them; no view, which would keep x alive
+            x = v = current = x.new_empty(0)
+            currents = None
         ctx.save_for_backward(before, x, v, current, currents, *parameters)
         return spikes, v_end, current_end
 
@@ -103,8 +104,8 @@ class _Scan(torch.autograd.Function):  # type: ignore[misc]
         before, x, v, current, currents, *parameters = ctx.saved_tensors
         flat = dict(zip(ctx.names, parameters, strict=True))
         g = torch.zeros_like(before) if g is None else g
-        g_v = torch.zeros_like(v) if g_v is None else g_v
-        g_current = torch.zeros_like(v) if g_current is None else g_current
+        g_v = before.new_zeros(ctx.shape) if g_v is None else g_v
+        g_current = before.new_zeros(ctx.shape) if g_current is None else g_current
         dx, dv, dcurrent, sums = _backend(before).backward(
             ctx.neurons, flat, before, (x, v, current, currents), (g, g_v, g_current), ctx.wants
         )

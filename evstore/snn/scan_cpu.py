@@ -66,7 +66,7 @@ def backward(
     if how is None:
         theta = flat["threshold"]
         theta = theta if theta.dim() < before.dim() - 1 else theta.unsqueeze(1)
-        how, slopes = Given(F(0)), neurons.surrogate(before, theta).contiguous()
+        how, slopes = Given(F(0)), _slopes(neurons, before, theta)
     nothing = np.empty(n, F)
     holds = kernels.Kept(
         _array(before), _array(x) if wants else nothing,
@@ -89,6 +89,12 @@ def backward(
     return dx, later, of_current, _by_name(sums, flat, before)
 
 
+def _slopes(neurons: Any, before: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """A surrogate that torch computes, of each potential, whatever shape and dtype it gives."""
+    given = neurons.surrogate(before, theta).to(torch.float32)
+    return given.expand(before.shape).contiguous()
+
+
 def _by_name(sums: Any, flat: Mapping[str, torch.Tensor], x: torch.Tensor) -> dict[str, Any]:
     """Gradients of the parameters' own shape: over samples, unless they have their own."""
     if sums is None:
@@ -103,7 +109,8 @@ def _by_name(sums: Any, flat: Mapping[str, torch.Tensor], x: torch.Tensor) -> di
 def empty(shape: Any) -> torch.Tensor:
     """float32 values that are not set, in memory that is used again."""
     size = math.prod(shape)
-    return torch.from_numpy(memory.room(4 * size).view(F)).view(shape)
+    # Shaped by numpy: autograd lets nobody change a view that a function gives in place.
+    return torch.from_numpy(memory.room(4 * size).view(F).reshape(tuple(shape)))
 
 
 def rules_of(neurons: Any) -> Any:

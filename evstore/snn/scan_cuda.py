@@ -41,7 +41,8 @@ def forward(
     if x.numel() == 0:
         return spikes, v.clone(), current.clone(), (before, currents)
     how = neurons.dynamics
-    kernels.forward[_grid(n, batch)](
+    _launch(
+        kernels.forward, x, _grid(n, batch),
         x, v, current, *_in_order(flat),
         spikes, spikes if before is None else before, spikes if currents is None else currents,
         v_end, current_end, how.limit, how.value, _rows(flat, x, n), steps, n,
@@ -65,7 +66,8 @@ def backward(
         dv, dcurrent = g_v.clone(), g_current.clone()
     else:
         how, numbers, slopes = _surrogate(neurons, flat, before)
-        kernels.backward[_grid(n, batch)](
+        _launch(
+            kernels.backward, before, _grid(n, batch),
             before, g, slopes, x if wants else before, v, current,
             before if currents is None else currents, g_v, g_current, *_in_order(flat),
             dx, dv, dcurrent, *sums.values(), neurons.dynamics.limit, neurons.dynamics.value,
@@ -107,6 +109,14 @@ def _rules(neurons: Any) -> dict[str, bool]:
 
 def _rows(flat: Mapping[str, torch.Tensor], x: torch.Tensor, n: int) -> int:
     return n if flat["carry"].dim() == x.dim() - 1 else 0
+
+
+def _launch(
+    kernel: Any, on: torch.Tensor, grid: tuple[int, int], *given: Any, **options: Any
+) -> None:
+    """On the tensor's own device: Triton would launch on the one that is current."""
+    with torch.cuda.device_of(on):
+        kernel[grid](*given, **options)
 
 
 def _grid(n: int, batch: int) -> tuple[int, int]:

@@ -38,9 +38,11 @@ def on_threads(call: Callable[[Part], None], parts: list[Part]) -> None:
     def work() -> None:
         while True:
             try:
-                call(waiting.popleft())
+                part = waiting.popleft()
             except IndexError:
                 return
+            try:
+                call(part)
             except BaseException as error:  # Ctrl-C too: it must not be lost in a thread
                 errors.append(error)
 

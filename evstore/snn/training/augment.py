@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ POINTS = 5  # of the coarse grid along each axis: a digit bends two or three tim
 
 
 def augmented(
-    frames: torch.Tensor, positions: list[int], how: Augment, *, seed: int, epoch: int
+    frames: torch.Tensor,
+    positions: list[int],
+    how: Augment,
+    *,
+    seed: int,
+    epoch: int,
+    lengths: Sequence[int] | None = None,
 ) -> torch.Tensor:
     """Frames (B, T, P, H, W) shifted, turned, and cut in time, each sample by numbers of its own.
 
@@ -25,7 +32,8 @@ def augmented(
     pixel has the count of the nearest one of the picture. Of
     its frames a sample keeps a run of at least the share ``time_crop``, anywhere, which is moved to
     the beginning; zeros follow. ``positions``: of the samples in the epoch, the same for any
-    number of ranks and workers. The frames given stay as they are.
+    number of ranks and workers; ``lengths``: how many frames are a sample's own, where it is
+    padded. The frames given stay as they are.
 
     >>> frames = torch.arange(3.0).reshape(1, 3, 1, 1, 1)
     >>> augmented(frames, [2], Augment(time_crop=0.1), seed=0, epoch=0).flatten().tolist()
@@ -38,10 +46,11 @@ def augmented(
     made = torch.zeros_like(frames)
     steps, (height, width) = frames.shape[1], frames.shape[3:]
     for row, random in enumerate(draws):
+        own = steps if lengths is None else int(lengths[row])
         dx, dy = random.integers(-how.shift_pixels, how.shift_pixels + 1, 2).tolist()
-        least = min(steps, max(1, round(how.time_crop * steps)))
-        kept = int(random.integers(least, steps + 1))
-        first = int(random.integers(0, steps - kept + 1))
+        least = min(own, max(1, round(how.time_crop * own)))
+        kept = int(random.integers(least, own + 1))
+        first = int(random.integers(0, own - kept + 1))
         into_y, from_y = _overlap(dy, height)
         into_x, from_x = _overlap(dx, width)
         made[row, :kept, :, into_y, into_x] = frames[row, first : first + kept, :, from_y, from_x]

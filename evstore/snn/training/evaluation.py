@@ -9,6 +9,7 @@ import torch
 
 from evstore.errors import ArgumentError
 from evstore.snn.each_sample import each_sample
+from evstore.snn.modes import inferring
 from evstore.snn.states import reset_states
 from evstore.snn.synops import SynopsCounter
 from evstore.snn.training.ranks import summed
@@ -44,18 +45,13 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
     right = samples = 0
     total_loss = 0.0
     device = next((p.device for p in model.parameters()), None)
-    was_training = model.training
-    model.eval()
-    try:
-        with SynopsCounter(model) as counter, torch.no_grad():
-            for data, targets, mask, _ in each_sample(loader):
-                scores, steps = scores_of(model, data, mask, device, flat)
-                targets = targets.to(scores.device)
-                right += int((scores.argmax(1) == targets).sum())
-                total_loss += len(targets) * output_loss(scores, targets, loss, steps=steps).item()
-                samples += len(targets)
-    finally:
-        model.train(was_training)
+    with inferring(model), SynopsCounter(model) as counter:
+        for data, targets, mask, _ in each_sample(loader):
+            scores, steps = scores_of(model, data, mask, device, flat)
+            targets = targets.to(scores.device)
+            right += int((scores.argmax(1) == targets).sum())
+            total_loss += len(targets) * output_loss(scores, targets, loss, steps=steps).item()
+            samples += len(targets)
     sums = summed([float(right), total_loss, float(samples), counter.total], device)
     if not sums[2]:
         raise ArgumentError("there is no sample to evaluate")

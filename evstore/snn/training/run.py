@@ -134,6 +134,7 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
         config.augment,
         seed=config.training.seed,
         epoch=current.epoch,
+        lengths=batch.lengths.tolist(),
     )
     with run.losses or nullcontext():
         scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
