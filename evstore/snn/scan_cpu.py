@@ -11,6 +11,7 @@ import torch
 
 from evstore import memory
 from evstore.snn import scan_kernels as kernels
+from evstore.snn.slopes import slopes_of
 from evstore.snn.surrogate_kernels import Given
 from evstore.snn.threads import on_threads, parts_of
 
@@ -64,9 +65,7 @@ def backward(
     later, of_current = (one.detach().clone() for one in (g_v, g_current))
     how, slopes = neurons.dynamics.surrogate, None
     if how is None:
-        theta = flat["threshold"]
-        theta = theta if theta.dim() < before.dim() - 1 else theta.unsqueeze(1)
-        how, slopes = Given(F(0)), _slopes(neurons, before, theta)
+        how, slopes = Given(F(0)), slopes_of(neurons, flat, before)
     nothing = np.empty(n, F)
     holds = kernels.Kept(
         _array(before), _array(x) if wants else nothing,
@@ -87,12 +86,6 @@ def backward(
 
     on_threads(run, parts_of(batch, steps, n))
     return dx, later, of_current, _by_name(sums, flat, before)
-
-
-def _slopes(neurons: Any, before: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
-    """A surrogate that torch computes, of each potential, whatever shape and dtype it gives."""
-    given = neurons.surrogate(before, theta).to(torch.float32)
-    return given.expand(before.shape).contiguous()
 
 
 def _by_name(sums: Any, flat: Mapping[str, torch.Tensor], x: torch.Tensor) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from evstore.errors import MissingDependencyError
+from evstore.snn.slopes import slopes_of
 from evstore.snn.surrogate_kernels import (
     Gaussian,
     Heaviside,
@@ -87,10 +88,7 @@ def _surrogate(
     """Its number, its parameters, and its values where only torch can compute them."""
     how = neurons.dynamics.surrogate
     if how is None:
-        theta = flat["threshold"]
-        theta = theta if theta.dim() < before.dim() - 1 else theta.unsqueeze(1)
-        slopes = neurons.surrogate(before, theta).to(torch.float32).expand(before.shape)
-        return kernels.GIVEN, [0.0] * 5, slopes.contiguous()
+        return kernels.GIVEN, [0.0] * 5, slopes_of(neurons, flat, before)
     numbers = [float(number) for number in how]
     return _KINDS.index(type(how)), numbers + [0.0] * (5 - len(numbers)), before
 

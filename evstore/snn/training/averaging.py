@@ -35,6 +35,14 @@ def keep_average(
                 average[name].lerp_(p, share)
 
 
+def put_average(model: nn.Module, average: Mapping[str, torch.Tensor]) -> None:
+    """Give the model the means for its weights, where there are any."""
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name in average:
+                p.copy_(average[name])
+
+
 @contextmanager
 def averaged_weights(model: nn.Module, average: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Within: the model has the means for its weights; an empty ``average`` leaves them.
@@ -47,10 +55,7 @@ def averaged_weights(model: nn.Module, average: Mapping[str, torch.Tensor]) -> I
     swapped = [p for name, p in model.named_parameters() if name in average]
     kept = [p.detach().clone() for p in swapped]
     try:
-        with torch.no_grad():
-            for name, p in model.named_parameters():
-                if name in average:
-                    p.copy_(average[name])
+        put_average(model, average)
         yield
     finally:
         with torch.no_grad():

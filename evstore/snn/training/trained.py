@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
 from evstore.snn.model_weights import set_weights
+from evstore.snn.training.averaging import put_average
 from evstore.snn.training.building import Built, build_model
 from evstore.snn.training.checkpoint import load_checkpoint
 from evstore.snn.training.config import load_config
@@ -39,10 +39,6 @@ def load_built(folder: str | os.PathLike[str], *, best: bool = False) -> Built:
     model = built.model
     state = load_checkpoint(path)
     set_weights(model, state["model"])
-    average = state.get("average", {})
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if name in average:
-                p.copy_(average[name])
+    put_average(model, state.get("average", {}))
     model.eval()
     return built
