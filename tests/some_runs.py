@@ -61,6 +61,13 @@ def with_dropout(features: int, classes: int, hidden: int = 8) -> nn.Module:
     )  # fmt: skip
 
 
+def with_norm(features: int, classes: int, hidden: int = 8) -> nn.Module:
+    """Which keeps running statistics of what it sees."""
+    return TimeSequential(
+        nn.Linear(features, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, classes)
+    )
+
+
 class Poisoned(nn.Module):  # type: ignore[misc]
     """After so many passes of training its output, a gradient or a weight is no number."""
 

@@ -219,6 +219,24 @@ def test_averages() -> None:
     keep_average({}, model, 0.0, 1)  # none is kept
 
 
+def test_averages_of_norms_and_shared_weights() -> None:
+    shared = nn.Linear(2, 2, bias=False)
+    shared.weight.data.fill_(0.0)
+    model = nn.Sequential(shared, nn.BatchNorm1d(2), shared)
+    model[1].weight.requires_grad_(False)
+    average = begin_average(model)
+    assert list(average) == ["0.weight", "1.bias", "1.running_mean", "1.running_var"]
+    shared.weight.data.fill_(1.0)
+    model[1].running_mean.fill_(4.0)
+    keep_average(average, model, 0.75, 1000)
+    assert average["0.weight"].flatten().tolist() == [0.25] * 4  # once, not for each place
+    assert average["1.running_mean"].tolist() == [1.0, 1.0]
+    with averaged_weights(model, average):
+        assert model[1].running_mean.tolist() == [1.0, 1.0]
+        assert model[2].weight.flatten().tolist() == [0.25] * 4
+    assert model[1].running_mean.tolist() == [4.0, 4.0]
+
+
 def test_rates_of_schedules() -> None:
     for schedule in ("constant", "cosine", "onecycle"):
         factors = [rate_factor(step, 100, schedule, 10) for step in range(100)]
@@ -247,6 +265,9 @@ def test_scores_and_losses() -> None:
     assert output_loss(scores, targets).item() == pytest.approx(sum(expected) / 2)
     wanted = [(7 / 5 - 1) ** 2, (5 / 5) ** 2, 0, (5 / 5 - 1) ** 2]
     assert output_loss(scores, targets, "mse", steps=5).item() == pytest.approx(sum(wanted) / 4)
+    own = torch.tensor([2, 5])  # of padded samples, each has its own number of steps
+    wanted = [(7 / 2 - 1) ** 2, (5 / 2) ** 2, 0, 0]
+    assert output_loss(scores, targets, "mse", steps=own).item() == pytest.approx(sum(wanted) / 4)
     smooth = output_loss(scores, targets, "mse", steps=5, label_smoothing=0.2).item()
     wanted = [(7 / 5 - 0.9) ** 2, (5 / 5 - 0.1) ** 2, 0.1**2, (5 / 5 - 0.9) ** 2]
     assert smooth == pytest.approx(sum(wanted) / 4)

@@ -32,7 +32,7 @@ from some_runs import config_of
 from evstore.snn.training import loop
 from evstore.snn.model_weights import weights_of
 
-root, folder, resume, *overrides = sys.argv[1:]
+root, folder, name, *overrides = sys.argv[1:]
 before = loop.result_of
 
 def kept(run):
@@ -40,12 +40,14 @@ def kept(run):
     return before(run)
 
 loop.result_of = kept
-model = {"name": "some_runs:Poisoned", "args": {"at": 1000}}
-print(loop.train(config_of(Path(root), *overrides, model=model), folder, resume=resume == "1"))
+model = {"name": f"some_runs:{name}", "args": {"at": 1000} if name == "Poisoned" else {}}
+print(loop.train(config_of(Path(root), *overrides, model=model), folder))
 """
 
 
-def ranks(root: Path, folder: Path, *overrides: str, world: int = 2) -> list[str]:
+def ranks(
+    root: Path, folder: Path, *overrides: str, model: str = "Poisoned", world: int = 2
+) -> list[str]:
     """What each rank prints."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -57,7 +59,7 @@ def ranks(root: Path, folder: Path, *overrides: str, world: int = 2) -> list[str
         said |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_WORLD_SIZE": str(world)}
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-c", RANK, root, folder, "0", *overrides],
+                [sys.executable, "-c", RANK, root, folder, model, *overrides],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -84,3 +86,12 @@ def test_two_ranks_do_what_one_process_does(tmp_path: Path) -> None:
         for key in ("loss", "grad_norm", "accuracy", "samples", "lr", "synops_per_sample"):
             alike = two.get(key) if two.get(key) is None else pytest.approx(two[key], rel=1e-4)
             assert one.get(key) == alike, (key, one, two)
+
+
+def test_ranks_have_the_same_norms(tmp_path: Path) -> None:
+    root = made_dataset(tmp_path / "set")
+    first, second = ranks(root, tmp_path / "two", "epochs=1", "average=0.9", model="with_norm")
+    a, b = (torch.load(tmp_path / f"two-rank-{rank}.pt", weights_only=True) for rank in range(2))
+    assert equal_weights(a, b)
+    assert not torch.equal(a["1.running_mean"], torch.zeros(8))  # each saw samples of its own
+    assert first.partition("seconds")[0] == second.partition("seconds")[0]

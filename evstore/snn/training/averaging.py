@@ -8,14 +8,16 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from evstore.snn.model_weights import weights_of
+
 
 def begin_average(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights to learn as they are now, by name.
+    """What learns as it is now, by name: weights, and the running statistics of norms.
 
     >>> list(begin_average(nn.Linear(1, 1)))
     ['weight', 'bias']
     """
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    return {name: held.detach().clone() for name, held in _learning(model)}
 
 
 def keep_average(
@@ -30,17 +32,16 @@ def keep_average(
         return
     share = 1 - min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
-        for name, p in model.named_parameters():
-            if name in average:
-                average[name].lerp_(p, share)
+        for name, held in _learning(model):
+            average[name].lerp_(held, share)
 
 
 def put_average(model: nn.Module, average: Mapping[str, torch.Tensor]) -> None:
     """Give the model the means for its weights, where there are any."""
     with torch.no_grad():
-        for name, p in model.named_parameters():
+        for name, held in _learning(model):
             if name in average:
-                p.copy_(average[name])
+                held.copy_(average[name])
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def averaged_weights(model: nn.Module, average: Mapping[str, torch.Tensor]) -> I
     ...     model.weight.item()
     7.0
     """
-    swapped = [p for name, p in model.named_parameters() if name in average]
+    swapped = [held for name, held in _learning(model) if name in average]
     kept = [p.detach().clone() for p in swapped]
     try:
         put_average(model, average)
@@ -61,3 +62,13 @@ def averaged_weights(model: nn.Module, average: Mapping[str, torch.Tensor]) -> I
         with torch.no_grad():
             for p, value in zip(swapped, kept, strict=True):
                 p.copy_(value)
+
+
+def _learning(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Tensors that training changes; one that has several names, once."""
+    found: dict[int, tuple[str, torch.Tensor]] = {}
+    for name, held in weights_of(model, keep_vars=True).items():
+        changes = held.requires_grad or not isinstance(held, nn.Parameter)
+        if changes and held.is_floating_point():
+            found.setdefault(id(held), (name, held))
+    return list(found.values())

@@ -66,9 +66,14 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
 
 def scores_of(
     model: Any, data: torch.Tensor, mask: torch.Tensor | None, device: Any, flat: bool
-) -> tuple[torch.Tensor, int]:
-    """A model's class scores of frames (B, T, ...), from states of zero; and how many steps T."""
+) -> tuple[torch.Tensor, int | torch.Tensor]:
+    """A model's class scores of frames (B, T, ...), from states of zero; and how many steps T.
+
+    With a ``mask`` (B, T) of the samples' own steps, those are counted: (B,), at least 1.
+    """
     reset_states(model)
     frames = data.flatten(2) if flat else data
     frames = frames.to(device=device, dtype=torch.get_default_dtype())
-    return class_scores(model(frames), mask if mask is None else mask.to(device)), data.shape[1]
+    if mask is None:
+        return class_scores(model(frames)), data.shape[1]
+    return class_scores(model(frames), mask.to(device)), mask.sum(1).clamp(min=1)

@@ -62,6 +62,17 @@ def same_everywhere(tensors: Iterable[torch.Tensor]) -> None:
             distributed.broadcast(tensor.detach(), 0)
 
 
+def mean_of_norms(model: torch.nn.Module) -> None:
+    """Give every rank the mean of what batch norms saw on each: their running statistics."""
+    if several():
+        for module in model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._NormBase):
+                for held in (module.running_mean, module.running_var):
+                    if held is not None:
+                        distributed.all_reduce(held)
+                        held /= distributed.get_world_size()
+
+
 def add_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Sum the gradients over all ranks, in one message; one that a rank has not is zero there.
 

@@ -26,13 +26,14 @@ def output_loss(
     targets: torch.Tensor,
     kind: str = "rate",
     *,
-    steps: int = 1,
+    steps: int | torch.Tensor = 1,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """The mean loss of scores (B, classes) for targets (B,), int64.
 
     "rate": cross entropy of the summed spikes. "mse": mean squared difference of spikes a step and
-    a one for the right class, a zero for the others, of ``steps`` time steps.
+    a one for the right class, a zero for the others, of ``steps`` time steps: of each sample's own
+    where it is (B,).
 
     >>> round(output_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([1])).item(), 3)
     0.693
@@ -42,4 +43,6 @@ def output_loss(
     wanted = functional.one_hot(targets, scores.shape[1]).to(scores)
     if label_smoothing:
         wanted = wanted * (1 - label_smoothing) + label_smoothing / scores.shape[1]
+    if isinstance(steps, torch.Tensor):
+        steps = steps.to(scores)[:, None]
     return functional.mse_loss(scores / steps, wanted)

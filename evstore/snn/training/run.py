@@ -21,7 +21,7 @@ from evstore.snn.training.evaluation import scores_of
 from evstore.snn.training.finite import check_gradients, check_loss, check_weights
 from evstore.snn.training.hardware import hardware_losses
 from evstore.snn.training.randomness import INITIAL, STEP, seed_all
-from evstore.snn.training.ranks import add_gradients, same_everywhere, summed
+from evstore.snn.training.ranks import add_gradients, mean_of_norms, same_everywhere, summed
 from evstore.snn.training.readout import output_loss
 from evstore.snn.training.schedule import rate_factor
 from evstore.snn.training.schema import Config
@@ -101,6 +101,7 @@ def take_step(run: Run, batch: Batch, monitor: Monitor, stop_wanted: bool = Fals
         run.optimiser.zero_grad()
         (loss / run.world).backward()
         add_gradients(run.model.parameters())
+        mean_of_norms(run.model)
         grad_norm = _clip(run.model, how.clip_norm)
     given = [loss.item(), float(right), float(len(batch.targets)), float(stop_wanted)]
     total, all_right, samples, stop, *parts = summed([*given, *terms.values()], run.device)
