@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sinabs")
+from sinabs.activation import SingleExponential  # noqa: E402
 from torch import nn  # noqa: E402
 
 from evstore import snn  # noqa: E402
@@ -115,6 +116,17 @@ def test_shapes_and_options(make: Any, classes: int, side: int) -> None:
     for width in (0.0, -1.0, math.nan):
         with pytest.raises(ArgumentError, match="width"):
             make(width=width)
+
+
+@pytest.mark.parametrize("make", [models.talk, models.digits, models.gestures, models.mlp])
+def test_what_is_far_above_the_threshold_still_learns(make: Any) -> None:
+    usual = make(surrogate_grad_fn=SingleExponential()) if make is not models.mlp else None
+    for model, learns in ((make(), True), (usual, False)):
+        for layer in model or ():
+            if spikes(layer):
+                entering = torch.full((1, 8), 40.3, requires_grad=True)
+                layer(entering).sum().backward()
+                assert (entering.grad.min() > 0.1) == learns
 
 
 def test_neurons_out_of_reach_are_said_to_be() -> None:

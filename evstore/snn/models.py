@@ -2,6 +2,11 @@
 
 All are `TimeSequential`: a plain Sequential of convolutions, IAF neurons and pools, that takes
 frames with their time, (B, T, P, H, W), or without, (B * T, P, H, W), as sinabs' tools do.
+
+Their neurons may spike several times a step. So their surrogate is the periodic one of Weidel and
+Sheik (2021, arXiv:2111.01456), which is as large above several thresholds as above one: with
+sinabs' usual one, SingleExponential, what gets far above the threshold in one step learns nothing
+any more, and training diverges where steps are long.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import Any
 
 import sinabs
 import torch
+from sinabs.activation import PeriodicExponential
 from torch import nn
 
 from evstore.errors import ArgumentError
@@ -170,7 +176,8 @@ def _channels(width: float) -> tuple[int, int, int]:
 
 def _spiking(options: dict[str, Any]) -> Any:
     """Its potential has a floor: without one, quantised weights would all be zero on the chip."""
-    return IAFSqueeze(**{"batch_size": 1, "min_v_mem": -1.0, **options})
+    usual = {"batch_size": 1, "min_v_mem": -1.0, "surrogate_grad_fn": PeriodicExponential()}
+    return IAFSqueeze(**{**usual, **options})
 
 
 def _check_left(width: int, height: int, resolution: tuple[int, int]) -> None:
