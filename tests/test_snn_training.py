@@ -148,6 +148,33 @@ def test_averaged_weights_are_what_is_tested_and_kept(root: Path, tmp_path: Path
         snn.load_run(tmp_path)
 
 
+def test_weights_to_begin_with(root: Path, tmp_path: Path) -> None:
+    """Of a run (averaged), and of a file; a run that goes on needs neither."""
+    train(config_of(root, "average=0.8"), tmp_path / "first")
+    snn.save_weights(snn.load_run(tmp_path / "first"), tmp_path / "first.safetensors")
+    runs = []
+    for name in ("first", "first.safetensors"):
+        config = config_of(root, "average=0.9", model={"weights": str(tmp_path / name)})
+        train(config, tmp_path / f"from-{name}")
+        runs.append(weights(tmp_path / f"from-{name}"))
+    assert equal_weights(*runs)
+    tiny = config_of(root, "epochs=1", "lr=1e-12", model={"weights": str(tmp_path / "first")})
+    train(tiny, tmp_path / "tiny")
+    average = load_checkpoint(tmp_path / "first" / "checkpoints" / "last.pt")["average"]
+    for name, value in average.items():
+        assert torch.allclose(weights(tmp_path / "tiny")[name], value, atol=1e-6)
+    facts = json.loads((tmp_path / "tiny" / "run.json").read_text())
+    (tmp_path / "tiny" / "run.json").write_text(json.dumps({**facts, "status": "running"}))
+    (tmp_path / "first").rename(tmp_path / "moved")
+    train(tiny, tmp_path / "tiny", resume=True)
+    with pytest.raises(ArgumentError, match="no run with a checkpoint"):
+        train(tiny, tmp_path / "other")
+    other = config_of(root, model={"weights": str(tmp_path / "moved"), "args": {"hidden": 3}})
+    with pytest.raises(ArgumentError, match="another model"):
+        train(other, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_that_is_done_is_not_done_again(root: Path, whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     result = train(config_of(root), whole, resume=True)

@@ -114,9 +114,11 @@ def differing(a: Config, b: Config) -> list[str]:
 
 
 def absolute(config: Config) -> Config:
-    """The configuration with the whole path of its dataset, whatever folder a process works in."""
-    root = os.path.abspath(config.data.root)
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, root=root))
+    """The configuration with whole paths, whatever folder a process works in."""
+    data = dataclasses.replace(config.data, root=os.path.abspath(config.data.root))
+    weights = config.model.weights and os.path.abspath(config.model.weights)
+    model = dataclasses.replace(config.model, weights=weights)
+    return dataclasses.replace(config, data=data, model=model)
 
 
 def flat(config: Config) -> dict[str, Any]:

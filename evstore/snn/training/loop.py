@@ -21,7 +21,7 @@ from evstore.snn.training.evaluation import evaluate
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.ranks import joined, summed, wait_for_all
 from evstore.snn.training.records import cut_at, size_now
-from evstore.snn.training.run import Run, device_of, make_run, set_state, state_of, take_step
+from evstore.snn.training.run import Run, begin, device_of, make_run, set_state, state_of, take_step
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import datasets_of
 from evstore.snn.training.stopping import Stop, stopping
@@ -84,6 +84,8 @@ def train(
         torch.set_num_threads(read.threads)
         datasets = datasets_of(config.data, config.training.seed)
         run = make_run(config, datasets, read, rank, world)
+        if not at.last.exists():
+            begin(run)
         wait_for_all()  # every rank has looked before one of them writes
         try:
             return _carried_out(run, at, stop, say)

@@ -16,6 +16,7 @@ from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.monitor.monitoring import Monitor
 from evstore.snn.training.augment import augmented
 from evstore.snn.training.averaging import begin_average, keep_average
+from evstore.snn.training.beginning import begin_with
 from evstore.snn.training.building import build_model, build_optimiser
 from evstore.snn.training.evaluation import scores_of
 from evstore.snn.training.finite import check_gradients, check_loss, check_weights
@@ -43,7 +44,7 @@ class Run:
     device: torch.device
     rank: int
     world: int
-    average: dict[str, torch.Tensor]  # of weights, by name; empty where it is not asked
+    average: dict[str, torch.Tensor] = field(default_factory=dict)  # by name; empty if not asked
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
@@ -72,13 +73,17 @@ def make_run(
     device = device_of(config.training.device)
     model = built.model.to(device)
     torch.backends.cudnn.deterministic = True
-    same_everywhere(model.parameters())
     optimiser = build_optimiser(model, config.training)
     losses = hardware_losses(model, config.losses)
-    average = begin_average(model) if config.training.average else {}
-    return Run(
-        config, model, built.flat, optimiser, train, test, losses, device, rank, world, average
-    )
+    return Run(config, model, built.flat, optimiser, train, test, losses, device, rank, world)
+
+
+def begin(run: Run) -> None:
+    """Stand before the first step, with the weights that [model] says. Raises as `begin_with`."""
+    if run.config.model.weights:
+        begin_with(run.model, run.config.model.weights)
+    same_everywhere(weights_of(run.model, keep_vars=True).values())
+    run.average = begin_average(run.model) if run.config.training.average else {}
 
 
 def device_of(name: str) -> torch.device:

@@ -93,12 +93,14 @@ class Model:
     """[model]: a name of `evstore.snn.models`, or "package.module:callable", and its arguments.
 
     Those of ``classes``, ``resolution`` and ``features`` that the callable takes, and that ``args``
-    do not say, are those of the data.
+    do not say, are those of the data. ``weights``: a run's folder, or a safetensors file, whose
+    weights training begins with; "" for random ones.
     """
 
     name: str = "talk"
     args: dict[str, Any] = field(default_factory=dict)
     accelerate: bool = True
+    weights: str = ""
 
     def check(self) -> None:
         """Raises ArgumentError for values that make no sense."""
