@@ -16,7 +16,7 @@ PACKAGE = ROOT / "evstore"
 # A new module gets its place here and in ARCHITECTURE.md.
 LAYERS = [
     ("errors",),
-    ("interrupts", "memory"),
+    ("interrupts", "locks", "memory"),
     ("jit",),
     ("events", "selection"),
     ("codec",),

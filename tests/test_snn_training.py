@@ -27,6 +27,7 @@ from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.training.checkpoint import load_checkpoint
 from evstore.snn.training.config import absolute, load_config
 from evstore.snn.training.finite import TrainingError
+from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.loop import train
 from evstore.snn.training.sets import datasets_of
 from some_runs import config_of, equal_weights, lines, made_dataset, weights
@@ -291,3 +292,14 @@ def test_the_verb_with_what_is_wrong(root: Path, tmp_path: Path) -> None:
     config.write_text("")
     ran = evstore_run("train", config, f"root={root}", "bins=4", "lr=fast")
     assert "training.lr: 'fast' is no value of TOML" in ran.error
+
+
+def test_one_process_trains_in_a_folder(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evstore.snn.training.folder.PATIENCE_S", 0.2)
+    first = RunFolder(tmp_path / "run")
+    with first.alone(), pytest.raises(ArgumentError, match="another process is training here"):
+        train(config_of(root), tmp_path / "run", resume=True)
+    assert not first.facts.exists()  # nothing is said of the run of the other
+    train(config_of(root, "epochs=1"), tmp_path / "run", resume=True)

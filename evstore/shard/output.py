@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from evstore.errors import ArgumentError
 from evstore.interrupts import interrupts_held
+from evstore.locks import lock
 
 VECTORED = hasattr(os, "writev")
 MOST_VIEWS = 512  # of one vectored write: systems take 1024
@@ -200,7 +200,7 @@ def open_alone(path: str) -> io.FileIO:
         # Not "wb": that would empty the file before the lock is there.
         file = io.FileIO(path, "w", opener=lambda p, flags: os.open(p, flags & ~os.O_TRUNC, 0o666))
         try:
-            if not _lock(file):
+            if not lock(file.fileno()):
                 raise ArgumentError(f"{path}: another process is writing it")
             if _is_at(file, path):
                 file.truncate(0)
@@ -209,21 +209,6 @@ def open_alone(path: str) -> io.FileIO:
             file.close()
             raise
         file.close()  # it got its final name meanwhile
-
-
-def _lock(file: io.FileIO) -> bool:
-    """False where another process has it; the lock ends with the file's closing, or the process."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems have no locks
-        pass
-    return True
 
 
 def _is_at(file: io.FileIO, path: str) -> bool:

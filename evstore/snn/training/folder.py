@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from evstore.errors import ArgumentError, CorruptError
+from evstore.locks import lock
 from evstore.snn.training.config import differing, flat, load_config, to_toml
 from evstore.snn.training.schema import Config
 from evstore.snn.whole_file import write_whole
 
 PACKAGES = ("evstore", "torch", "sinabs", "numpy", "numba")
+PATIENCE_S = 8.0
 
 
 class RunFolder:
@@ -50,9 +54,29 @@ class RunFolder:
                     f"{'; '.join(said)}. Say what it said, or name another folder (--out)"
                 )
 
-    def begin(self, config: Config, digest: str) -> None:
-        """Make the folder, and write down what is asked."""
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within: no other process trains here. Makes the folder; raises ArgumentError.
+
+        A run that was killed may have workers which live, and hold its lock, some seconds longer.
+        """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        if not hasattr(os, "O_DIRECTORY"):
+            yield
+            return
+        handle = os.open(self.checkpoints, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            until = time.monotonic() + PATIENCE_S
+            while not lock(handle):
+                if time.monotonic() > until:
+                    raise ArgumentError(f"{self.path}: another process is training here")
+                time.sleep(0.05)
+            yield
+        finally:
+            os.close(handle)
+
+    def begin(self, config: Config, digest: str) -> None:
+        """Write down what is asked."""
         write_whole(self.config, to_toml(config).encode())
         started = self.read().get("started") or _now()
         self.write(

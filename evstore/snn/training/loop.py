@@ -86,6 +86,8 @@ def train(
         run = make_run(config, datasets, read, rank, world)
         if not at.last.exists():
             begin(run)
+        if rank == 0:
+            stack.enter_context(at.alone())
         wait_for_all()  # every rank has looked before one of them writes
         try:
             return _carried_out(run, at, stop, say)
