@@ -60,6 +60,10 @@ def test_a_run_and_the_same_network_under_noise(tmp_path: Path) -> None:
     result = bench.train(run, root, tmp_path, small)
     assert 0 <= result["accuracy"] <= 1
     assert bench.train(run, root, tmp_path, small) == result  # it is there
+    few = bench.train(run._replace(way="few SynOps"), root, tmp_path, small)
+    assert few.keys() == result.keys()
+    begun = load_config(tmp_path / "few-SynOps-fold1-seed0" / "config.toml").model.weights
+    assert begun == str(tmp_path / "plain-fold1-seed0")
     noisy = bench.tested_with_noise([run], tmp_path)
     assert noisy.keys() == {Run("noise at test only", 1, 0)}
     assert noisy[Run("noise at test only", 1, 0)]["synops_per_sample"] > result["synops_per_sample"]
