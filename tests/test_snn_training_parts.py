@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import platform
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import torch
 from torch import nn
 
 import evstore.snn as snn
+from command_line import environment
 from evstore.errors import ArgumentError
 from evstore.snn.training.augment import _picked, augmented
 from evstore.snn.training.averaging import averaged_weights, begin_average, keep_average
@@ -322,3 +326,46 @@ def test_forgetting_states_draws_no_random_numbers() -> None:
     torch.manual_seed(1)
     model(torch.ones(3, 2, 4))
     assert torch.equal(torch.rand(1), expected)
+
+
+FAULTS = """
+import ctypes
+import resource
+from evstore.snn.training.allocation import keep_memory
+
+libc, size = ctypes.CDLL(None), 64 << 20
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(size)
+    ctypes.memset(block, 1, size)
+    libc.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+kept = keep_memory()
+faults()
+print(kept, faults())
+"""
+
+
+def test_memory_stays_with_the_process() -> None:
+    """A large block let go of, and taken again, has its pages still: no fault for each."""
+
+    def asked(**more: str) -> list[str]:
+        chosen = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
+        plain = {k: v for k, v in environment().items() if not k.startswith(chosen)} | more
+        done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True,
+                              env=plain, check=True)  # fmt: skip
+        return done.stdout.split()
+
+    if platform.libc_ver()[0] != "glibc":
+        assert asked()[0] == "False"
+        return
+    kept, again = asked()
+    assert kept == "True"
+    assert int(again) < 100
+    kept, again = asked(MALLOC_TRIM_THRESHOLD_="0")
+    assert kept == "False"
+    assert int(again) > 30  # (fewer where pages are huge ones)

@@ -14,6 +14,7 @@ from evstore.datasets.loading.workers import WorkerKilledError
 from evstore.snn.monitor.json_lines import JsonLines
 from evstore.snn.monitor.monitoring import Monitor, Writer
 from evstore.snn.monitor.tensorboard import TensorBoard
+from evstore.snn.training.allocation import keep_memory
 from evstore.snn.training.averaging import averaged_weights
 from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
 from evstore.snn.training.config import absolute
@@ -65,7 +66,8 @@ def train(
     Raises ArgumentError for a folder that holds a run already, for another configuration than that
     of the run to go on with, and for what does not fit the data; TrainingError where numbers are
     not finite; KeyboardInterrupt after a Ctrl-C, once the step is done and saved; FormatError,
-    OSError. Sets torch's number of threads, and the random generators.
+    OSError. Sets torch's number of threads, the random generators, and what the C library does with
+    free memory (`keep_memory`).
 
     >>> config = load_config("examples/nmnist.toml")                        # doctest: +SKIP
     >>> train(config, "runs/nmnist").accuracy                                # doctest: +SKIP
@@ -82,6 +84,7 @@ def train(
             return Result(**at.read()["result"])
         read = shares(config.data.workers, config.training.threads)
         torch.set_num_threads(read.threads)
+        keep_memory()
         datasets = datasets_of(config.data, config.training.seed)
         run = make_run(config, datasets, read, rank, world)
         if not at.last.exists():
