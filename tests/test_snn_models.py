@@ -118,6 +118,13 @@ def test_shapes_and_options(make: Any, classes: int, side: int) -> None:
             make(width=width)
 
 
+@pytest.mark.parametrize("seed", [28, 40])
+def test_weights_are_found_from_any_seed(seed: int) -> None:
+    """Of these, steps in proportion lead to none: the neurons of classes spike twice, or not."""
+    torch.manual_seed(seed)
+    models.digits(width=0.25)
+
+
 @pytest.mark.parametrize("make", [models.talk, models.digits, models.gestures, models.mlp])
 def test_what_is_far_above_the_threshold_still_learns(make: Any) -> None:
     usual = make(surrogate_grad_fn=SingleExponential()) if make is not models.mlp else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from evstore.snn.kinds import WEIGHTED, spikes
 
 #: Events a pixel and step of the frames that weights are tried on: in the middle of 0.05 to 0.5.
 _EVENTS = 0.16
-_SAMPLES, _STEPS, _ROUNDS = 2, 32, 4
+_SAMPLES, _STEPS, _ROUNDS, _HALVINGS = 2, 32, 4, 12
 
 
 def balance(model: nn.Sequential, shape: tuple[int, ...], rate: float = 0.04) -> nn.Module:
@@ -57,11 +58,27 @@ def _balanced(weighted: Any, neurons: Any, inputs: torch.Tensor, rate: float) ->
             weighted.weight.mul_(4.0)
             continue
         weighted.weight.mul_(min(max(rate / found, 0.25), 4.0))
-    output = _spiking(neurons, weighted(inputs))
-    if not rate / 2 < float(output.mean()) < rate * 2:
-        raise ArgumentError(f"neurons spike {float(output.mean()):.3g} times a step with the "
-                            f"weights found, not {rate}: is their threshold in reach?")  # fmt: skip
-    return output
+    return _searched(weighted, neurons, inputs, rate)
+
+
+def _searched(weighted: Any, neurons: Any, inputs: torch.Tensor, rate: float) -> torch.Tensor:
+    """As `_balanced`, by halving the interval that ``rate`` is in, where it is not near already.
+
+    Few neurons (those of the classes) hardly spike below some scale of their weights, and often
+    just above it: there, steps in proportion go back and forth.
+    """
+    scale, low, high = 1.0, 0.0, math.inf
+    for _ in range(_HALVINGS):
+        output = _spiking(neurons, weighted(inputs))
+        found = float(output.mean())
+        if rate / 2 < found < rate * 2:
+            return output
+        low, high = (scale, high) if found <= rate else (low, scale)
+        between = math.sqrt(low * high) if low and high < math.inf else 2 * low or high / 2
+        weighted.weight.mul_(between / scale)
+        scale = between
+    raise ArgumentError(f"neurons spike {found:.3g} times a step with the weights found, not "
+                        f"{rate}: is their threshold in reach?")  # fmt: skip
 
 
 def _spiking(neurons: Any, values: torch.Tensor) -> torch.Tensor:
