@@ -331,7 +331,7 @@ def test_forgetting_states_draws_no_random_numbers() -> None:
 FAULTS = """
 import ctypes
 import resource
-from evstore.snn.training.allocation import keep_memory
+from evstore.snn.allocation import keep_memory
 
 libc, size = ctypes.CDLL(None), 64 << 20
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]

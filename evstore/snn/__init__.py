@@ -15,6 +15,7 @@ from evstore.errors import MissingDependencyError
 if TYPE_CHECKING:
     from evstore.snn import losses, models
     from evstore.snn.accelerating import accelerate
+    from evstore.snn.allocation import keep_memory
     from evstore.snn.latencies import Latency, frame_latency, latency
     from evstore.snn.leaking import leaky
     from evstore.snn.losses import HardwareLosses
@@ -81,6 +82,7 @@ _HOMES = {
     "frame_latency": "latencies",
     "from_nir": "nir_graph",
     "inferring": "modes",
+    "keep_memory": "allocation",
     "latency": "latencies",
     "leaky": "leaking",
     "load_config": "training.config",
@@ -128,6 +130,7 @@ __all__ = [
     "frame_latency",
     "from_nir",
     "inferring",
+    "keep_memory",
     "latency",
     "leaky",
     "load_config",

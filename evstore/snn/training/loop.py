@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import torch
 
 from evstore.datasets.loading.workers import WorkerKilledError
+from evstore.snn.allocation import keep_memory
 from evstore.snn.monitor.json_lines import JsonLines
 from evstore.snn.monitor.monitoring import Monitor, Writer
 from evstore.snn.monitor.tensorboard import TensorBoard
-from evstore.snn.training.allocation import keep_memory
 from evstore.snn.training.averaging import averaged_weights
 from evstore.snn.training.checkpoint import load_checkpoint, save_checkpoint
 from evstore.snn.training.config import absolute
