@@ -33,7 +33,7 @@ NOISE = (
     "flicker:frequency_hz=100,events_per_cycle=0.05",
     "background:rate_hz=5",
 )
-#: A quarter of what the recipe's networks take, a sample. Of it the digits themselves cost 0.58e6 in
+#: A quarter of what the recipe's networks take, a sample. Of it the digits cost 0.58e6 in
 #: the first layer, which no training can save.
 FEW_SYNOPS = 0.8e6
 NOISE_SEED = 4711
