@@ -59,14 +59,14 @@ def measure(settings: Settings) -> list[Bar]:
     if data is None or find_spec("torch") is None or find_spec("sinabs") is None:
         return []
     folds, seeds = ((1,), 1) if settings.quick else (FOLDS, SEEDS)
-    runs = [Run(way, fold, seed) for way in WAYS for seed in range(seeds) for fold in folds]
     shards = packed(data, settings)
     home = settings.folder / ("snn-runs-quick" if settings.quick else "snn-runs")
     overrides = QUICK if settings.quick else ()
     found: dict[Run, dict[str, Any]] = {}
     for way in WAYS:  # the plain ones first: others begin with their weights
-        found |= trained([run for run in runs if run.way == way], shards, home, overrides)
-    found |= tested_with_noise([run for run in runs if run.way == "plain"], home)
+        runs = [Run(way, fold, seed) for seed in range(seeds) for fold in folds]
+        found |= trained(runs, shards, home, overrides)
+    found |= tested_with_noise([run for run in found if run.way == "plain"], home)
     return rows(found, folds, seeds)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import sinabs.layers as sl
 import torch
 from torch import nn
 
+from bench.snn_peers import in_sinabs
 from evstore import Loader, snn
 from evstore.datasets.dataset import Dataset
 from evstore.frames import Frames
@@ -85,10 +85,4 @@ def ours() -> nn.Module:
 
 def sinabs_twin() -> nn.Module:
     """The same network of sinabs' own layers."""
-    model = made(-1.0)
-    for name, layer in list(model._modules.items()):
-        if isinstance(layer, sl.IAFSqueeze):
-            plain = sl.IAFSqueeze(batch_size=1, min_v_mem=-1.0)
-            assert type(plain).__module__.startswith("sinabs.")
-            model._modules[name] = plain
-    return model
+    return in_sinabs(made(-1.0))

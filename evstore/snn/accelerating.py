@@ -26,8 +26,7 @@ def accelerate(model: nn.Module) -> nn.Module:
             layer.__class__ = ours
             layer.train_threshold = False
             threshold = layer.spike_threshold
-            if (
-                threshold is not None
-            ):  # the same parameter, but no longer in sinabs' default's memory
+            # The same parameter, but no longer in the memory of sinabs' default.
+            if threshold is not None:
                 threshold.data = threshold.data.clone()
     return model

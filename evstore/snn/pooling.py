@@ -15,6 +15,7 @@ from evstore.snn import pool_kernels as kernels
 from evstore.snn.same_class import SameClass
 from evstore.snn.scan_cpu import empty
 from evstore.snn.threads import on_threads, parts_of
+from evstore.snn.uncompiled import uncompiled
 
 
 class SumPool2d(sl.SumPool2d, metaclass=SameClass):  # type: ignore[misc]
@@ -42,10 +43,7 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[-1])
 
 
-# torch.compile looks into no kernel of ours, and compiles what is around it. Not by
-# torch.compiler.disable, which imports all of the compiler, for seconds: torch's own optimisers use
-# this one.
-@torch._disable_dynamo  # type: ignore[untyped-decorator]
+@uncompiled
 def _sum_pool(x: torch.Tensor, size: int) -> torch.Tensor:
     summed: torch.Tensor = _SumPool.apply(x, size)
     return summed

@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from evstore.snn import scan_cpu
 from evstore.snn.rules import Dynamics
+from evstore.snn.uncompiled import uncompiled
 
 
 class Neurons(NamedTuple):
@@ -27,10 +28,7 @@ class Neurons(NamedTuple):
     train_threshold: bool
 
 
-# torch.compile looks into no kernel of ours, and compiles what is around it. Not by
-# torch.compiler.disable, which imports all of the compiler, for seconds: torch's own optimisers use
-# this one.
-@torch._disable_dynamo  # type: ignore[untyped-decorator]
+@uncompiled
 def scan(
     x: torch.Tensor, v: torch.Tensor, current: torch.Tensor | None, neurons: Neurons
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:

@@ -8,9 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.model_weights import set_weights
-from evstore.snn.training.averaging import put_average
-from evstore.snn.training.checkpoint import load_checkpoint
+from evstore.snn.training.checkpoint import load_tested
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.weights_file import load_weights
 
@@ -30,8 +28,6 @@ def begin_with(model: nn.Module, source: str | os.PathLike[str]) -> None:
     if path.is_file():
         load_weights(model, path)
     elif at.last.is_file():
-        state = load_checkpoint(at.last)
-        set_weights(model, state["model"])
-        put_average(model, state.get("average", {}))
+        load_tested(model, at.last)
     else:
         raise ArgumentError(f"model.weights: {path} is no run with a checkpoint, and no file")

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from evstore.errors import CorruptError
+from evstore.snn.model_weights import set_weights
+from evstore.snn.training.averaging import put_average
 from evstore.snn.whole_file import write_whole
 
 
@@ -35,3 +38,13 @@ def load_checkpoint(path: str | os.PathLike[str], device: Any = "cpu") -> dict[s
     if not isinstance(found, dict):
         raise CorruptError("no checkpoint", path=path, expected="a dictionary", got=type(found))
     return found
+
+
+def load_tested(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Give the model a checkpoint's weights as they were tested: averaged where it has averages.
+
+    Raises ArgumentError for weights of another model, CorruptError, OSError.
+    """
+    state = load_checkpoint(path)
+    set_weights(model, state["model"])
+    put_average(model, state.get("average", {}))

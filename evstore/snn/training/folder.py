@@ -20,7 +20,7 @@ from evstore.snn.training.schema import Config
 from evstore.snn.whole_file import write_whole
 
 PACKAGES = ("evstore", "torch", "sinabs", "numpy", "numba")
-PATIENCE_S = 8.0
+PATIENCE_S = 8.0  # for the workers of a run that was killed
 
 
 class RunFolder:
@@ -58,7 +58,7 @@ class RunFolder:
     def alone(self) -> Iterator[None]:
         """Within: no other process trains here. Makes the folder; raises ArgumentError.
 
-        A run that was killed may have workers which live, and hold its lock, some seconds longer.
+        Workers of a run that was killed may live, and hold its lock, some seconds longer.
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if not hasattr(os, "O_DIRECTORY"):

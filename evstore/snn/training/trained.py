@@ -7,10 +7,8 @@ import os
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.model_weights import set_weights
-from evstore.snn.training.averaging import put_average
 from evstore.snn.training.building import Built, build_model
-from evstore.snn.training.checkpoint import load_checkpoint
+from evstore.snn.training.checkpoint import load_tested
 from evstore.snn.training.config import load_config
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.sets import datasets_of, facts_of
@@ -37,8 +35,6 @@ def load_built(folder: str | os.PathLike[str], *, best: bool = False) -> Built:
     config = load_config(at.config)
     built = build_model(config, facts_of(config.data, *datasets_of(config.data)))
     model = built.model
-    state = load_checkpoint(path)
-    set_weights(model, state["model"])
-    put_average(model, state.get("average", {}))
+    load_tested(model, path)
     model.eval()
     return built
