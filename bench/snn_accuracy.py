@@ -2,7 +2,8 @@
 
 Every run is an `evstore train` of examples/nmnist.toml, in a process of its own with one thread, as
 many at a time as there are processors. Folders of runs stay in the bench's folder: a bench that was
-stopped goes on with what is missing. What the recipe says was chosen on fold 0, which is in no row.
+stopped goes on with what is missing; after a change to what training does, they are to be removed.
+What the recipe says was chosen on fold 0, which is in no row.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ class LIF(_AllSteps, sl.LIF, metaclass=SameClass):  # type: ignore[misc]
     alpha = exp(-1 / tau_mem), tau_mem in steps; i is the input, or with ``tau_syn`` what synapses
     make of it. Then spikes, reset, and ``min_v_mem``. Gradients reach ``tau_mem``, ``tau_syn`` and,
     once it requires them, ``spike_threshold``: as in sinabs by what a spike takes away, and with
-    ``train_threshold`` by whether there is one at all as well.
+    ``train_threshold`` by whether there is one at all as well. States carry from call to call: what
+    computes a call twice, as torch.utils.checkpoint does, must reset them within what it computes.
 
     >>> LIF(tau_mem=20.0)(torch.full((1, 50, 1), 2.0)).detach().sum()
     tensor(3.)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,13 +64,11 @@ def same_everywhere(tensors: Iterable[torch.Tensor]) -> None:
 
 def mean_of_norms(model: torch.nn.Module) -> None:
     """Give every rank the mean of what batch norms saw on each: their running statistics."""
-    if several():
-        for module in model.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._NormBase):
-                for held in (module.running_mean, module.running_var):
-                    if held is not None:
-                        distributed.all_reduce(held)
-                        held /= distributed.get_world_size()
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._NormBase)]
+    seen = [held for m in norms for held in (m.running_mean, m.running_var) if held is not None]
+    if several() and seen:
+        for held, mean in zip(seen, _added(seen), strict=True):
+            held.copy_(mean / distributed.get_world_size())
 
 
 def add_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -83,10 +81,16 @@ def add_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         return
     trained = [p for p in parameters if p.requires_grad]
     parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-    together = torch.cat([part.flatten() for part in parts])
+    for parameter, together in zip(trained, _added(parts), strict=True):
+        parameter.grad = together
+
+
+def _added(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The sum of each over all ranks, in one message."""
+    together = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(together)
-    for parameter, part in zip(trained, together.split([p.numel() for p in parts]), strict=True):
-        parameter.grad = part.view_as(parameter)
+    parts = together.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def wait_for_all() -> None:
