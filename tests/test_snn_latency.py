@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sinabs")
 from torch import nn  # noqa: E402
 
+import evstore  # noqa: E402
 from evstore import snn  # noqa: E402
 from evstore.datasets.loading.collate import pad_collate  # noqa: E402
 from evstore.errors import ArgumentError  # noqa: E402
@@ -153,3 +154,16 @@ def test_mistakes_are_named() -> None:
         snn.latency(Kept(), [(frames, [0, 1])], dt_us=0)
     with pytest.raises(ArgumentError, match="axes"):
         snn.latency(Kept(), [(torch.ones(2, 0, 3), [0, 1])])
+
+
+def test_a_loader_that_is_tested_stands_where_it_stood() -> None:
+    samples = [(np.full((3, 2), i % 2, np.float32), i % 2) for i in range(12)]
+    loader = evstore.Loader(samples, batch_size=5, seed=3, pad=True)
+    order = []
+    for _ in range(2):
+        order.append([batch.targets.tolist() for batch in loader])
+        for tested in (snn.latency(snn.IAF(), loader), snn.evaluate(snn.IAF(), loader)):
+            assert tested.samples == 12
+    assert loader.epoch == 2
+    same = evstore.Loader(samples, batch_size=5, seed=3, pad=True)
+    assert order == [[batch.targets.tolist() for batch in same] for _ in range(2)]

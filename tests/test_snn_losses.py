@@ -316,3 +316,37 @@ def test_training_with_the_loss_lowers_synops() -> None:
     after, accuracy = trained(before / 3)
     assert after < 0.5 * before
     assert accuracy == 1
+
+
+class Looping(nn.Module):  # type: ignore[misc]
+    """Steps in a loop of its own, its layers called by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.neurons = nn.Linear(3, 4, bias=False), snn.IAF()
+
+    def forward(self, frames: Any) -> Any:
+        steps = frames.split(1, dim=1)
+        return torch.cat([self.neurons(self.linear(input=step)) for step in steps], 1)
+
+
+def test_a_model_that_loops_over_time_counts_the_same() -> None:
+    looping = Looping()
+    whole = nn.Sequential(looping.linear, snn.IAF())
+    terms = []
+    for model in (looping, whole):
+        gathered = losses.HardwareLosses(model, synops=10.0, dt_us=1000)
+        with gathered:
+            model(torch.ones(2, 10, 3))
+        terms.append(gathered.terms()["synops"])
+    assert terms[0] == terms[1]
+
+
+def test_synops_of_a_layer_that_was_not_called() -> None:
+    model = nn.ModuleDict({"used": nn.Linear(2, 2), "not": nn.Linear(2, 2), "neurons": snn.IAF()})
+    model.forward = lambda frames: model["neurons"](model["used"](frames))
+    gathered = losses.HardwareLosses(model, synops={"not": 1.0})
+    with gathered:
+        model(torch.ones(1, 2, 2))
+    with pytest.raises(ArgumentError, match="synops: none of the layers"):
+        gathered.terms()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("sinabs")
+sinabs = pytest.importorskip("sinabs")
+import sinabs.layers as sl  # noqa: E402
 from sinabs.activation import SingleExponential  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -165,3 +166,34 @@ def test_twin_with_relu(make: Any) -> None:
     nested = models.relu_twin(nn.Sequential(nn.Sequential(snn.IAF()), snn.LIF(tau_mem=2.0)))
     assert str(nested[0][0]) == str(nested[1]) == "ReLU()"
     assert isinstance(models.relu_twin(snn.IAF()), nn.ReLU)
+
+
+def test_frames_of_any_layers_and_dtypes() -> None:
+    neurons = {"batch_size": 1}
+    rows = [
+        (
+            models.TimeSequential(nn.Flatten(), nn.Linear(32, 3), snn.IAFSqueeze(**neurons)),
+            (2, 4, 4),
+        ),
+        (models.TimeSequential(nn.Flatten(), nn.Linear(32, 3), snn.IAFSqueeze(**neurons)), (32,)),
+        (models.TimeSequential(snn.SumPool2d(2), nn.Flatten(), nn.Linear(8, 3)), (2, 4, 4)),
+        (models.TimeSequential(nn.Conv1d(2, 3, 3), snn.IAFSqueeze(**neurons)), (2, 9)),
+    ]
+    for model, shape in rows:
+        frames = torch.rand(2, 5, *shape)
+        found = model(frames)
+        assert found.shape[:2] == (2, 5)
+        sinabs.set_batch_size(model, 1)
+        snn.reset_states(model)
+        assert torch.equal(model(frames[0]), found[0])
+        for dtype in (torch.float64, torch.float16, torch.uint8, torch.bool):
+            assert torch.equal(model(torch.ones(1, 5, *shape, dtype=dtype)),
+                               model(torch.ones(1, 5, *shape)))  # fmt: skip
+
+
+def test_sums_of_windows_over_the_edge_are_those_of_sinabs() -> None:
+    for kernel, stride, side in itertools.product((2, 3), (1, 2, 3), (4, 5, 6, 7)):
+        frames = torch.rand(1, 2, side, side + 1)
+        ours = snn.SumPool2d(kernel, stride=stride, ceil_mode=True)(frames)
+        theirs = sl.SumPool2d(kernel, stride=stride, ceil_mode=True)(frames)
+        assert torch.allclose(ours, theirs, atol=1e-5), (kernel, stride, side)

@@ -20,8 +20,9 @@ from torch import nn
 from torch.nn.modules import module as global_hooks
 
 from evstore.errors import ArgumentError
-from evstore.snn import IAF, IAFSqueeze, JsonLines, Monitor, models
+from evstore.snn import IAF, HardwareLosses, IAFSqueeze, JsonLines, Monitor, models
 from evstore.snn.monitor.seconds import PHASES, Clock, bottleneck
+from evstore.snn.monitor.weights import described
 
 Records = list[dict[str, Any]]
 
@@ -310,7 +311,7 @@ def test_nested_and_shared_layers() -> None:
     assert rate > 0
     operations = 4 * float(frames.sum() + first.sum())
     assert layers["inner.weights"]["synops_per_sample"] == pytest.approx(operations / 3)
-    assert layers["inner.weights"]["synops_per_step"] == pytest.approx(operations / 24)
+    assert layers["inner.weights"]["synops_per_step"] == pytest.approx(operations / 48)
 
 
 def test_a_recurrent_layer_and_one_without_spikes() -> None:
@@ -409,3 +410,49 @@ def test_time_by_phase() -> None:
     time.sleep(0.02)
     clock.pause_ends()
     assert clock.take()["other"] < 0.02
+
+
+def test_weights_that_are_nearly_equal_have_a_histogram() -> None:
+    found = described(torch.tensor([1.0, 1.0000001]))
+    assert sum(found["histogram"]["counts"]) == 2
+
+
+def test_a_model_that_loops_over_time_by_keyword_counts_as_one_that_does_not() -> None:
+    class Looping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.neurons = nn.Linear(3, 4, bias=False), IAF()
+
+        def forward(self, frames: Any) -> Any:
+            steps = frames.split(1, dim=1)
+            return torch.cat([self.neurons(self.linear(input=step)) for step in steps], 1)
+
+    looping = Looping()
+    whole = nn.Sequential(looping.linear, IAF())
+    found = []
+    for model in (looping, whole):
+        records: Records = []
+        with Monitor(model, every=1, dt_us=1000, writers=[records.append]) as monitor:
+            loss = model(torch.ones(2, 10, 3)).sum()
+            monitor.step(loss=loss)
+        layers = next(record for record in records if record["kind"] == "layers")["layers"]
+        found.append({k: v for k, v in next(iter(layers.values())).items() if k != "weights"})
+    assert found[0] == found[1]
+    assert found[0]["synops_per_step"] == 12.0
+
+
+def test_weights_to_threshold_behind_an_average_pool_are_those_of_the_loss() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), IAFSqueeze(batch_size=1), nn.AvgPool2d(2), nn.Conv2d(2, 2, 3),
+        IAFSqueeze(batch_size=1),
+    )  # fmt: skip
+    records: Records = []
+    losses = HardwareLosses(model, weight_ratio=1.0)
+    with Monitor(model, every=1, writers=[records.append]) as monitor, losses:
+        monitor.step(loss=model(torch.ones(4, 1, 12, 12)).sum())
+    losses.terms()
+    layers = next(record for record in records if record["kind"] == "layers")["layers"]
+    for name in ("0", "3"):
+        said = float(losses.measured[f"weight_ratio.{name}"])
+        assert layers[name]["weight_to_threshold"] == pytest.approx(said)

@@ -392,3 +392,60 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: Any) ->
         snn.to_nir(models.mlp(6, 2, 4, 1), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.nir"]
+
+
+def test_layers_with_the_names_of_nodes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    named = {
+        "input": nn.Linear(6, 5), "spikes": snn.IAFSqueeze(batch_size=1),
+        "between": nn.Linear(5, 4),
+        "output": snn.IAFSqueeze(batch_size=1, min_v_mem=-1.0),
+    }  # fmt: skip
+    model = models.TimeSequential()
+    for name, layer in named.items():
+        model.add_module(name, layer)
+    snn.to_nir(model, tmp_path / "named.nir")
+    again = snn.from_nir(tmp_path / "named.nir")
+    frames = 4 * torch.rand(2, 9, 6)
+    assert len(again) == 4
+    assert torch.equal(again(frames), model(frames))
+
+
+class Doubling(sl.IAFSqueeze):  # type: ignore[misc]
+    def forward(self, x: Any) -> Any:
+        return super().forward(2 * x)
+
+
+class Standardised(nn.Conv2d):  # type: ignore[misc]
+    def forward(self, x: Any) -> Any:
+        return self._conv_forward(x, self.weight - self.weight.mean(), None)
+
+
+def test_layers_that_compute_in_a_way_of_their_own_are_refused() -> None:
+    odd = nn.Sequential(Standardised(2, 3, 3), snn.IAFSqueeze(batch_size=1))
+    with pytest.raises(ArgumentError, match="layer '0', a Standardised, computes in its own way"):
+        snn.to_nir(odd, sample_shape=(2, 5, 5))
+    odd = nn.Sequential(nn.Linear(2, 2), Doubling(batch_size=1))
+    with pytest.raises(ArgumentError, match="layer '1', a Doubling"):
+        snn.to_nir(odd)
+    with pytest.raises(ArgumentError, match="a Doubling computes in its own way"):
+        snn.leaky(odd, 10.0)
+
+
+def test_whole_numbers_and_numbers_of_numpy(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    neurons = snn.LIFSqueeze(
+        tau_mem=20, norm_input=False, spike_threshold=torch.tensor(1), min_v_mem=torch.tensor(-1),
+        batch_size=1, surrogate_grad_fn=sa.SingleExponential(grad_width=np.float32(0.5)),
+    )  # fmt: skip
+    model = models.TimeSequential(nn.Linear(6, 5), neurons)
+    snn.to_nir(model, tmp_path / "whole.nir")
+    frames = 4 * torch.rand(2, 9, 6)
+    assert torch.equal(snn.from_nir(tmp_path / "whole.nir")(frames), model(frames))
+    for odd, message in (
+        ({"min_v_mem": -torch.inf}, "layer '1': its min_v_mem is not finite"),
+        ({"surrogate_grad_fn": sa.SingleExponential(grad_scale=float("nan"))}, "grad_scale"),
+    ):
+        broken = nn.Sequential(nn.Linear(6, 5), snn.IAFSqueeze(batch_size=1, **odd))
+        with pytest.raises(ArgumentError, match=message):
+            snn.to_nir(broken)

@@ -12,7 +12,7 @@ sl = pytest.importorskip("sinabs.layers")
 from torch import nn  # noqa: E402
 
 from evstore import snn  # noqa: E402
-from evstore.snn.pairs import layers, pairs, used_weights  # noqa: E402
+from evstore.snn.pairs import in_the_way, layers, pairs, used_weights  # noqa: E402
 
 
 def test_layers_between_are_passed_and_others_end_the_search() -> None:
@@ -59,3 +59,14 @@ def test_nothing_imports_samna() -> None:
         "sys.exit(any(name.partition('.')[0] == 'samna' for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_time_that_is_taken_apart_is_passed_over() -> None:
+    model = nn.Sequential(sl.FlattenTime(), nn.Linear(2, 2), sl.UnflattenTime(1), snn.IAF())
+    assert [(p.name, p.spiking_name) for p in pairs(model)] == [("1", "3")]
+    assert in_the_way(model) == []
+    other = nn.Sequential(
+        nn.Linear(2, 2), nn.Identity(), nn.GroupNorm(1, 2), nn.ReLU(), snn.IAF(),
+        nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(),
+    )  # fmt: skip
+    assert in_the_way(other) == [("0", "2", "4")]

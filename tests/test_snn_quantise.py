@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("sinabs")
+snn_layers = pytest.importorskip("sinabs.layers")
 from torch import nn  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 
 from evstore import snn  # noqa: E402
 from evstore.errors import ArgumentError  # noqa: E402
@@ -283,3 +284,41 @@ def test_layers_without_neurons_and_quantised_twice() -> None:
     )
     snn.remove_quantise(model)
     assert type(model[0]) is nn.Linear
+
+
+def test_neurons_that_no_weights_would_be_paired_with() -> None:
+    neurons = {"spike_threshold": torch.tensor(0.7)}
+    apart = nn.Sequential(
+        snn_layers.FlattenTime(), nn.Linear(4, 3), snn_layers.UnflattenTime(2), snn.IAF(**neurons)
+    )
+    with pytest.raises(ArgumentError, match="'3' has no min_v_mem"):
+        snn.fake_quantise(apart)
+    normed = nn.Sequential(nn.Linear(4, 4), nn.GroupNorm(2, 4), snn.IAF(min_v_mem=-1.0))
+    with pytest.raises(ArgumentError, match="layer '1' stands between weights, '0', and neurons"):
+        snn.fake_quantise(normed)
+
+
+def test_weights_that_are_computed_anew_are_refused() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), snn.IAF(min_v_mem=-1.0))
+    prune.l1_unstructured(model[0], "weight", 0.5)
+    with pytest.raises(ArgumentError, match="layer '0': its weight is computed anew"):
+        snn.fake_quantise(model)
+    prune.remove(model[0], "weight")
+    snn.remove_quantise(snn.fake_quantise(model))
+    kept = model[0].weight.detach().clone()
+    model(torch.ones(1, 2, 4))
+    assert torch.equal(model[0].weight, kept)
+
+
+def test_a_floor_that_was_given_as_a_whole_number_is_baked() -> None:
+    def model(floor: Any) -> Any:
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Linear(20, 30), snn.IAF(spike_threshold=torch.tensor(0.7), min_v_mem=floor)
+        )
+
+    frames = 3 * torch.rand(2, 20, 20, generator=torch.Generator().manual_seed(1))
+    baked = [snn.remove_quantise(snn.fake_quantise(model(floor))) for floor in (-1, -1.0)]
+    floors = [float(one[1].min_v_mem) for one in baked]
+    assert floors[0] == floors[1] != 0.0
+    assert torch.equal(baked[0](frames), baked[1](frames))

@@ -15,8 +15,8 @@ def each_sample(loader: Iterable[Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
     """Data, targets, mask and lengths (None where there are none) of each batch.
 
     Of a `Loader` those of its epoch 0, whatever it has read before, so that noise is the same each
-    time, without samples that only fill up a batch; of others what they give. Raises ArgumentError
-    for a `Loader` that leaves samples out.
+    time, without samples that only fill up a batch; then it stands where it stood. Of others what
+    they give. Raises ArgumentError for a `Loader` that leaves samples out.
 
     >>> [data for data, *_ in each_sample([([1, 2], [0, 1])])]
     [[1, 2]]
@@ -30,12 +30,16 @@ def each_sample(loader: Iterable[Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
             f"the loader leaves out {loader.left_out} of {len(loader.dataset)} samples, those of a "
             "last batch that is not full: Loader(..., pad=True) has all, and none counts twice"
         )
+    stood = loader.epoch, loader.batches_done
     loader.seek(0)
-    for batch in loader:
-        assert loader.current is not None
-        data, targets, lengths, mask = batch
-        own = torch.tensor([not again for again in loader.current.repeated])
-        if bool(own.all()):
-            yield data, targets, mask, lengths
-        elif bool(own.any()):
-            yield data[own], targets[own], None if mask is None else mask[own], lengths[own]
+    try:
+        for batch in loader:
+            assert loader.current is not None
+            data, targets, lengths, mask = batch
+            own = torch.tensor([not again for again in loader.current.repeated])
+            if bool(own.all()):
+                yield data, targets, mask, lengths
+            elif bool(own.any()):
+                yield data[own], targets[own], None if mask is None else mask[own], lengths[own]
+    finally:
+        loader.seek(*stood)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,24 @@ AVERAGING = (*_FIXED, *_ADAPTIVE)
 def spikes(module: nn.Module) -> bool:
     """Whether ``module`` is a layer of neurons that spike (sinabs' ExpLeak does not)."""
     return isinstance(module, StatefulLayer) and bool(module.does_spike)
+
+
+def first_given(given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    """What a layer was called with, by place or by name, as hooks get it; None for nothing.
+
+    >>> first_given((), {"input": 1})
+    1
+    """
+    return given[0] if given else next(iter(named.values()), None)
+
+
+def computes_as(layer: nn.Module, kinds: Iterable[type]) -> bool:
+    """Whether ``layer`` computes as one of ``kinds`` does, and not in a way of its own.
+
+    >>> computes_as(nn.Linear(1, 1), (nn.Linear,))
+    True
+    """
+    return any(type(layer).forward is getattr(kind, "forward", None) for kind in kinds)
 
 
 def spatial_axes(layer: nn.Module) -> int | None:

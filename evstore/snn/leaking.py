@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.neurons import LIF, LIFSqueeze
+from evstore.snn.kinds import computes_as
+from evstore.snn.neurons import LIF, SPIKING, LIFSqueeze
 from evstore.snn.states import stateful
 
 
@@ -19,8 +20,8 @@ def leaky(model: nn.Module, tau_mem: float) -> nn.Module:
 
     ``tau_mem`` is in steps: after so many, 1 / e of a potential is left. Inputs are not scaled
     (``norm_input=False``), so a very large ``tau_mem`` gives what ``model`` gives. Thresholds,
-    floors, spikes and resets stay; states are zero. Raises ArgumentError for ``tau_mem`` <= 0, and
-    where there is no IAF layer.
+    floors, spikes and resets stay; states are zero. Raises ArgumentError for ``tau_mem`` <= 0, for
+    IAF layers that compute in a way of their own, and where there is none.
 
     >>> from evstore.snn import IAF
     >>> leaky(IAF(), 2.0)(torch.full((1, 6, 1), 0.5)).detach().flatten().tolist()
@@ -46,6 +47,9 @@ def leaky(model: nn.Module, tau_mem: float) -> nn.Module:
 
 
 def _leaky(layer: Any, tau_mem: float) -> Any:
+    if not computes_as(layer, SPIKING):
+        raise ArgumentError(f"a {type(layer).__name__} computes in its own way, which no leak can "
+                            "be added to")  # fmt: skip
     squeezes = isinstance(layer, sl.IAFSqueeze)
     options = {
         name: getattr(layer, name)

@@ -27,13 +27,16 @@ from evstore.snn.neurons import IAFSqueeze
 from evstore.snn.pooling import SumPool2d
 from evstore.snn.states import reset_states
 
+_POOLS = (nn.AvgPool2d, nn.LPPool2d, nn.MaxPool2d)
+
 
 class TimeSequential(nn.Sequential):  # type: ignore[misc]
     """Layers in a row, whose input may have its time in an axis of its own.
 
     (B, T, ...) -> (B, T, ...), or (B * T, ...) -> (B * T, ...) where the squeezing layers were told
     the batch size (sinabs.set_batch_size). ``...`` is (P, H, W) where the first layer with weights
-    is a convolution, (features,) where it is linear. States carry from call to call; ``reset=True``
+    is a convolution in two axes, (features,) where it is linear, of which a Flatten or pools before
+    it may make either. States carry from call to call; ``reset=True``
     (as all models here have it) begins each call of (B, T, ...) with states of zero.
     """
 
@@ -44,9 +47,9 @@ class TimeSequential(nn.Sequential):  # type: ignore[misc]
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames through all layers; any dtype, computed in that of the weights."""
         weights = next((p for p in self.parameters() if p.is_floating_point()), None)
-        if weights is not None and not frames.is_floating_point():
+        if weights is not None:
             frames = frames.to(weights.dtype)
-        if frames.dim() != self._sample_axes + 2:
+        if frames.dim() - 2 not in self._sample_axes:
             return super().forward(frames)
         if self.reset:
             reset_states(self)
@@ -54,14 +57,18 @@ class TimeSequential(nn.Sequential):  # type: ignore[misc]
         return super().forward(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
     @property
-    def _sample_axes(self) -> int:
-        """Axes of a single frame."""
+    def _sample_axes(self) -> tuple[int, ...]:
+        """Axes that a single frame may have."""
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                return 3
+            if isinstance(module, (nn.Conv2d, *_POOLS)):
+                return (3,)
+            if isinstance(module, nn.Conv1d):
+                return (2,)
+            if isinstance(module, nn.Flatten):
+                return (1, 3)
             if isinstance(module, nn.Linear):
-                return 1
-        return 3
+                return (1,)
+        return (3,)
 
 
 def talk(classes: int = 10, resolution: tuple[int, int] = (30, 30), **neuron: Any) -> nn.Module:

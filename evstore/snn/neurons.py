@@ -144,3 +144,7 @@ class IAFSqueeze(_AllSteps, sl.IAFSqueeze, metaclass=SameClass):  # type: ignore
     >>> IAFSqueeze(batch_size=1)(torch.full((4, 1), 0.5)).flatten()
     tensor([0., 1., 0., 1.])
     """
+
+
+#: Layers whose neurons are those of LIF or IAF, and nothing else.
+SPIKING = (sl.LIF, sl.LIFSqueeze, sl.IAF, sl.IAFSqueeze, LIF, LIFSqueeze, IAF, IAFSqueeze)

@@ -104,7 +104,8 @@ def _nodes(
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(shape)})}
     beside: dict[str, Any] = {}
     averaged = 1.0
-    for name, layer in row:
+    for own, layer in row:
+        name = f"{own}_" if own in ("input", "output") else own  # those are NIR's
         if isinstance(layer, sl.StatefulLayer):
             _check_summed(name, averaged)
             nodes[name], beside[name] = neurons_node(name, layer, shape)

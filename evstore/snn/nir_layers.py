@@ -6,20 +6,31 @@ from typing import Any
 
 import nir
 import numpy as np
+import sinabs.layers as sl
 import torch
 from torch import nn
 
 from evstore.errors import ArgumentError, CorruptError, UnsupportedError
+from evstore.snn.kinds import computes_as
 from evstore.snn.pairs import used_weights
 from evstore.snn.pooling import SumPool2d
+from evstore.snn.quantise import QUANTISED
 
 _LARGEST = 1 << 16
 #: What may be left out of a network that only computes.
 SKIPPED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
+_KNOWN = (
+    nn.Linear, nn.Conv2d, *QUANTISED, nn.Flatten, nn.AvgPool2d, nn.LPPool2d, sl.SumPool2d, SumPool2d
+)  # fmt: skip
+
+
 def layer_node(name: str, layer: Any, shape: tuple[int, ...], averaged: float) -> Any:
     """NIR's node of a layer that gets ``shape``; weights behind sums, where means were before."""
+    if isinstance(layer, _KNOWN) and not computes_as(layer, _KNOWN):
+        raise ArgumentError(f"layer {name!r}, a {type(layer).__name__}, computes in its own way, "
+                            "which NIR cannot say")  # fmt: skip
     if isinstance(layer, (nn.Linear, nn.Conv2d)):
         weight, bias = used_weights(layer)
         weight = _array(weight / averaged)

@@ -13,7 +13,8 @@ import sinabs.layers as sl
 import torch
 
 from evstore.errors import ArgumentError, CorruptError
-from evstore.snn.neurons import IAFSqueeze, LIFSqueeze
+from evstore.snn.kinds import computes_as
+from evstore.snn.neurons import SPIKING, IAFSqueeze, LIFSqueeze
 
 #: Functions of sinabs that neurons may have, by name; the first two are classes that are passed on.
 _CLASSES = ("MultiSpike", "SingleSpike")
@@ -22,12 +23,11 @@ _MADE = (
     "SingleExponential", "PeriodicExponential",
 )  # fmt: skip
 _FUNCTIONS = ("spike_fn", "reset_fn", "surrogate_grad_fn")
-_RECURRENT = (sl.LIFRecurrent, sl.ALIF)
 
 
 def neurons_node(name: str, layer: Any, shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
     """NIR's node of a layer of IAF or LIF neurons of ``shape``, and what that cannot say."""
-    if isinstance(layer, _RECURRENT) or not isinstance(layer, sl.LIF) or not layer.does_spike:
+    if not (computes_as(layer, SPIKING) and isinstance(layer, sl.LIF) and layer.does_spike):
         raise ArgumentError(f"layer {name!r}, a {type(layer).__name__}, has no equal in NIR that "
                             "evstore writes: IAF and LIF neurons have")  # fmt: skip
     if layer.tau_syn_calculated is not None:
@@ -35,13 +35,15 @@ def neurons_node(name: str, layer: Any, shape: tuple[int, ...]) -> tuple[Any, di
                             "without")  # fmt: skip
     threshold = _spread(name, layer.spike_threshold, shape)
     beside: dict[str, Any] = {fn: _described(name, getattr(layer, fn)) for fn in _FUNCTIONS}
-    beside["min_v_mem"] = None if layer.min_v_mem is None else _listed(layer.min_v_mem)
+    beside["min_v_mem"] = None
+    if layer.min_v_mem is not None:
+        beside["min_v_mem"] = _listed(name, "min_v_mem", layer.min_v_mem)
     if isinstance(layer, sl.IAF):
         return nir.IF(r=np.ones(shape, threshold.dtype), v_threshold=threshold), beside
     beside["norm_input"] = bool(layer.norm_input)
     tau = _spread(name, layer.tau_mem_calculated, shape)
     if layer.train_alphas:
-        beside["alpha_mem"] = _listed(layer.alpha_mem)
+        beside["alpha_mem"] = _listed(name, "alpha_mem", layer.alpha_mem)
     # NIR's R I over one step adds (1 - exp(-1 / tau)) R I; neurons that do not norm add I.
     gain = np.ones(shape) if layer.norm_input else 1 / (1 - np.exp(-1 / tau.astype(np.float64)))
     gain = gain.astype(threshold.dtype)
@@ -102,7 +104,7 @@ def _check_gain(name: str, gain: torch.Tensor, known: list[torch.Tensor]) -> boo
 def _spread(name: str, value: torch.Tensor, shape: tuple[int, ...]) -> Any:
     """A number a neuron, as NIR has them."""
     wide = value.detach().cpu()
-    wide = wide.float() if wide.dtype in (torch.float16, torch.bfloat16) else wide
+    wide = wide if wide.dtype in (torch.float32, torch.float64) else wide.float()
     try:
         return np.ascontiguousarray(wide.expand(shape).numpy())
     except RuntimeError:
@@ -120,8 +122,10 @@ def _one(name: str, values: Any) -> torch.Tensor:
     return torch.tensor(first if (array == first).all() else array)
 
 
-def _listed(value: torch.Tensor) -> Any:
+def _listed(name: str, what: str, value: torch.Tensor) -> Any:
     """As JSON keeps it, exactly."""
+    if not bool(value.isfinite().all()):
+        raise ArgumentError(f"layer {name!r}: its {what} is not finite; use None for no bound")
     return value.detach().cpu().double().tolist()
 
 
@@ -141,7 +145,21 @@ def _described(name: str, function: Any) -> dict[str, Any]:
         raise ArgumentError(f"layer {name!r}: {kind.__name__} is none of sinabs.activation's, and "
                             "could not be read back; use one of those")  # fmt: skip
     fields = {} if isinstance(function, type) else dataclasses.asdict(function)
+    fields = {key: _plain(name, key, value) for key, value in fields.items()}
     return {"name": kind.__name__, **fields}
+
+
+def _plain(name: str, key: str, value: Any) -> Any:
+    """A number as JSON keeps it, also one of numpy's or torch's."""
+    if value is None or isinstance(value, bool):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"layer {name!r}: {key} of its functions must be a number, got {value}")
+    return int(number) if isinstance(value, int) else number
 
 
 def _function(name: str, described: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sinabs.layers import StatefulLayer
+import sinabs.layers as sl
 from torch import nn
 
 from evstore.snn.kinds import WEIGHTED, averaged_behind, spikes
@@ -14,7 +14,7 @@ from evstore.snn.kinds import WEIGHTED, averaged_behind, spikes
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.MaxPool2d, nn.LPPool2d)  # SumPool2d is an LPPool2d
-_SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity)
+_SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity, sl.FlattenTime, sl.UnflattenTime)
 #: What may stand between weights and their neurons.
 PASSED = (*_DROPOUTS, *_NORMS, *_POOLS, *_SHAPES)
 
@@ -37,7 +37,7 @@ class Pair:
 
 def layers(model: nn.Module, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every layer in the order of registration; one that stands in several places, each time."""
-    whole = isinstance(model, (*WEIGHTED, StatefulLayer))
+    whole = isinstance(model, (*WEIGHTED, sl.StatefulLayer))
     children = [(key, child) for key, child in model._modules.items() if child is not None]
     if whole or not children:
         yield name, model
@@ -66,6 +66,23 @@ def pairs(model: nn.Module) -> list[Pair]:
             found.setdefault((id(layer), id(pair.spiking)), pair)
         averaged = averaged_behind(layer, averaged)
     return list(found.values())
+
+
+def in_the_way(model: nn.Module) -> list[tuple[str, str, str]]:
+    """Weights, the layer that no `Pair` passes over, and the neurons behind it: names of each."""
+    found, row = [], list(layers(model))
+    for place, (name, layer) in enumerate(row):
+        if not isinstance(layer, WEIGHTED):
+            continue
+        other = ""
+        for behind, one in row[place + 1 :]:
+            if isinstance(one, WEIGHTED):
+                break
+            if spikes(one):
+                found += [(name, other, behind)] if other else []
+                break
+            other = other or ("" if isinstance(one, PASSED) else behind)
+    return found
 
 
 def used_weights(layer: Any) -> tuple[Any, Any]:

@@ -32,7 +32,8 @@ class SumPool2d(sl.SumPool2d, metaclass=SameClass):  # type: ignore[misc]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The sums of x (..., H, W)."""
         size, stride = _pair(self.kernel_size), _pair(self.stride or self.kernel_size)
-        if self.ceil_mode and any(s % k for s, k in zip(x.shape[-2:], stride, strict=True)):
+        sides = zip(x.shape[-2:], size, stride, strict=True)
+        if self.ceil_mode and any((side - kernel) % step for side, kernel, step in sides):
             return super().forward(x)  # windows over the edge, which sinabs scales up
         if size == stride and size[0] == size[1] and x.is_cpu and x.dtype == torch.float32:
             return _sum_pool(x, size[0])

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from evstore.errors import ArgumentError
 from evstore.snn.kinds import averaged_over
-from evstore.snn.pairs import Pair, pairs
+from evstore.snn.pairs import Pair, in_the_way, pairs
 
 _ADVICE = "give the neurons a floor of their own size, as min_v_mem=-1.0"
 
@@ -109,6 +109,8 @@ _KINDS: dict[Any, Any] = {
     nn.Linear: _QuantisedLinear,
 }
 _PLAIN = {quantised: plain for plain, quantised in _KINDS.items()}
+#: What layers are under `fake_quantise`.
+QUANTISED = tuple(_PLAIN)
 
 
 def fake_quantise(model: nn.Module, weight_bits: int = 8, state_bits: int = 16) -> nn.Module:
@@ -125,8 +127,9 @@ def fake_quantise(model: nn.Module, weight_bits: int = 8, state_bits: int = 16) 
     Raises ArgumentError where the chip could not hold the model, or only a dead one: neurons
     without a finite ``min_v_mem`` (whose bound of -32768 would leave a scale of 1, and weights
     of 0), all weights of a layer 0, a threshold that rounds to 0 or differs between neurons, batch
-    norm in between, a layer that several others share. Warns (UserWarning) where biases, threshold
-    or bound leave weights less than half of their range.
+    norm or any layer that is not known in between, a layer that several others share, weights that
+    are computed anew in each call. Warns (UserWarning) where biases, threshold or bound leave
+    weights less than half of their range.
 
     >>> from evstore.snn import models
     >>> model = fake_quantise(models.talk())
@@ -139,6 +142,10 @@ def fake_quantise(model: nn.Module, weight_bits: int = 8, state_bits: int = 16) 
         if type(pair.weighted) not in _KINDS and type(pair.weighted) not in _PLAIN:
             raise ArgumentError(f"layer {pair.name!r} is a {type(pair.weighted).__name__}: only "
                                 "plain Conv1d, Conv2d and Linear can be quantised")  # fmt: skip
+        if "weight" not in pair.weighted._parameters:
+            raise ArgumentError(f"layer {pair.name!r}: its weight is computed anew in each call, "
+                                "as pruning and weight norm do; make it a parameter first "
+                                "(torch.nn.utils.prune.remove, remove_weight_norm)")  # fmt: skip
     for pair in found:
         _check_held(pair.name, _layer(pair, weight_bits, state_bits), weight_bits)
     for pair in found:
@@ -291,6 +298,8 @@ def _bake(layer: Any) -> None:
             layer.bias.copy_(bias)
         for neurons, bound in zip(layer.chip.neurons, bounds, strict=True):
             if neurons.min_v_mem is not None:
+                if not neurons.min_v_mem.is_floating_point():  # of sinabs, given as -1
+                    neurons.min_v_mem.data = neurons.min_v_mem.data.float()
                 neurons.min_v_mem.fill_(torch.round(bound * grid.scale) * grid.step)
 
 
@@ -305,6 +314,9 @@ def _checked_pairs(model: nn.Module, floors: bool = True) -> list[Pair]:
             if uses[id(getattr(pair, kind))] > 1:
                 raise ArgumentError(f"layer {pair.name!r}: it or its neurons are shared with "
                                     "others, whose scale may differ: copy it")  # fmt: skip
+    for name, other, neurons in in_the_way(model):
+        raise ArgumentError(f"layer {other!r} stands between weights, {name!r}, and neurons, "
+                            f"{neurons!r}, and a chip has none: take it out")  # fmt: skip
     for pair in found:
         _check_between(pair)
         if pair.spiking is not None:

@@ -12,7 +12,14 @@ from torch import nn
 from torch.nn import functional
 
 from evstore.errors import ArgumentError
-from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spatial_axes, spikes
+from evstore.snn.kinds import (
+    AVERAGING,
+    WEIGHTED,
+    averaged_behind,
+    first_given,
+    spatial_axes,
+    spikes,
+)
 
 
 def fan_out(layer: Any, input_shape: Sequence[int], device: Any = "cpu") -> torch.Tensor:
@@ -171,7 +178,7 @@ class SynopsCounter:
         self._averaged = 1.0
 
     def _called(self, module: nn.Module, given: Any, named: Any, leaving: torch.Tensor) -> None:
-        entering = given[0] if given else named["input"]
+        entering = first_given(given, named)
         if isinstance(module, WEIGHTED):
             name, counted = self._names[module], synops(module, entering) * self._averaged
             self._sums[name] = self._sums[name] + counted if name in self._sums else counted

@@ -10,7 +10,14 @@ import torch
 from torch import nn
 
 from evstore.errors import ArgumentError
-from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spatial_axes, spikes
+from evstore.snn.kinds import (
+    AVERAGING,
+    WEIGHTED,
+    averaged_behind,
+    first_given,
+    spatial_axes,
+    spikes,
+)
 from evstore.snn.losses.rates import rate_excess
 from evstore.snn.losses.receptive import receptive_field
 from evstore.snn.losses.spread import spread
@@ -91,6 +98,7 @@ class HardwareLosses:
         self._handles: list[Any] = []
         self._gathered: dict[str, dict[str, list[torch.Tensor]]] = {}
         self._calls: list[tuple[int, int] | None] = []
+        self._first: Any = None  # the spiking layer that was called first
         #: {"rate.LAYER", "synops.LAYER", ...: value} of the last terms, without their gradients.
         self.measured: dict[str, torch.Tensor] = {}
 
@@ -102,10 +110,11 @@ class HardwareLosses:
         for name, layer in self._spiking.items():
             self._handles.append(layer.register_forward_hook(self._spiking_hook(name)))
         for name, layer in self._weighted.items():
-            self._handles.append(layer.register_forward_hook(self._weighted_hook(name)))
+            hook = self._weighted_hook(name)
+            self._handles.append(layer.register_forward_hook(hook, with_kwargs=True))
         for layer in self.model.modules():
             if isinstance(layer, AVERAGING):
-                self._handles.append(layer.register_forward_hook(self._averaging))
+                self._handles.append(layer.register_forward_hook(self._averaging, with_kwargs=True))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -150,12 +159,13 @@ class HardwareLosses:
 
     def _begin(self, module: nn.Module, inputs: Any) -> None:
         self._calls.append(None)
+        self._first = None
         self._averaged = 1.0
 
     def _spiking_hook(self, name: str) -> Any:
         def hook(layer: Any, inputs: Any, output: torch.Tensor) -> None:
-            if self._calls and self._calls[-1] is None:
-                self._calls[-1] = batch_and_steps(layer, output)
+            if self._calls:
+                self._count_steps(layer, output)
             if self._bands is not None and name in self._bands:
                 self._keep("rate", name, _wide(output).mean())
             if self._spread is not None:
@@ -169,20 +179,30 @@ class HardwareLosses:
         alone = Pair(name, own, None, None)  # inside of a recurrent layer of neurons
         found = next((pair for pair in self._pairs if pair.weighted is own), alone)
 
-        def hook(layer: Any, inputs: Any, output: torch.Tensor) -> None:
+        def hook(layer: Any, given: Any, named: Any, output: torch.Tensor) -> None:
+            entering = first_given(given, named)
             if self._limits is not None and ("" in self._limits or name in self._limits):
-                frame = inputs[0].shape[-1 - (spatial_axes(layer) or 0) :]
-                reached = fan_out(layer, frame, inputs[0].device)
-                self._keep("synops", name, synops(inputs[0], reached, self._averaged))
+                frame = entering.shape[-1 - (spatial_axes(layer) or 0) :]
+                reached = fan_out(layer, frame, entering.device)
+                self._keep("synops", name, synops(entering, reached, self._averaged))
             if self._receptive is not None and found.spiking is not None:
-                field = receptive_field(layer, inputs[0], output, used_weights(layer)[0])
+                field = receptive_field(layer, entering, output, used_weights(layer)[0])
                 self._keep("receptive", name, field / _threshold(found))
             self._averaged = 1.0
 
         return hook
 
-    def _averaging(self, layer: Any, inputs: Any, output: torch.Tensor) -> None:
-        self._averaged = averaged_behind(layer, self._averaged, inputs[0], output)
+    def _averaging(self, layer: Any, given: Any, named: Any, output: torch.Tensor) -> None:
+        entering = first_given(given, named)
+        self._averaged = averaged_behind(layer, self._averaged, entering, output)
+
+    def _count_steps(self, layer: Any, output: torch.Tensor) -> None:
+        """Samples and steps of a call of the model: a model may loop over time by itself."""
+        batch, steps = batch_and_steps(layer, output)
+        if self._first is None:
+            self._first, self._calls[-1] = layer, (batch, steps)
+        elif self._first is layer and self._calls[-1] is not None:
+            self._calls[-1] = (self._calls[-1][0], self._calls[-1][1] + steps)
 
     def _keep(self, term: str, name: str, value: torch.Tensor) -> None:
         self._gathered[term].setdefault(name, []).append(value)
@@ -202,6 +222,8 @@ class HardwareLosses:
 
     def _synops_term(self) -> torch.Tensor:
         assert self._limits is not None
+        if not self._gathered["synops"]:
+            raise ArgumentError("synops: none of the layers it is asked of was called")
         if None in self._calls:
             raise ArgumentError("SynOps a sample: the model called no spiking layer, so nobody "
                                 "says what of the first axis is time")  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from evstore.snn.monitor.neurons import Counts
 from evstore.snn.monitor.taps import Forward, Spiking, Weighted
 from evstore.snn.monitor.weights import described, gradient_norms
+from evstore.snn.pairs import used_weights
 
 
 def numbers(
@@ -50,8 +51,8 @@ def _of_weighted(weighted: Weighted, seen: Forward, dt_us: float | None) -> dict
     found["weights"] = described(weighted.layer.weight)
     threshold = _least(getattr(weighted.spiking, "spike_threshold", None))
     if threshold and "max" in found["weights"]:
-        largest = max(abs(found["weights"]["min"]), abs(found["weights"]["max"]))
-        found["weight_to_threshold"] = largest / threshold
+        largest = float(used_weights(weighted.layer)[0].detach().abs().max())
+        found["weight_to_threshold"] = largest / weighted.averaged / threshold
     return found
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as hooks
 
-from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, spikes
+from evstore.snn.kinds import AVERAGING, WEIGHTED, averaged_behind, first_given, spikes
 from evstore.snn.monitor.counting import counted
 from evstore.snn.monitor.neurons import Counts
 from evstore.snn.squeezed import with_time
@@ -38,6 +38,7 @@ class Weighted:
     layer: Any
     synops: list[torch.Tensor] = field(default_factory=list)  # of each call
     spiking: Any = None  # the layer that its output goes into
+    averaged: float = 1.0  # by how much pools made the spikes smaller that came in
 
 
 @dataclass
@@ -49,8 +50,9 @@ class Forward:
     order: list[str] = field(default_factory=list)
     averaged: float = 1.0  # by how much pools made the spikes smaller that come next
     waiting: list[Weighted] = field(default_factory=list)
-    samples: int = 0  # of the first call of a spiking layer
-    sample_steps: int = 0  # samples times steps of that call
+    first: Any = None  # the spiking layer that was called first
+    samples: int = 0  # of its first call
+    sample_steps: int = 0  # samples times steps of all its calls: a model may loop over time
 
 
 class Taps:
@@ -81,7 +83,7 @@ class Taps:
         }  # fmt: skip
         self._handles = [
             hooks.register_module_forward_pre_hook(_not_compiled(self._before)),
-            hooks.register_module_forward_hook(_not_compiled(self._after)),
+            hooks.register_module_forward_hook(_not_compiled(self._after), with_kwargs=True),
         ]
 
     def take_off(self) -> None:
@@ -98,7 +100,7 @@ class Taps:
         if module is self._model:
             self.forget()
 
-    def _after(self, module: nn.Module, entering: Any, leaving: Any) -> None:
+    def _after(self, module: nn.Module, given: Any, named: Any, leaving: Any) -> None:
         name = self._names.get(module)
         if name is None or not isinstance(leaving, torch.Tensor):
             return
@@ -106,16 +108,18 @@ class Taps:
         with torch.no_grad():
             if spikes(module):
                 self._saw_spikes(name, module, leaving)
-            elif entering and isinstance(entering[0], torch.Tensor):
-                self._saw_values(name, module, entering[0].detach(), leaving.detach())
+            elif isinstance(entering := first_given(given, named), torch.Tensor):
+                self._saw_values(name, module, entering.detach(), leaving.detach())
         _wait_for(leaving.device)
         self.seconds += time.perf_counter() - began
 
     def _saw_spikes(self, name: str, layer: Any, leaving: torch.Tensor) -> None:
         seen = self.forward
         counts = counted(with_time(layer, leaving))
-        if not seen.spiking:
-            seen.samples, seen.sample_steps = counts.samples, counts.steps
+        if seen.first is None:
+            seen.first, seen.samples = layer, counts.samples
+        if seen.first is layer:
+            seen.sample_steps += counts.steps
         while name in seen.spiking and seen.spiking[name].counts.shape != counts.shape:
             name += "'"  # used twice, for different shapes
         if name in seen.spiking:
@@ -137,7 +141,7 @@ class Taps:
         if isinstance(layer, AVERAGING):
             return
         if name not in seen.weighted:
-            seen.weighted[name] = Weighted(layer)
+            seen.weighted[name] = Weighted(layer, averaged=averaged)
             seen.order.append(name)
         weighted = seen.weighted[name]
         weighted.synops.append(synops(layer, entering) * averaged)

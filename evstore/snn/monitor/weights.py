@@ -26,7 +26,7 @@ def described(weights: torch.Tensor) -> dict[str, Any]:
     if broken or not values.size:
         return {"not_finite": broken}
     low, high = float(values.min()), float(values.max())
-    counts, _ = np.histogram(values, BINS, (low, high))
+    counts, _ = np.histogram(values.astype(np.float64), BINS, (low, high))
     return {
         "min": low,
         "max": high,
