@@ -133,30 +133,26 @@ def rows(found: dict[Run, dict[str, Any]], folds: Sequence[int], seeds: int) -> 
         "examples/nmnist.toml; of the last epoch"
     )
     noise = f"{note}; {', '.join(NOISE)}"
+    other = ", ".join(asked for asked in WAYS["with noise"] if not asked.startswith("data."))
+    notes = {"with noise": f"{noise}; {other}", "noise at test only": noise}
+    begun = f"{note}; trained on from the plain network's weights: {', '.join(WAYS['few SynOps'])}"
 
     def lost(way: str) -> Bar:
         points = [100 * (a - b) for a, b in zip(plain, of(way), strict=True)]
         name = "trained with it" if way == "with noise" else "trained without"
         bounds = (3.0, 1.0) if way == "with noise" else (None, None)
         return row(f"noise at test, {name}: points lost, paired", points, *bounds, "less", seeds,
-                   noise)  # fmt: skip
+                   notes[way])  # fmt: skip
 
     saved = [a / b for a, b in zip(few, synops, strict=True)]
     fallen = [100 * (a - b) for a, b in zip(plain, of("few SynOps"), strict=True)]
+    of_synops = "SynOps a sample with the SynOps loss, over those without"
     return [
         row("accuracy on digits", plain, 0.96, 0.98, "more", seeds, note),
         lost("with noise"),
         lost("noise at test only"),
-        row(
-            "SynOps a sample with the SynOps loss, over those without",
-            saved,
-            0.5,
-            0.25,
-            "less",
-            seeds,
-            note,
-        ),
-        row("the same networks: points lost, paired", fallen, 1.0, None, "less", seeds, note),
+        row(of_synops, saved, 0.5, 0.25, "less", seeds, begun),
+        row("the same networks: points lost, paired", fallen, 1.0, None, "less", seeds, begun),
     ]
 
 

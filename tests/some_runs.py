@@ -53,6 +53,18 @@ def _events(seed: int, label: int, count: int = 150) -> evstore.Events:
     )
 
 
+def bad_gradient(features: int, classes: int, bad: str) -> nn.Module:
+    """Whose second layer gets one gradient that is no number."""
+    model = TimeSequential(
+        nn.Linear(features, 8), IAFSqueeze(batch_size=1), nn.Linear(8, classes),
+        IAFSqueeze(batch_size=1),
+    )  # fmt: skip
+    spoilt = torch.zeros(classes, 8)
+    spoilt[0, 0] = float(bad)
+    model[2].weight.register_hook(lambda gradient: gradient + spoilt)
+    return model
+
+
 def with_dropout(features: int, classes: int, hidden: int = 8) -> nn.Module:
     """Whose training depends on random generators."""
     return TimeSequential(

@@ -344,6 +344,19 @@ def test_start_methods(context: str, no_child_left: None) -> None:
     assert os.getpid() not in pids
 
 
+class OfSignals(Frames):
+    """Says whether Ctrl-C would end the process that read it."""
+
+    def __getitem__(self, i: int) -> tuple[Any, Any]:
+        return super().__getitem__(i)[0], signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_workers_leave_interrupts_to_their_parent(no_child_left: None) -> None:
+    loader = Loader(OfSignals(), 8, num_workers=2, collate=list)
+    assert all(target for batch in loader for _, target in batch)
+    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+
+
 def test_workers_are_seeded_by_the_place(no_child_left: None) -> None:
     def values(loader: Loader) -> list[Any]:
         return [target[2:] for batch in loader for _, target in batch]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from evstore.errors import ArgumentError
 from evstore.snn.training.config import load_config
 from evstore.snn.training.loop import train
 from evstore.snn.training.several import parse_sweep, sweep, train_seeds
+from evstore.snn.training.stopping import Interrupted
 from evstore.snn.training.student import student_cdf, student_quantile, summary_of
 from some_runs import config_of, equal_weights, made_dataset, weights
 
@@ -138,3 +141,25 @@ def test_student(degrees: int) -> None:
 def test_one_value_has_no_spread() -> None:
     assert summary_of([0.5]) == {"n": 1, "mean": 0.5, "std": None, "interval_95": None}
     assert summary_of([0.5, 0.5])["interval_95"] == [0.5, 0.5]
+
+
+def test_an_interrupt_in_the_last_epoch_of_a_run_ends_those_that_come(
+    root: Path, tmp_path: Path
+) -> None:
+    def in_the_last_epoch(record: Mapping[str, Any]) -> None:
+        if (record["epoch"], record["split"]) == (1, "train"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    config = config_of(root, "epochs=2")
+    with pytest.raises(Interrupted):
+        train_seeds(config, tmp_path / "seeds", 3, say=in_the_last_epoch)
+    with pytest.raises(Interrupted):
+        sweep(config, tmp_path / "bins", "bins", [2, 4], say=in_the_last_epoch)
+    done = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("run.json")]
+    assert done == ["done", "done"]
+
+
+def test_a_sweep_of_a_key_below_a_number_is_refused(root: Path, tmp_path: Path) -> None:
+    config = config_of(root, "losses.rate=0.1")
+    with pytest.raises(ArgumentError, match=r"losses.rate.3 must be a section"):
+        sweep(config, tmp_path / "runs", "losses.rate.3", [0.1])

@@ -242,7 +242,8 @@ def test_an_interrupt_ends_it_after_the_step(root: Path, whole: Path, tmp_path: 
         train(config_of(root), run, say=at_the_end_of_an_epoch)
     assert signal.getsignal(signal.SIGINT) is before
     assert load_checkpoint(run / "checkpoints" / "last.pt")["step"] == 4
-    assert json.loads((run / "run.json").read_text())["error"] == "interrupted"
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["status"], facts["error"]) == ("interrupted", None)
     train(config_of(root), run, resume=True)
     assert equal_weights(weights(whole), weights(run))
     assert lines(whole) == lines(run)
@@ -299,7 +300,88 @@ def test_one_process_trains_in_a_folder(
 ) -> None:
     monkeypatch.setattr("evstore.snn.training.folder.PATIENCE_S", 0.2)
     first = RunFolder(tmp_path / "run")
-    with first.alone(), pytest.raises(ArgumentError, match="another process is training here"):
+    with (
+        first.alone(first.stands()),
+        pytest.raises(ArgumentError, match="another process is training here"),
+    ):
         train(config_of(root), tmp_path / "run", resume=True)
     assert not first.facts.exists()  # nothing is said of the run of the other
     train(config_of(root, "epochs=1"), tmp_path / "run", resume=True)
+
+
+def test_a_run_that_another_process_made_meanwhile_is_left(root: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    stood = folder.stands()
+    train(config_of(root, "epochs=1"), folder.path)
+    kept = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with pytest.raises(ArgumentError, match="has trained here meanwhile"), folder.alone(stood):
+        pass
+    assert kept == {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_the_layer_whose_gradient_is_none_is_named(
+    root: Path, tmp_path: Path, clip_norm: float, bad: float
+) -> None:
+    model = {"name": "some_runs:bad_gradient", "args": {"bad": str(bad)}}
+    config = config_of(root, f"clip_norm={clip_norm}", model=model)
+    with pytest.raises(TrainingError, match=r"1 of 24 gradients of '2.weight' are not finite"):
+        train(config, tmp_path / "run")
+
+
+def test_layers_gradients_are_those_before_clipping(root: Path, tmp_path: Path) -> None:
+    train(config_of(root, "epochs=1", "clip_norm=1e-3", "monitor.every=1"), tmp_path / "run")
+    written = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in written]
+    step = next(one for one in records if one["kind"] == "step")
+    layers = next(one for one in records if one["kind"] == "layers")["layers"]
+    norms = [one["gradient_norm"] for one in layers.values() if "gradient_norm" in one]
+    assert step["grad_norm"] > 1e-2
+    assert max(norms) <= step["grad_norm"] * 1.001
+    assert sum(norm**2 for norm in norms) > 0.1 * step["grad_norm"] ** 2
+
+
+def test_threads_of_a_run_stay_and_other_ranks_are_told(root: Path, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    try:
+        folder = RunFolder(tmp_path / "run")
+        train(config_of(root, "epochs=2"), folder.path)
+        state = load_checkpoint(folder.last)
+        assert (state["world"], state["threads"]) == (1, torch.get_num_threads())
+        torch.save({**state, "world": 3, "threads": 2}, folder.last)
+        folder.write(status="running")
+        with pytest.warns(UserWarning, match="had 3 ranks, and has 1 now"):
+            train(config_of(root, "epochs=2"), folder.path, resume=True)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model.name=:x"], "no module"),
+        (["model.args={hidden=-1}"], r"mlp\(.*hidden=-1"),
+        (["model.args={classes=2}"], "a label is 2, and the model tells 2 classes apart"),
+        (["batch=64"], "data.batch is 64, and there are 18 samples"),
+        (["losses.synops=abc"], "is no value of TOML"),
+        (['losses.synops="abc"'], r"\[losses\] has a value of another kind"),
+        (["losses.rate=[0.1]"], r"\[losses\] has a value of another kind"),
+        (["losses.weights=3"], r"\[losses\] has a value of another kind"),
+        (["losses=3"], "losses must be a section"),
+    ],
+)
+def test_mistakes_are_told_as_such(
+    root: Path, tmp_path: Path, overrides: list[str], said: str
+) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text('[model]\nname = "mlp"\n[data]\nbins = 4\nbatch = 4\n')
+    with pytest.raises(ArgumentError, match=said):
+        train(load_config(config, [f"root={root}", *overrides]), tmp_path / "run")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_where_one_is_asked_for(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="torch finds no GPU"):
+        train(config_of(root, "device=cuda"), tmp_path / "run")

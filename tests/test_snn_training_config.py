@@ -122,3 +122,12 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
 def test_the_example_is_one() -> None:
     config = load_config(ROOT / "examples" / "nmnist.toml")
     assert (config.data.folds, config.model.name) == (5, "digits")
+
+
+def test_words_and_whole_sections_on_the_command_line() -> None:
+    assert parse_override("root=1_000") == ("data.root", "1_000")
+    assert parse_override("root=2024-01-01") == ("data.root", "2024-01-01")
+    assert parse_override("root='a b'") == ("data.root", "a b")
+    assert parse_override("root=it's") == ("data.root", "it's")
+    made = make_config({"data": {"root": "set", "bins": 1}}, ["losses={synops=1e5}"])
+    assert made.losses == {"synops": 1e5}

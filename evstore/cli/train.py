@@ -40,14 +40,16 @@ def command(
     spread and interval, a sweep a table. Under torchrun the ranks share each batch.
     """
     from evstore.snn.training.config import load_config
+    from evstore.snn.training.stopping import Interrupted
 
     sys.path.insert(0, os.getcwd())  # where model.name = "module:callable" may be
     asked = load_config(config, overrides)
     folder = Path(out) if out is not None else Path("runs") / Path(config).stem
     try:
         found = _found(asked, folder, resume, seeds, swept, as_json)
-    except KeyboardInterrupt:
-        _say_how_to_resume(folder)
+    except KeyboardInterrupt as interrupt:
+        if _is_first():
+            _say_how_to_resume(folder, saved=isinstance(interrupt, Interrupted))
         return failures.INTERRUPTED
     if _is_first():
         _print(found, folder, as_json)
@@ -121,8 +123,12 @@ def _is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _say_how_to_resume(folder: Path) -> None:
+def _say_how_to_resume(folder: Path, saved: bool) -> None:
     given = [one for one in click.get_current_context().obj if one != "--resume"]
     again = printing.shell([*given, "--resume"])
-    failures.say(f"interrupted: {folder} has all steps that were done")
+    ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        again = f"torchrun --nproc-per-node {ranks} -m {again}"
+    what = "has all steps that were done" if saved else "goes on from its last checkpoint"
+    failures.say(f"interrupted: {folder} {what}")
     click.echo(f"Go on with:\n  {again}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -59,7 +60,7 @@ def torch_loader(reading: Reading, tickets: Tickets, **options: Any) -> Any:
         sampler=tickets,
         collate_fn=as_it_is,
         generator=Generator(),  # what workers' seeds are drawn from, else that of the model
-        worker_init_fn=partial(end_orphan, _parent(options.get("multiprocessing_context"))),
+        worker_init_fn=partial(begin_worker, _parent(options.get("multiprocessing_context"))),
         **options,
     )
 
@@ -70,11 +71,13 @@ def _parent(context: Any) -> int | None:
     return None if (method or get_start_method()) == "forkserver" else os.getpid()
 
 
-def end_orphan(parent: int | None, number: int) -> None:
-    """End this worker if the process that started it is gone already, killed perhaps.
+def begin_worker(parent: int | None, number: int) -> None:
+    """What a worker does first: it leaves Ctrl-C, which reaches all of a terminal, to its parent.
 
-    torch would take whoever has adopted the worker for that process, and watch it for ever.
+    And it ends if the process that started it is gone already, killed perhaps: torch would take
+    whoever has adopted the worker for that process, and watch it for ever.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if parent is not None and os.getppid() != parent:
         os._exit(1)
 

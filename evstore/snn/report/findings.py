@@ -40,6 +40,8 @@ def _of_run(run: Run) -> Iterator[str]:
     if run.status == "failed":
         error = run.about.get("error")
         yield f"the run failed{f': {error}' if error else ''}"
+    if run.status == "interrupted":
+        yield "the run was interrupted, and can go on (--resume)"
     if run.status == "running":
         yield "the run is still going on, or was killed: run.json says running"
     for step in run.steps:

@@ -46,7 +46,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """As run.json has it: running, done, failed; or unknown."""
+        """As run.json has it: running, done, interrupted, failed; or unknown."""
         return str(self.about.get("status", "unknown"))
 
     def layer_names(self) -> list[str]:

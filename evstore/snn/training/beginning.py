@@ -16,7 +16,7 @@ from evstore.snn.weights_file import load_weights
 def begin_with(model: nn.Module, source: str | os.PathLike[str]) -> None:
     """Give ``model`` the weights of ``source``: a run's folder, or a file of `save_weights`.
 
-    Of a run those that were tested last, averaged where it kept averages. Raises ArgumentError
+    Of a run those of its last checkpoint, averaged where it kept averages. Raises ArgumentError
     where there is none, and for weights of another model; CorruptError, OSError.
 
     >>> begin_with(nn.Linear(1, 1), "runs/none")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from evstore.errors import ArgumentError
+from evstore.errors import ArgumentError, EvstoreError
 from evstore.snn import models
 from evstore.snn.accelerating import accelerate
 from evstore.snn.training.hardware import quantised
@@ -40,8 +40,9 @@ def build_model(config: Config, facts: Facts) -> Built:
     given = {name: value for name, value in known.items() if name in takes} | config.model.args
     try:
         model = make(**given)
-    except TypeError as error:
-        raise ArgumentError(f"{config.model.name}({_said(given)}): {error}") from error
+    except Exception as error:
+        kind = "" if isinstance(error, (TypeError, EvstoreError)) else f"{type(error).__name__}: "
+        raise ArgumentError(f"{config.model.name}({_said(given)}): {kind}{error}") from error
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"{config.model.name} gives no torch.nn.Module, but {model!r}")
     if config.model.accelerate:
@@ -58,7 +59,7 @@ def find_model(name: str) -> Callable[..., Any]:
     """
     module, colon, attribute = name.partition(":")
     try:
-        home: Any = importlib.import_module(module) if colon else models
+        home: Any = importlib.import_module(module or "?") if colon else models
     except ModuleNotFoundError as missing:
         raise ArgumentError(f"model.name: no module {missing.name!r} is found") from None
     found: Any = getattr(home, attribute if colon else module, None)

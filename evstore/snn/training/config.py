@@ -48,12 +48,11 @@ def make_config(said: Mapping[str, Any], overrides: Iterable[str] = ()) -> Confi
     sections = {name: dict(_table(name, value)) for name, value in said.items()}
     for text in overrides:
         key, value = parse_override(text)
-        section, _, rest = key.partition(".")
-        _put(sections.setdefault(section, {}), rest.split("."), value, key)
+        put(sections, key.split("."), value, key)
     made: dict[str, Any] = {}
     for name, values in sections.items():
         kind = _section(name)
-        made[name] = values if kind is None else _filled(name, kind, values)
+        made[name] = _table(name, values) if kind is None else _filled(name, kind, values)
     config = Config(**made)
     config.check()
     return config
@@ -69,12 +68,12 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise ArgumentError(f"an override is KEY=VALUE, as in training.lr=1e-3, got {text!r}")
     key = whole_key(key)
+    if _type_of(key) == "str" and value[:1] not in ("'", '"'):
+        return key, value  # a word, which a shell would have taken the quotes of
     try:
         return key, _parsed(f"value = {value}", text)["value"]
     except ArgumentError:
-        if _type_of(key) != "str" or any(letter in value for letter in "\"'\n"):
-            raise ArgumentError(f"{key}: {value!r} is no value of TOML") from None
-        return key, value  # a word, which a shell would have taken the quotes of
+        raise ArgumentError(f"{key}: {value!r} is no value of TOML") from None
 
 
 def whole_key(key: str) -> str:
@@ -186,7 +185,8 @@ def _type_of(key: str) -> str:
     return next((str(f.type) for f in dataclasses.fields(kind) if f.name == name), "Any")
 
 
-def _put(table: dict[str, Any], names: list[str], value: Any, key: str) -> None:
+def put(table: dict[str, Any], names: list[str], value: Any, key: str) -> None:
+    """Set a value in tables within tables, which are made where there are none."""
     for name in names[:-1]:
         table[name] = dict(_table(key, table.get(name, {})))
         table = table[name]

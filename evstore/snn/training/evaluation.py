@@ -13,7 +13,7 @@ from evstore.snn.modes import inferring
 from evstore.snn.states import reset_states
 from evstore.snn.synops import SynopsCounter
 from evstore.snn.training.ranks import summed
-from evstore.snn.training.readout import class_scores, output_loss
+from evstore.snn.training.readout import check_classes, class_scores, output_loss
 
 
 class Evaluation(NamedTuple):
@@ -32,9 +32,11 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
     ``loader``: a `Loader` (its epoch 0, whatever it has read before, so that noise is the same each
     time; samples that only fill up a batch are left out), or any batches that begin with data and
     targets, (B, T, ...) and (B,). Shared between ranks where the loader is. States are reset
-    before each batch. ``flat``: frames (B, T, P, H, W) are handed over as (B, T, features). For
-    ``loss`` see `output_loss`. Raises ArgumentError where there is no sample, and for a `Loader`
-    that leaves some out.
+    before each batch. Of classes with equal scores the first is the answer, as torch's argmax has
+    it; `latency` and `answer_stream` take them for none. ``flat``: frames (B, T, P, H, W) are
+    handed over as (B, T, features). For ``loss`` see `output_loss`. Raises ArgumentError where
+    there is no sample, for a `Loader` that leaves some out, and for targets that the model has no
+    class of.
 
     >>> batches = [(torch.eye(2)[:, None], torch.tensor([0, 1]))]
     >>> found = evaluate(torch.nn.Identity(), batches)
@@ -48,6 +50,7 @@ def evaluate(model: Any, loader: Any, *, loss: str = "rate", flat: bool = False)
     with inferring(model), SynopsCounter(model) as counter:
         for data, targets, mask, _ in each_sample(loader):
             scores, steps = scores_of(model, data, mask, device, flat)
+            check_classes(scores, targets)
             targets = targets.to(scores.device)
             right += int((scores.argmax(1) == targets).sum())
             total_loss += len(targets) * output_loss(scores, targets, loss, steps=steps).item()

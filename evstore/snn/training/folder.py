@@ -54,11 +54,17 @@ class RunFolder:
                     f"{'; '.join(said)}. Say what it said, or name another folder (--out)"
                 )
 
+    def stands(self) -> tuple[Any, ...]:
+        """What tells whether another process has trained here meanwhile."""
+        found = [p.stat() if p.exists() else None for p in (self.config, self.facts, self.last)]
+        return tuple(one and (one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, stood: tuple[Any, ...]) -> Iterator[None]:
         """Within: no other process trains here. Makes the folder; raises ArgumentError.
 
-        Workers of a run that was killed may live, and hold its lock, some seconds longer.
+        Also where it does not stand as it ``stood`` when it was looked at. Workers of a run that
+        was killed may live, and hold its lock, some seconds longer.
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if not hasattr(os, "O_DIRECTORY"):
@@ -71,6 +77,10 @@ class RunFolder:
                 if time.monotonic() > until:
                     raise ArgumentError(f"{self.path}: another process is training here")
                 time.sleep(0.05)
+            if self.stands() != stood:
+                raise ArgumentError(f"{self.path}: another process has trained here meanwhile. Go "
+                                    "on with its run by resume (--resume), or name another folder "
+                                    "(--out)")  # fmt: skip
             yield
         finally:
             os.close(handle)
@@ -110,10 +120,12 @@ class RunFolder:
         """The run has come to its end."""
         self.write(status="done", finished=_now(), error=None, result=dict(result))
 
-    def failed(self, error: str) -> None:
-        """The run has ended before."""
+    def ended(self, error: BaseException) -> None:
+        """The run has ended before: interrupted, or failed."""
         if self.path.is_dir():
-            self.write(status="failed", finished=_now(), error=error)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            status, said = ("interrupted", None) if interrupted else ("failed", str(error))
+            self.write(status=status, finished=_now(), error=said)
 
 
 def versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> HardwareLosse
     """What gathers the terms of [losses] from a model's forward passes; None where none is asked.
 
     A context manager around the forward, and ``terms()`` behind it. Raises ArgumentError for
-    options that there are not.
+    options that there are not, and for values that they do not take.
 
     >>> hardware_losses(nn.Identity(), {}) is None
     True
@@ -32,7 +32,14 @@ def hardware_losses(model: nn.Module, asked: Mapping[str, Any]) -> HardwareLosse
             near = difflib.get_close_matches(name, known, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise ArgumentError(f"[losses] has no {name!r}; {hint}")
-    return HardwareLosses(model, **{name: _tuples(value) for name, value in asked.items()})
+    try:
+        return HardwareLosses(model, **{name: _tuples(value) for name, value in asked.items()})
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise ArgumentError(
+            f"[losses] has a value of another kind: {error}; got {dict(asked)}"
+        ) from (error)
 
 
 def quantised(model: nn.Module, how: Quantise) -> nn.Module:

@@ -25,7 +25,7 @@ from evstore.snn.training.records import cut_at, size_now
 from evstore.snn.training.run import Run, begin, device_of, make_run, set_state, state_of, take_step
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import datasets_of
-from evstore.snn.training.stopping import Stop, stopping
+from evstore.snn.training.stopping import Interrupted, Stop, stopping
 from evstore.snn.training.threads import shares
 
 Say = Callable[[Mapping[str, Any]], None]
@@ -58,16 +58,16 @@ def train(
 
     There: config.toml, run.json (versions, dataset, status), metrics.jsonl, checkpoints/last.pt
     and best.pt. ``resume`` goes on from the last checkpoint, and begins where there is none; the
-    weights are those of a run that was never interrupted, bit for bit, on the same machine with
-    the same number of threads and ranks (on a GPU as far as its kernels add in one order). Under
-    torchrun each rank calls this; ``data.batch`` is shared between them. ``say`` gets each record
-    of an epoch.
+    weights are those of a run that was never interrupted, bit for bit, on the same machine (on a
+    GPU as far as its kernels add in one order): with as many threads as it began with, and with as
+    many ranks; of other ranks it warns. Under torchrun each rank calls this; ``data.batch`` is
+    shared between them. ``say`` gets each record of an epoch.
 
     Raises ArgumentError for a folder that holds a run already, for another configuration than that
     of the run to go on with, and for what does not fit the data; TrainingError where numbers are
-    not finite; KeyboardInterrupt after a Ctrl-C, once the step is done and saved; FormatError,
-    OSError. Sets torch's number of threads, the random generators, and what the C library does with
-    free memory (`keep_memory`).
+    not finite; `Interrupted` after a Ctrl-C, once the step is done and saved, KeyboardInterrupt
+    after a second one, at once; FormatError, OSError. Sets torch's number of threads, the random
+    generators, and what the C library does with free memory (`keep_memory`).
 
     >>> config = load_config("examples/nmnist.toml")                        # doctest: +SKIP
     >>> train(config, "runs/nmnist").accuracy                                # doctest: +SKIP
@@ -79,6 +79,7 @@ def train(
     with ExitStack() as stack:
         rank, world = stack.enter_context(joined(device_of(config.training.device).type))
         stop = stack.enter_context(stopping())
+        stood = at.stands()
         at.check(config, resume)
         if at.read().get("status") == "done":
             return Result(**at.read()["result"])
@@ -90,13 +91,13 @@ def train(
         if not at.last.exists():
             begin(run)
         if rank == 0:
-            stack.enter_context(at.alone())
+            stack.enter_context(at.alone(stood))
         wait_for_all()  # every rank has looked before one of them writes
         try:
             return _carried_out(run, at, stop, say)
         except BaseException as error:
             if rank == 0:
-                at.failed("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+                at.ended(error)
             raise
 
 
@@ -108,6 +109,7 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
     kept = load_checkpoint(at.last, run.device) if at.last.exists() else {}
     if kept:
         set_state(run, kept)
+        torch.set_num_threads(kept.get("threads") or torch.get_num_threads())
     if first:
         cut_at(at.metrics, kept.get("metrics_bytes", 0))
     with _monitor(run, at) as monitor:
@@ -117,7 +119,7 @@ def _carried_out(run: Run, at: RunFolder, stop: Stop, say: Say | None) -> Result
             _end_epoch(run, at, monitor, epoch, say)
             stop_now = summed([float(stop.wanted)], run.device)[0] > 0  # of any rank
             if stop_now and run.train.epoch < run.config.training.epochs:
-                raise KeyboardInterrupt
+                raise Interrupted
     result = result_of(run)
     if first:
         at.done(result._asdict())
@@ -139,7 +141,7 @@ def _monitor(run: Run, at: RunFolder) -> Monitor:
 
 
 def _rest_of_epoch(run: Run, at: RunFolder, monitor: Monitor, stop: Stop) -> None:
-    """The batches of the epoch that are not done. Raises KeyboardInterrupt, all saved."""
+    """The batches of the epoch that are not done. Raises Interrupted, all saved."""
     every = run.config.training.checkpoint_every_steps
     before, began = run.sums.get("seconds", 0.0), time.perf_counter()
     try:
@@ -160,13 +162,13 @@ def _rest_of_epoch(run: Run, at: RunFolder, monitor: Monitor, stop: Stop) -> Non
             if done.stop or (every and run.step % every == 0):
                 _save(run, at)
             if done.stop:
-                raise KeyboardInterrupt
+                raise Interrupted
     except WorkerKilledError:
         if not stop.wanted:
             raise
         # Ctrl-C in a terminal ends the loader's workers as well: all steps so far are whole.
         _save(run, at)
-        raise KeyboardInterrupt from None
+        raise Interrupted from None
 
 
 def _end_epoch(run: Run, at: RunFolder, monitor: Monitor, epoch: int, say: Say | None) -> None:

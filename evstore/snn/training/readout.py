@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from evstore.errors import ArgumentError
+
 
 def class_scores(output: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
     """Spikes (B, T, classes) summed over time: (B, classes). What has no time stays as it is.
@@ -19,6 +21,23 @@ def class_scores(output: torch.Tensor, mask: torch.Tensor | None = None) -> torc
     if mask is not None and not bool(mask.all()):
         output = output * mask[..., None].to(output)
     return output.sum(1)
+
+
+def check_classes(scores: torch.Tensor, targets: torch.Tensor) -> None:
+    """Raises ArgumentError where a target (B,) is none of the classes of the scores (B, classes).
+
+    >>> check_classes(torch.zeros(1, 2), torch.tensor([2]))
+    Traceback (most recent call last):
+    ...
+    evstore.errors.ArgumentError: a label is 2, and the model tells 2 classes apart, 0 to 1
+    """
+    samples = len(targets)
+    if scores.dim() != 2 or len(scores) != samples:
+        raise ArgumentError(f"the model must give (B, T, classes) or (B, classes) of {samples} "
+                            f"samples: its sums are of shape {tuple(scores.shape)}")  # fmt: skip
+    if samples and not 0 <= (worst := int(targets.max())) < scores.shape[1]:
+        raise ArgumentError(f"a label is {worst}, and the model tells {scores.shape[1]} classes "
+                            f"apart, 0 to {scores.shape[1] - 1}")  # fmt: skip
 
 
 def output_loss(

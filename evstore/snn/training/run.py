@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ import torch
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.loading.collate import Batch
 from evstore.datasets.loading.loader import Loader
+from evstore.errors import ArgumentError
 from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.monitor.monitoring import Monitor
+from evstore.snn.monitor.weights import total_gradient_norm
 from evstore.snn.training.augment import augmented
 from evstore.snn.training.averaging import begin_average, keep_average
 from evstore.snn.training.beginning import begin_with
@@ -23,7 +26,7 @@ from evstore.snn.training.finite import check_gradients, check_loss, check_weigh
 from evstore.snn.training.hardware import hardware_losses
 from evstore.snn.training.randomness import INITIAL, STEP, seed_all
 from evstore.snn.training.ranks import add_gradients, mean_of_norms, same_everywhere, summed
-from evstore.snn.training.readout import output_loss
+from evstore.snn.training.readout import check_classes, output_loss
 from evstore.snn.training.schedule import rate_factor
 from evstore.snn.training.schema import Config
 from evstore.snn.training.sets import facts_of, loaders_of
@@ -87,9 +90,11 @@ def begin(run: Run) -> None:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of a name; "auto" is a GPU where there is one."""
+    """The device of a name; "auto" is a GPU where there is one. Raises ArgumentError without."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ArgumentError("training.device is cuda, and torch finds no GPU: say auto or cpu")
     return torch.device(name)
 
 
@@ -107,13 +112,15 @@ def take_step(run: Run, batch: Batch, monitor: Monitor, stop_wanted: bool = Fals
         (loss / run.world).backward()
         add_gradients(run.model.parameters())
         mean_of_norms(run.model)
-        grad_norm = _clip(run.model, how.clip_norm)
+    grad_norm = total_gradient_norm(run.model) or 0.0
     given = [loss.item(), float(right), float(len(batch.targets)), float(stop_wanted)]
     total, all_right, samples, stop, *parts = summed([*given, *terms.values()], run.device)
     said = {name: part / run.world for name, part in zip(terms, parts, strict=True)}
     check_loss(total / run.world, said, where)
     check_gradients(grad_norm, run.model.named_parameters(), where)
     with monitor.phase("optimiser"):
+        if how.clip_norm:
+            torch.nn.utils.clip_grad_norm_(run.model.parameters(), how.clip_norm)
         run.optimiser.step()
         check_weights(run.model.named_parameters(), where)
     run.step += 1
@@ -145,6 +152,7 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
     with run.losses or nullcontext():
         scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
     assert isinstance(batch.targets, torch.Tensor)
+    check_classes(scores, batch.targets)
     targets = batch.targets.to(run.device)
     how = config.training
     smoothing = how.label_smoothing
@@ -162,16 +170,12 @@ def _factor(run: Run) -> float:
     return rate_factor(run.step, how.epochs * an_epoch, how.schedule, warmup)
 
 
-def _clip(model: torch.nn.Module, most: float) -> float:
-    """The norm of all gradients, which become no longer than ``most``; 0 leaves them."""
-    limit = most or float("inf")
-    return float(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))
-
-
 def state_of(run: Run) -> dict[str, Any]:
     """All that going on needs: tensors and plain values."""
     return {
         "version": 1,
+        "world": run.world,
+        "threads": torch.get_num_threads(),
         "step": run.step,
         "model": weights_of(run.model),
         "average": run.average,
@@ -184,7 +188,14 @@ def state_of(run: Run) -> dict[str, Any]:
 
 
 def set_state(run: Run, state: Mapping[str, Any]) -> None:
-    """Stand where `state_of` said. Raises ArgumentError for a state of other samples or weights."""
+    """Stand where `state_of` said.
+
+    Raises ArgumentError for a state of other samples or weights; warns of another number of ranks.
+    """
+    if (before := state.get("world", run.world)) != run.world and run.rank == 0:
+        warnings.warn(f"the run that goes on had {before} ranks, and has {run.world} now: its "
+                      "weights will not be, bit for bit, those of a run that never ended",
+                      stacklevel=2)  # fmt: skip
     set_weights(run.model, state["model"])
     run.average = dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])

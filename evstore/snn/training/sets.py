@@ -55,10 +55,12 @@ def facts_of(data: Data, *datasets: Dataset) -> Facts:
     Raises ArgumentError where labels are no integers from 0 on, or recordings differ in size.
     """
     labels = [label for dataset in datasets for label in list(dataset.labels)]
-    if not all(isinstance(label, (int, np.integer)) and label >= 0 for label in labels):
+    counts = (isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in labels)
+    if not all(counts) or min(labels, default=0) < 0:
         raise ArgumentError(f"{data.root}: to be learnt, each recording's label must be 0, 1, ...")
-    size = datasets[0].sensor_size
-    if size is None:
+    sizes = {dataset.sensor_size for dataset in datasets}
+    size = sizes.pop()
+    if size is None or sizes:
         raise ArgumentError(f"{data.root}: recordings differ in resolution: say data.size")
     named = datasets[0].classes
     classes = max(int(max(labels)) + 1, len(named or []))
@@ -68,7 +70,13 @@ def facts_of(data: Data, *datasets: Dataset) -> Facts:
 def loaders_of(
     train: Dataset, test: Dataset, data: Data, seed: int, read: Shares
 ) -> tuple[Loader, Loader]:
-    """The loader of each; what is tested comes in its own order, and whole."""
+    """The loader of each; what is tested comes in its own order, and whole.
+
+    Raises ArgumentError for batches of more samples than there are to train with.
+    """
+    if data.batch > len(train):
+        raise ArgumentError(f"data.batch is {data.batch}, and there are {len(train)} samples to "
+                            "train with: say a smaller one")  # fmt: skip
     of_both: dict[str, Any] = {
         "global_batch": data.batch,
         "num_workers": read.workers,

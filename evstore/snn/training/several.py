@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from evstore.errors import ArgumentError
-from evstore.snn.training.config import absolute, make_config, parse_override, whole_key
+from evstore.snn.training.config import absolute, make_config, parse_override, put, whole_key
 from evstore.snn.training.folder import RunFolder
 from evstore.snn.training.loop import Result, Say, train
-from evstore.snn.training.ranks import joined
+from evstore.snn.training.ranks import joined, summed
 from evstore.snn.training.run import device_of
 from evstore.snn.training.schema import Config
+from evstore.snn.training.stopping import Interrupted, stopping
 from evstore.snn.training.student import summary_of
 from evstore.snn.whole_file import write_whole
 
@@ -64,11 +65,14 @@ def sweep(
     runs = {name: {"": one} if seeds == 1 else _of_seeds(one, seeds) for name, one in made.items()}
     for name, some in runs.items():
         _check(folder / name, some, resume)
-    with joined(device_of(config.training.device).type) as (rank, _):
-        rows = [
-            {"value": value, **_summed(folder / name, some, resume, say, write=seeds > 1)}
-            for (name, some), value in zip(runs.items(), values, strict=True)
-        ]
+    device = device_of(config.training.device)
+    with joined(device.type) as (rank, _), stopping() as stop:
+        rows: list[dict[str, Any]] = []
+        for (name, some), value in zip(runs.items(), values, strict=True):
+            if rows and summed([float(stop.wanted)], device)[0]:
+                raise Interrupted
+            found = _summed(folder / name, some, resume, say, write=seeds > 1)
+            rows.append({"value": value, **found})
         summary = {"key": key, "rows": rows}
         if rank == 0:
             _write(folder, summary)
@@ -97,11 +101,7 @@ def parse_sweep(text: str) -> tuple[str, list[Any]]:
 def with_value(config: Config, key: str, value: Any) -> Config:
     """The configuration with another value of one key; checked as a whole."""
     sections = dataclasses.asdict(config)
-    table = sections
-    *path, last = key.split(".")
-    for name in path:
-        table = table.setdefault(name, {})
-    table[last] = value
+    put(sections, key.split("."), value, key)
     return make_config(sections)
 
 
@@ -114,11 +114,14 @@ def _summed(
 ) -> dict[str, Any]:
     _check(folder, runs, resume)
     first = next(iter(runs.values()))
-    with joined(device_of(first.training.device).type) as (rank, _):
-        results = {
-            name: train(config, folder / name, resume=resume, say=_naming(say, folder / name))
-            for name, config in runs.items()
-        }
+    device = device_of(first.training.device)
+    with joined(device.type) as (rank, _), stopping() as stop:
+        results: dict[str, Result] = {}
+        for name, config in runs.items():
+            if results and summed([float(stop.wanted)], device)[0]:  # in the last epoch of a run
+                raise Interrupted
+            run = folder / name
+            results[name] = train(config, run, resume=resume, say=_naming(say, run))
         found = summarised(results)
         if write and rank == 0:
             _write(folder, found)

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class Interrupted(KeyboardInterrupt):
+    """Training was ended by a Ctrl-C, and all steps that were done are saved."""
+
+
 @dataclass
 class Stop:
     """Whether somebody wants the run to end."""
@@ -17,13 +21,19 @@ class Stop:
     wanted: bool = False
 
 
+_now: list[Stop] = []  # of the block that is entered, if one is
+
+
 @contextmanager
 def stopping() -> Iterator[Stop]:
     """Within: a first interrupt only says so; a second one is raised at once, as ever.
 
-    Interrupts reach the main thread only: elsewhere, and where the program ignores them, this does
-    nothing.
+    A block within such a block has the outer one's. Interrupts reach the main thread only:
+    elsewhere, and where the program ignores them, this does nothing.
     """
+    if _now:
+        yield _now[0]
+        return
     stop = Stop()
     ours = callable(signal.getsignal(signal.SIGINT))
     if not ours or threading.current_thread() is not threading.main_thread():
@@ -36,7 +46,9 @@ def stopping() -> Iterator[Stop]:
         stop.wanted = True
 
     before = signal.signal(signal.SIGINT, handle)
+    _now.append(stop)
     try:
         yield stop
     finally:
+        _now.clear()
         signal.signal(signal.SIGINT, before)

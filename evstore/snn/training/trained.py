@@ -15,11 +15,13 @@ from evstore.snn.training.sets import datasets_of, facts_of
 
 
 def load_run(folder: str | os.PathLike[str], *, best: bool = False) -> nn.Module:
-    """The model of a run's folder as it was tested last, on the CPU, ready to be evaluated.
+    """The model of a run's last checkpoint, on the CPU, ready to be evaluated.
 
-    Its weights are the averaged ones where the run kept them. ``best``: of the epoch with the best
-    test accuracy, which is no fair estimate of any other. The run's dataset must be where it was.
-    Raises ArgumentError for a folder without a checkpoint, CorruptError, OSError.
+    Of a run that is done, that is as it was tested last; one that was cut may have its last
+    checkpoint within an epoch. Its weights are the averaged ones where the run kept them. ``best``:
+    of the epoch with the best test accuracy, which is no fair estimate of any other. The run's
+    dataset must be where it was. Raises ArgumentError for a folder without a checkpoint,
+    CorruptError, OSError.
 
     >>> model = load_run("runs/nmnist")                                      # doctest: +SKIP
     """
