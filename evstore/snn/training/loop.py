@@ -166,7 +166,7 @@ def _rest_of_epoch(run: Run, at: RunFolder, monitor: Monitor, stop: Stop) -> Non
     except WorkerKilledError:
         if not stop.wanted:
             raise
-        # Ctrl-C in a terminal ends the loader's workers as well: all steps so far are whole.
+        # Ctrl-C in a terminal ends workers that have only just begun: all steps so far are whole.
         _save(run, at)
         raise Interrupted from None
 
