@@ -316,7 +316,7 @@ def _checked_pairs(model: nn.Module, floors: bool = True) -> list[Pair]:
                                     "others, whose scale may differ: copy it")  # fmt: skip
     for name, other, neurons in in_the_way(model):
         raise ArgumentError(f"layer {other!r} stands between weights, {name!r}, and neurons, "
-                            f"{neurons!r}, whose scale it would not pass on: take it out")  # fmt: skip
+                            f"{neurons!r}, which it gives no scale to: take it out")  # fmt: skip
     for pair in found:
         _check_between(pair)
         if pair.spiking is not None:
