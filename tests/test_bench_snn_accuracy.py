@@ -48,7 +48,7 @@ def test_what_is_asked_of_runs_is_understood(way: str) -> None:
     noisy = way == "with noise"
     assert bool(config.data.noise) is bool(config.data.test_noise) is noisy
     assert config.data.test_noise_seed != config.training.seed or not noisy
-    assert bool(config.losses) is (way == "few SynOps")
+    assert not config.losses
 
 
 def test_a_run_and_the_same_network_under_noise(tmp_path: Path) -> None:
@@ -62,8 +62,9 @@ def test_a_run_and_the_same_network_under_noise(tmp_path: Path) -> None:
     assert bench.train(run, root, tmp_path, small) == result  # it is there
     few = bench.train(run._replace(way="few SynOps"), root, tmp_path, small)
     assert few.keys() == result.keys()
-    begun = load_config(tmp_path / "few-SynOps-fold1-seed0" / "config.toml").model.weights
-    assert begun == str(tmp_path / "plain-fold1-seed0")
+    asked = load_config(tmp_path / "few-SynOps-fold1-seed0" / "config.toml")
+    assert asked.model.weights == str(tmp_path / "plain-fold1-seed0")
+    assert asked.losses == {"synops": round(bench.FEW_SYNOPS * result["synops_per_sample"])}
     noisy = bench.tested_with_noise([run], tmp_path)
     assert noisy.keys() == {Run("noise at test only", 1, 0)}
     assert noisy[Run("noise at test only", 1, 0)]["synops_per_sample"] > result["synops_per_sample"]
