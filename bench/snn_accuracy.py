@@ -26,7 +26,13 @@ from bench.timing import Spread
 
 RECIPE = Path(__file__).resolve().parent.parent / "examples" / "nmnist.toml"
 FOLDS, SEEDS = (1, 2, 3, 4), 5
-QUICK = ("training.epochs=1", "bins=4", "model.name=talk", "model.args={}")
+QUICK = (
+    "training.epochs=1",
+    "training.warmup_epochs=0",
+    "bins=4",
+    "model.name=talk",
+    "model.args={}",
+)
 #: At test, and for networks that train with it; other hot pixels there, and other chance. It is
 #: half as many events again as the digits themselves.
 NOISE = (

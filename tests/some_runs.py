@@ -65,6 +65,12 @@ def bad_gradient(features: int, classes: int, bad: str) -> nn.Module:
     return model
 
 
+def of_single_frames(classes: int) -> nn.Module:
+    """Which does not know that frames come with their time."""
+    return nn.Sequential(nn.Conv2d(2, 2, 3), IAFSqueeze(batch_size=1), nn.Flatten(),
+                         nn.Linear(16, classes))  # fmt: skip
+
+
 def with_dropout(features: int, classes: int, hidden: int = 8) -> nn.Module:
     """Whose training depends on random generators."""
     return TimeSequential(

@@ -167,3 +167,14 @@ def test_a_loader_that_is_tested_stands_where_it_stood() -> None:
     assert loader.epoch == 2
     same = evstore.Loader(samples, batch_size=5, seed=3, pad=True)
     assert order == [[batch.targets.tolist() for batch in same] for _ in range(2)]
+
+
+def test_events_where_frames_are_wanted_are_told() -> None:
+    events = np.zeros(3, [("t", "i8"), ("x", "u2"), ("y", "u2"), ("p", "i1")])
+    loader = evstore.Loader([(events, 0), (events, 1)], batch_size=2)
+    model = snn.models.mlp(4, 2, 4, 1)
+    for asked in (snn.latency, snn.evaluate):
+        with pytest.raises(ArgumentError, match="takes frames, and this loader gives events"):
+            asked(model, loader)
+    with pytest.raises(ArgumentError, match="takes frames, as tensors"):
+        model(next(iter(loader)).data)

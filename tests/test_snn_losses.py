@@ -350,3 +350,17 @@ def test_synops_of_a_layer_that_was_not_called() -> None:
         model(torch.ones(1, 2, 2))
     with pytest.raises(ArgumentError, match="synops: none of the layers"):
         gathered.terms()
+
+
+def test_what_terms_says_where_nothing_is_left() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), snn.IAF())
+    gathered = losses.HardwareLosses(model, rate=[0.1, 0.2])
+    with pytest.raises(ArgumentError, match="call the model in"):
+        gathered.terms()
+    with gathered:
+        model(torch.ones(1, 2, 2))
+    gathered.terms()
+    with pytest.raises(ArgumentError, match="was asked since: keep what it gives"):
+        gathered.terms()
+    with pytest.raises(ArgumentError, match="rate: there are no spiking layers"):
+        losses.HardwareLosses(nn.Linear(2, 2), rate=0.1)

@@ -20,6 +20,7 @@ from command_line import environment, run
 from evstore.snn import IAF, JsonLines, Monitor, reset_states
 from evstore.snn.report.drawing import bars, curves, thinned
 from evstore.snn.report.neuron_image import neuron_strip, png
+from evstore.snn.report.reading import read_run
 from runs_made_up import make_run, records, spiking, weighted
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -172,8 +173,6 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
 def test_of_steps_done_again_the_last_counts(tmp_path: Path) -> None:
     again = [{**record, "loss": 100.0} for record in records() if record["kind"] == "step"]
     folder = make_run(tmp_path, [*records(), *again[15:]])
-    from evstore.snn.report.reading import read_run
-
     losses = [step["loss"] for step in read_run(str(folder), "run").steps]
     assert len(losses) == 20
     assert losses[14] < 1
@@ -382,3 +381,15 @@ def test_long_curves_are_thinned_out() -> None:
     assert len(points) == 240
     assert all(x == y for x, y in points)
     assert points == sorted(points)
+
+
+def test_of_runs_one_after_the_other_the_last_is_shown(tmp_path: Path) -> None:
+    def record(kind: str, step: int, **said: Any) -> str:
+        return json.dumps({"kind": kind, "step": step, **said}) + "\n"
+
+    first = [record("step", step, loss=1.0) for step in range(60)]
+    again = [record("step", step, loss=2.0) for step in (0, 1, 2, 2, 3)]  # one of them again
+    (tmp_path / "metrics.jsonl").write_text("".join([*first, *again]))
+    found = read_run(str(tmp_path), "run")
+    assert [(one["step"], one["loss"]) for one in found.steps] == [(k, 2.0) for k in range(4)]
+    assert "metrics.jsonl: holds 2 runs, of which this is the last" in found.problems

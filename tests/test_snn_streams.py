@@ -252,3 +252,11 @@ def test_mistakes_are_named(stream: Any, tmp_path: Path) -> None:
     evstore.save(path, given[0][0])
     with evstore.open(path) as plain, pytest.raises(ArgumentError, match="no labelled times"):
         snn.answer_stream(model, plain, DT_US)
+
+
+def test_what_is_no_stream_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"evstore.open\('own.evs'\)"):
+        snn.answer_stream(snn.IAF(), "own.evs", 1000)
+    with pytest.raises(ArgumentError, match="output='events'"):
+        snn.write_stream(tmp_path / "own.evs", [(np.zeros((2, 2)), 1)])
+    assert not list(tmp_path.iterdir())

@@ -370,6 +370,14 @@ def test_threads_of_a_run_stay_and_other_ranks_are_told(root: Path, tmp_path: Pa
         (["losses.rate=[0.1]"], r"\[losses\] has a value of another kind"),
         (["losses.weights=3"], r"\[losses\] has a value of another kind"),
         (["losses=3"], "losses must be a section"),
+        (
+            ["model.name=some_runs:of_single_frames"],
+            r"cannot take frames .* = \(4, 4, 2, 4, 6\).*Time",
+        ),
+        (["model.args={dropout=0.3}"], r"model.args are \{'dropout': 0.3\}"),
+        (["epochs=2", "warmup_epochs=2"], "warmup_epochs is 2.0 of training.epochs 2"),
+        (["polarity=off"], "data.polarity must be one of on_off, merged, signed"),
+        (["noise=background:rate_hz=5"], "no value of TOML; a list is wanted"),
     ],
 )
 def test_mistakes_are_told_as_such(
@@ -385,3 +393,16 @@ def test_mistakes_are_told_as_such(
 def test_no_gpu_where_one_is_asked_for(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="torch finds no GPU"):
         train(config_of(root, "device=cuda"), tmp_path / "run")
+
+
+def test_a_folder_in_which_nothing_was_trained_is_begun_anew(root: Path, tmp_path: Path) -> None:
+    wrong = config_of(root, "epochs=1", model={"name": "some_runs:of_single_frames"})
+    with pytest.raises(ArgumentError, match="cannot take frames"):
+        train(wrong, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").read()["status"] == "failed"
+    train(config_of(root, "epochs=1"), tmp_path / "run")
+    train(config_of(root, "epochs=1"), tmp_path / "other")
+    assert lines(tmp_path / "run") == lines(tmp_path / "other")
+    assert RunFolder(tmp_path / "run").read()["error"] is None
+    with pytest.raises(ArgumentError, match="holds a run already"):
+        train(config_of(root, "epochs=1"), tmp_path / "run")

@@ -45,6 +45,8 @@ def command(
     sys.path.insert(0, os.getcwd())  # where model.name = "module:callable" may be
     asked = load_config(config, overrides)
     folder = Path(out) if out is not None else Path("runs") / Path(config).stem
+    if resume and not folder.exists() and _is_first():
+        click.echo(f"{folder}: there is no run yet to go on with; it begins", err=True)
     try:
         found = _found(asked, folder, resume, seeds, swept, as_json)
     except KeyboardInterrupt as interrupt:
@@ -113,7 +115,7 @@ def _cells(summary: Mapping[str, Any]) -> Sequence[str]:
     return [
         str(accuracy["n"]),
         f"{accuracy['mean']:.2%}" + ("" if spread is None else f" +- {100 * spread:.2f}"),
-        "-" if interval is None else f"{interval[0]:.2%} .. {interval[1]:.2%}",
+        "-" if interval is None else f"{max(0, interval[0]):.2%} .. {min(1, interval[1]):.2%}",
         f"{summary['synops_per_sample']['mean']:,.0f}",
         f"{summary['seconds_per_epoch']['mean']:.2f}",
     ]
@@ -130,5 +132,7 @@ def _say_how_to_resume(folder: Path, saved: bool) -> None:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         again = f"torchrun --nproc-per-node {ranks} -m {again}"
     what = "has all steps that were done" if saved else "goes on from its last checkpoint"
+    if not folder.exists():
+        what = "was not begun"
     failures.say(f"interrupted: {folder} {what}")
     click.echo(f"Go on with:\n  {again}", err=True)

@@ -16,7 +16,7 @@ def each_sample(loader: Iterable[Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
 
     Of a `Loader` those of its epoch 0, whatever it has read before, so that noise is the same each
     time, without samples that only fill up a batch; then it stands where it stood. Of others what
-    they give. Raises ArgumentError for a `Loader` that leaves samples out.
+    they give. Raises ArgumentError for a `Loader` that leaves samples out, or gives no frames.
 
     >>> [data for data, *_ in each_sample([([1, 2], [0, 1])])]
     [[1, 2]]
@@ -36,6 +36,9 @@ def each_sample(loader: Iterable[Any]) -> Iterator[tuple[Any, Any, Any, Any]]:
         for batch in loader:
             assert loader.current is not None
             data, targets, lengths, mask = batch
+            if not isinstance(data, torch.Tensor):
+                raise ArgumentError("a network takes frames, and this loader gives events: "
+                                    "give its Dataset frames=evstore.Frames(bins=...)")  # fmt: skip
             own = torch.tensor([not again for again in loader.current.repeated])
             if bool(own.all()):
                 yield data, targets, mask, lengths

@@ -46,6 +46,9 @@ class TimeSequential(nn.Sequential):  # type: ignore[misc]
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames through all layers; any dtype, computed in that of the weights."""
+        if not isinstance(frames, torch.Tensor):
+            raise ArgumentError("a network takes frames, as tensors: give the Dataset "
+                                "frames=evstore.Frames(bins=...)")  # fmt: skip
         weights = next((p for p in self.parameters() if p.is_floating_point()), None)
         if weights is not None:
             frames = frames.to(weights.dtype)

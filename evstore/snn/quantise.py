@@ -328,7 +328,8 @@ def _check_between(pair: Pair) -> None:
     for layer in pair.between:
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             raise ArgumentError(f"layer {pair.name!r}: merge the batch norm behind it into its "
-                                "weights first; a chip has none")  # fmt: skip
+                                "weights first (torch.nn.utils.fusion.fuse_conv_bn_eval, or "
+                                "fuse_linear_bn_eval); a chip has none")  # fmt: skip
         if averaged_over(layer) != 1.0:
             raise ArgumentError(f"layer {pair.name!r}: an average pool stands between weights and "
                                 "neurons; put it behind the neurons")  # fmt: skip

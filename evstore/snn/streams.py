@@ -85,6 +85,9 @@ def write_stream(
     first = next(source, None)
     if first is None:
         raise ArgumentError("a stream needs at least one sample")
+    if not isinstance(first[0], Events):
+        raise ArgumentError("samples of a stream are (Events, class), as Dataset(..., output="
+                            f"'events') gives them; got {type(first[0]).__name__}")  # fmt: skip
     resolution = first[0].resolution
     starts, stops, classes, at = [], [], [], 0
     with (
@@ -208,6 +211,10 @@ def answer_stream(
     >>> with evstore.open("ten_minutes.evs") as recording:                      # doctest: +SKIP
     ...     snn.answer_stream(model, recording, 10_000, reset=1.7).accuracy
     """
+    if isinstance(recording, (str, os.PathLike)):
+        raise ArgumentError(
+            f"a recording is wanted, not its path: evstore.open({str(recording)!r})"
+        )
     table = recording.side("labels")
     if table is None:
         raise ArgumentError(f"{recording!r} has no labelled times: write_stream writes them")

@@ -98,6 +98,7 @@ class HardwareLosses:
         self._handles: list[Any] = []
         self._gathered: dict[str, dict[str, list[torch.Tensor]]] = {}
         self._calls: list[tuple[int, int] | None] = []
+        self._asked = False  # whether terms() took what was gathered
         self._first: Any = None  # the spiking layer that was called first
         #: {"rate.LAYER", "synops.LAYER", ...: value} of the last terms, without their gradients.
         self.measured: dict[str, torch.Tensor] = {}
@@ -131,12 +132,15 @@ class HardwareLosses:
         sample is.
         """
         if not self._calls:
-            raise ArgumentError("nothing was gathered: call the model in `with losses:` first")
+            why = ("terms() was asked since: keep what it gives" if self._asked
+                   else "call the model in `with losses:` first")  # fmt: skip
+            raise ArgumentError(f"nothing was gathered: {why}")
         try:
             found = {name: getattr(self, f"_{name}_term")() for name in TERMS if self._asks(name)}
             return {name: self._weights.get(name, 1.0) * term for name, term in found.items()}
         finally:
             self._clear()
+            self._asked = True
 
     def _asks(self, name: str) -> bool:
         settings = (self._bands, self._limits, self._ratio, self._spread, self._receptive)
@@ -145,6 +149,7 @@ class HardwareLosses:
     def _clear(self) -> None:
         self._gathered = {name: {} for name in TERMS}
         self._calls = []
+        self._asked = False
 
     def _check_behind(self) -> None:
         if self._asks("rate") or self._asks("spread"):
@@ -287,7 +292,7 @@ def _bands(rate: Any, known: Mapping[str, Any]) -> dict[str, tuple[Any, Any]] | 
     _check_names("rate", named, known, "spiking layers")
     bands = {}
     for name, band in named.items():
-        lowest, highest = band if isinstance(band, tuple) else (None, band)
+        lowest, highest = band if isinstance(band, (tuple, list)) else (None, band)
         _positive("rate", lowest), _positive("rate", highest)
         if lowest is not None and highest is not None and lowest > highest:
             raise ArgumentError(f"rate: a band is (lowest, highest), got {band}")
@@ -317,7 +322,8 @@ def _weights(weights: Mapping[str, float] | None) -> dict[str, float]:
 def _check_names(term: str, names: Mapping[str, Any], known: Mapping[str, Any], of: str) -> None:
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise ArgumentError(f"{term}: no layer {unknown}; {of} are {', '.join(known) or 'none'}")
+        said = f"no layer {unknown}; {of} are {', '.join(known)}" if known else f"there are no {of}"
+        raise ArgumentError(f"{term}: {said}")
 
 
 def _need(found: Mapping[str, Any], what: str, term: str) -> None:

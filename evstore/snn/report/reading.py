@@ -155,11 +155,14 @@ def _said(error: OSError) -> str:
 
 
 def _read_metrics(path: str, run: Run) -> None:
-    """Records by kind. Of steps that a resumed run did again, the last record counts."""
+    """Records by kind. Of steps that a resumed run did again, the last record counts.
+
+    Of several runs one after the other, as `JsonLines` appends them, the last: it begins at step 0.
+    """
     steps: dict[Any, dict[str, Any]] = {}
     layers: dict[Any, dict[str, Any]] = {}
     epochs: dict[Any, dict[str, Any]] = {}
-    broken, last_whole = 0, True
+    broken, last_whole, begun = 0, True, 1
     try:
         with open(path, "rb") as file:
             for line in file:
@@ -168,6 +171,10 @@ def _read_metrics(path: str, run: Run) -> None:
                 if record is None:
                     broken += bool(line.strip()) and last_whole
                 elif record["kind"] == "step":
+                    if steps and number(record.get("step")) == 0:
+                        begun += 1
+                        for of_another in (steps, layers, epochs):
+                            of_another.clear()
                     steps[number(record.get("step"))] = record
                 elif record["kind"] == "layers" and isinstance(record.get("layers"), dict):
                     layers[number(record.get("step"))] = _with_layers(record)
@@ -178,6 +185,8 @@ def _read_metrics(path: str, run: Run) -> None:
         return
     if not last_whole:
         run.problems.append(f"{METRICS}: its last line is not whole: still written, or cut off")
+    if begun > 1:
+        run.problems.append(f"{METRICS}: holds {begun} runs, of which this is the last")
     if broken:
         run.problems.append(f"{METRICS}: {broken:,} lines are no records, and left out")
     run.steps = [steps[key] for key in sorted(k for k in steps if k is not None)]

@@ -42,7 +42,8 @@ def build_model(config: Config, facts: Facts) -> Built:
         model = make(**given)
     except Exception as error:
         kind = "" if isinstance(error, (TypeError, EvstoreError)) else f"{type(error).__name__}: "
-        raise ArgumentError(f"{config.model.name}({_said(given)}): {kind}{error}") from error
+        hint = f"; model.args are {config.model.args}" if config.model.args else ""
+        raise ArgumentError(f"{config.model.name}({_said(given)}): {kind}{error}{hint}") from error
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"{config.model.name} gives no torch.nn.Module, but {model!r}")
     if config.model.accelerate:

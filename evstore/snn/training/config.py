@@ -73,7 +73,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key, _parsed(f"value = {value}", text)["value"]
     except ArgumentError:
-        raise ArgumentError(f"{key}: {value!r} is no value of TOML") from None
+        hint = "; a list is wanted, as in ['a', 'b']" if _type_of(key).startswith("list") else ""
+        raise ArgumentError(f"{key}: {value!r} is no value of TOML{hint}") from None
 
 
 def whole_key(key: str) -> str:

@@ -41,7 +41,8 @@ def check_weights(parameters: Iterable[tuple[str, torch.nn.Parameter]], where: s
 
 
 ADVICE = (
-    "The last checkpoint is from before that; take a lower training.lr, or set training.clip_norm"
+    "The last checkpoint, if there is one, is from before that. Begin in another folder (--out), "
+    "with a lower training.lr or with training.clip_norm"
 )
 
 

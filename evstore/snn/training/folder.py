@@ -37,7 +37,13 @@ class RunFolder:
         self.best = self.checkpoints / "best.pt"
 
     def check(self, config: Config, resume: bool) -> None:
-        """Raises ArgumentError where a run is here that would be lost, or one of another config."""
+        """Raises ArgumentError where a run is here that would be lost, or one of another config.
+
+        One that ended before its first checkpoint is none: it begins anew.
+        """
+        ended = self.read().get("status") in ("failed", "interrupted")
+        if ended and not (self.last.exists() or self.best.exists()):
+            return
         there = [p.name for p in (self.config, self.facts, self.metrics, self.last) if p.exists()]
         if there and not resume:
             raise ArgumentError(

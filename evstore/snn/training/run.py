@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 from evstore.datasets.dataset import Dataset
 from evstore.datasets.loading.collate import Batch
 from evstore.datasets.loading.loader import Loader
-from evstore.errors import ArgumentError
+from evstore.errors import ArgumentError, EvstoreError
 from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.monitor.monitoring import Monitor
 from evstore.snn.monitor.weights import total_gradient_norm
@@ -149,7 +149,7 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
         epoch=current.epoch,
         lengths=batch.lengths.tolist(),
     )
-    with run.losses or nullcontext():
+    with run.losses or nullcontext(), _told(run, frames):
         scores, steps = scores_of(run.model, frames, batch.mask, run.device, run.flat)
     assert isinstance(batch.targets, torch.Tensor)
     check_classes(scores, batch.targets)
@@ -162,6 +162,22 @@ def _forward(run: Run, batch: Batch) -> tuple[torch.Tensor, dict[str, float], in
         loss = loss + term
         terms[name] = term.item()
     return loss, terms, int((scores.argmax(1) == targets).sum())
+
+
+@contextmanager
+def _told(run: Run, frames: torch.Tensor) -> Iterator[None]:
+    """Of a network that cannot take its first frames, say so: it is the configuration's."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        if run.sums or isinstance(error, (EvstoreError, torch.OutOfMemoryError)):
+            raise
+        axes = "(B, T, features)" if run.flat else "(B, T, P, H, W)"
+        shape = tuple((frames.flatten(2) if run.flat else frames).shape)
+        raise ArgumentError(
+            f"model.name {run.config.model.name} cannot take frames {axes} = {shape}: {error}. "
+            "snn.models.TimeSequential(*layers) has layers for single frames take them"
+        ) from error
 
 
 def _factor(run: Run) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evstore.errors import ArgumentError
 
+POLARITIES = ("on_off", "merged", "signed")
 SCHEDULES = ("constant", "cosine", "onecycle")
 LOSSES = ("rate", "mse")
 OPTIMISERS = ("adamw",)
@@ -54,6 +55,7 @@ class Data:
             "give one of data.bins and data.duration_us, "
             f"got bins={self.bins}, duration_us={self.duration_us}",
         )
+        _one_of("data.polarity", self.polarity, POLARITIES)
         _at_least("data.batch", self.batch, 1)
 
 
@@ -140,6 +142,11 @@ class Training:
         for name in ("weight_decay", "warmup_epochs", "clip_norm", "seed", "threads"):
             _at_least(f"training.{name}", getattr(self, name), 0)
         _at_least("training.checkpoint_every_steps", self.checkpoint_every_steps, 0)
+        _need(
+            self.warmup_epochs < self.epochs,
+            f"training.warmup_epochs is {self.warmup_epochs} of training.epochs {self.epochs}: the "
+            "rate would never get to training.lr; say fewer, or 0 for what is usual",
+        )
         _within("training.label_smoothing", self.label_smoothing, 0, 1)
         _need(
             0 <= self.average < 1,
