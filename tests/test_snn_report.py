@@ -235,18 +235,24 @@ def test_neurons_that_do_not_fit(tmp_path: Path) -> None:
 def test_several_runs(tmp_path: Path) -> None:
     for seed in (0, 2, 10):
         make_run(tmp_path / f"seed-{seed}")
-    summary = {"accuracy": {"mean": 0.65, "interval": [0.6, 0.7]}, "runs": [{"seed": 0, "a": None}]}
+    accuracy = {"n": 3, "mean": 0.65, "std": 0.1, "interval_95": [0.4, 1.2]}
+    summary = {"accuracy": accuracy, "runs": [{"seed": 0, "a": None}]}
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     page, _ = page_of(tmp_path)
     links = [attributes.get("href") for tag, attributes in page.met if tag == "a"]
     anchors = [f"#{attributes['id']}" for tag, attributes in page.met if "id" in attributes]
     assert links == anchors == ["#run-0", "#run-1", "#run-2"]
     assert page.words.index("seed-2") < page.words.index("seed-10")
-    assert "0.6, 0.7" in page.words
+    assert "40.00% .. 100.00%" in page.words
     assert "accuracy on test" in page.words
     shown = run("report", tmp_path, "--text").out
     assert shown.count("20 steps written down") == 3
     assert re.search(r"^seed-2 +done +2 +65.0 % +65.0 % +2,400 +0$", shown, re.MULTILINE)
+    assert re.search(r"^all +3 +65.00% \+- 10.00 +40.00% .. 100.00% +- +-$", shown, re.MULTILINE)
+    (tmp_path / "summary.json").write_text(json.dumps({"accuracy": 3, "of": [{"a": [0.6, 0.7]}]}))
+    page, _ = page_of(tmp_path)
+    assert "0.6, 0.7" in page.words
+    assert run("report", tmp_path, "--text").code == 0
 
 
 def test_a_sweep_of_seeds(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,35 +90,20 @@ def _say(record: Mapping[str, Any]) -> None:
 
 
 def _print(found: Mapping[str, Any], folder: Path, as_json: bool) -> None:
+    from evstore.snn.report.summary import summary_rows
+
     if as_json:
         printing.echo_json(found)
-    elif "rows" in found:
-        rows = [[str(row["value"]), *_cells(row)] for row in found["rows"]]
-        printing.table([found["key"], "RUNS", "ACCURACY", "95 %", "SYNOPS/SAMPLE", "S/EPOCH"], rows)
-    elif "runs" in found:
-        for run in found["runs"]:
+    elif (rows := summary_rows(found)) is not None:
+        for run in found.get("runs", ()):
             printing.echo(f"{run['run']}: {run['accuracy']:.2%} right")
-        printing.table(
-            ["", "RUNS", "ACCURACY", "95 %", "SYNOPS/SAMPLE", "S/EPOCH"], [["all", *_cells(found)]]
-        )
+        head = [rows[0][0], *(cell.upper() for cell in rows[0][1:])]
+        printing.table(head, [list(row) for row in rows[1:]])
     else:
         printing.echo(
             f"{folder}: {found['accuracy']:.2%} right after {found['epochs']} epochs (the best, "
             f"after {found['best_epoch'] + 1}: {found['best_accuracy']:.2%})"
         )
-
-
-def _cells(summary: Mapping[str, Any]) -> Sequence[str]:
-    """Of several runs: how many, mean and spread of the accuracy, its interval, and the cost."""
-    accuracy = summary["accuracy"]
-    spread, interval = accuracy["std"], accuracy["interval_95"]
-    return [
-        str(accuracy["n"]),
-        f"{accuracy['mean']:.2%}" + ("" if spread is None else f" +- {100 * spread:.2f}"),
-        "-" if interval is None else f"{max(0, interval[0]):.2%} .. {min(1, interval[1]):.2%}",
-        f"{summary['synops_per_sample']['mean']:,.0f}",
-        f"{summary['seconds_per_epoch']['mean']:.2f}",
-    ]
 
 
 def _is_first() -> bool:

@@ -10,6 +10,7 @@ import os
 from evstore.snn.report.many import HEAD, page_of_many, row_of
 from evstore.snn.report.page import page_of_one
 from evstore.snn.report.reading import find_runs, read_summary
+from evstore.snn.report.summary import summary_rows
 from evstore.snn.report.text import aligned, text_of
 from evstore.snn.whole_file import write_whole
 
@@ -30,8 +31,13 @@ def as_html(folder: str | os.PathLike[str]) -> str:
 def as_text(folder: str | os.PathLike[str]) -> str:
     """The same essentials as lines for a terminal; raises as `as_html` does."""
     runs = find_runs(folder)
-    table = ["\n".join(aligned([HEAD, *map(row_of, runs)]))] if len(runs) > 1 else []
-    return "\n\n".join([*table, *map(text_of, runs)])
+    tables = []
+    if len(runs) > 1:
+        summary = summary_rows(read_summary(folder))
+        tables = [
+            "\n".join(aligned(rows)) for rows in ([HEAD, *map(row_of, runs)], summary) if rows
+        ]
+    return "\n\n".join([*tables, *map(text_of, runs)])
 
 
 def write_page(folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> str:

@@ -9,6 +9,7 @@ from evstore.snn.report.findings import findings
 from evstore.snn.report.html import Html, document, joined, table, tag
 from evstore.snn.report.page import run_section
 from evstore.snn.report.reading import Run, number
+from evstore.snn.report.summary import summary_rows
 from evstore.snn.report.words import short, tenths
 
 
@@ -59,10 +60,11 @@ def _section(run: Run, index: int) -> Html:
 
 
 def _summary(summary: Any) -> Html:
-    """summary.json, whatever its shape: a table where it is one."""
+    """summary.json: a row for each value, or whatever else it holds."""
     if summary is None:
         return Html("")
-    return joined((tag("h2", "Summary"), _shown(summary)))
+    rows = summary_rows(summary)
+    return joined((tag("h2", "Summary"), table(rows[0], rows[1:]) if rows else _shown(summary)))
 
 
 def _shown(value: Any, depth: int = 0) -> Html:
