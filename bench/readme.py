@@ -12,7 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import codecs_report, noise_calibration, noise_flicker, noise_reality, realism
+from bench import (
+    codecs_report,
+    noise_calibration,
+    noise_flicker,
+    noise_reality,
+    realism,
+    snn_accuracy,
+)
 from bench.bars import Bar, number, table
 from bench.codecs_summary import Data, paced, points
 from bench.recordings import ROOT
@@ -117,6 +124,11 @@ def denoising(results: Results) -> str:
     return "\n".join(lines)
 
 
+def digits(results: Results) -> str:
+    """What networks reach on digits, with its interval."""
+    return snn_accuracy.digits_table(bars_of(results, "snn_accuracy"))
+
+
 PARTS: dict[str, Callable[[Results], str]] = {
     "denoising": denoising,
     "bars": bars,
@@ -127,6 +139,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "noise-reality": noise_again,
     "noise-calibration": calibration,
     "noise-flicker": flicker,
+    "digits": digits,
 }
 
 

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.bars import Bar, Settings
+from bench.bars import Bar, Settings, number
 from bench.recordings import data_folder
 from bench.snn_shards import packed
 from bench.timing import Spread
@@ -44,6 +44,7 @@ NOISE = (
 #: little less than the half that is asked for, since training ends somewhat above it.
 FEW_SYNOPS = 0.46
 NOISE_SEED = 4711
+INTERVAL = "mean over seeds, 95 % interval"
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "with noise": (f"data.noise={json.dumps(NOISE)}", f"data.test_noise={json.dumps(NOISE)}",
@@ -160,7 +161,7 @@ def rows(found: dict[Run, dict[str, Any]], folds: Sequence[int], seeds: int) -> 
     fallen = [100 * (a - b) for a, b in zip(plain, of("few SynOps"), strict=True)]
     of_synops = "SynOps a sample with the SynOps loss, over those without"
     return [
-        row("accuracy on digits", plain, 0.96, 0.98, "more", seeds, note),
+        row("accuracy on digits, %", [100 * a for a in plain], 96, 98, "more", seeds, note),
         lost("with noise"),
         lost("noise at test only"),
         row(of_synops, saved, 0.5, 0.25, "less", seeds, begun),
@@ -177,8 +178,25 @@ def row(
 
     each = len(values) // seeds
     means = [statistics.fmean(values[s * each : (s + 1) * each]) for s in range(seeds)]
+    mean = statistics.fmean(values)
+    parts = {}
     if seeds > 1:
-        low, high = summary_of(means)["interval_95"]
-        note += f"; 95 % interval of the mean over seeds: {low:.4g} to {high:.4g}"
-    measured = Spread(statistics.fmean(values), min(values), max(values))
-    return Bar(f"CPU: {name}", "", better, must, aim, measured, {}, note)
+        parts[INTERVAL] = Spread(mean, *summary_of(means)["interval_95"])
+    measured = Spread(mean, min(values), max(values))
+    return Bar(f"CPU: {name}", "", better, must, aim, measured, parts, note)
+
+
+def digits_table(bars: Sequence[Bar]) -> str:
+    """Mean, interval and spread of each row."""
+    lines = [
+        "| | mean | 95 % interval of the mean | runs, least to greatest |",
+        "|---|---|---|---|",
+    ]
+    for bar in bars:
+        interval, runs = bar.parts[INTERVAL], bar.measured
+        lines.append(
+            f"| {bar.name.removeprefix('CPU: ')} | {number(runs.median)} "
+            f"| {number(interval.low)} to {number(interval.high)} "
+            f"| {number(runs.low)} to {number(runs.high)} |"
+        )
+    return "\n".join(lines)

@@ -28,10 +28,14 @@ def test_rows_of_results_that_are_known() -> None:
     rows = {bar.name: bar for bar in bench.rows(found, (1, 2), 3)}
     assert all(name.startswith("CPU: ") for name in rows)
     accuracy, noise, without, synops, fallen = rows.values()
-    assert accuracy.measured.median == pytest.approx(0.98)
+    assert accuracy.measured.median == pytest.approx(98)
     assert accuracy.met == "aim"
-    # three means, 0.97, 0.98 and 0.99: 0.98 +- 4.303 * 0.01 / sqrt(3)
-    assert "0.9552 to 1.005" in accuracy.note
+    # three means, 97, 98 and 99: 98 +- 4.303 * 1 / sqrt(3)
+    interval = accuracy.parts[bench.INTERVAL]
+    assert (interval.low, interval.high) == pytest.approx((98 - 2.484, 98 + 2.484), abs=1e-3)
+    assert "| accuracy on digits, % | 98 | 95.5 to 100 | 97 to 99 |" in bench.digits_table(
+        list(rows.values())
+    )
     assert noise.measured.median == pytest.approx(2)
     assert noise.met == "must"
     assert without.measured.median == pytest.approx(38)
