@@ -16,7 +16,6 @@ from evstore.datasets.loading.loader import Loader
 from evstore.errors import ArgumentError, EvstoreError
 from evstore.snn.model_weights import set_weights, weights_of
 from evstore.snn.monitor.monitoring import Monitor
-from evstore.snn.monitor.weights import total_gradient_norm
 from evstore.snn.training.augment import augmented
 from evstore.snn.training.averaging import begin_average, keep_average
 from evstore.snn.training.beginning import begin_with
@@ -112,7 +111,9 @@ def take_step(run: Run, batch: Batch, monitor: Monitor, stop_wanted: bool = Fals
         (loss / run.world).backward()
         add_gradients(run.model.parameters())
         mean_of_norms(run.model)
-    grad_norm = total_gradient_norm(run.model) or 0.0
+    gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    grad_norm = float(norm)
     given = [loss.item(), float(right), float(len(batch.targets)), float(stop_wanted)]
     total, all_right, samples, stop, *parts = summed([*given, *terms.values()], run.device)
     said = {name: part / run.world for name, part in zip(terms, parts, strict=True)}
@@ -120,7 +121,7 @@ def take_step(run: Run, batch: Batch, monitor: Monitor, stop_wanted: bool = Fals
     check_gradients(grad_norm, run.model.named_parameters(), where)
     with monitor.phase("optimiser"):
         if how.clip_norm:
-            torch.nn.utils.clip_grad_norm_(run.model.parameters(), how.clip_norm)
+            torch.nn.utils.clip_grads_with_norm_(run.model.parameters(), how.clip_norm, norm)
         run.optimiser.step()
         check_weights(run.model.named_parameters(), where)
     run.step += 1

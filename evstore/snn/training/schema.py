@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evstore.errors import ArgumentError
+from evstore.frames.spec import CHANNELS
 
-POLARITIES = ("on_off", "merged", "signed")
 SCHEDULES = ("constant", "cosine", "onecycle")
 LOSSES = ("rate", "mse")
 OPTIMISERS = ("adamw",)
@@ -55,7 +55,7 @@ class Data:
             "give one of data.bins and data.duration_us, "
             f"got bins={self.bins}, duration_us={self.duration_us}",
         )
-        _one_of("data.polarity", self.polarity, POLARITIES)
+        _one_of("data.polarity", self.polarity, tuple(CHANNELS))
         _at_least("data.batch", self.batch, 1)
 
 
