@@ -17,6 +17,7 @@ from torch import nn  # noqa: E402
 from evstore import snn  # noqa: E402
 from evstore.errors import ArgumentError  # noqa: E402
 from evstore.snn import losses, models  # noqa: E402
+from looping import Looping  # noqa: E402
 
 
 def slow_fan_out(layer: Any, height: int, width: int) -> Any:
@@ -316,18 +317,6 @@ def test_training_with_the_loss_lowers_synops() -> None:
     after, accuracy = trained(before / 3)
     assert after < 0.5 * before
     assert accuracy == 1
-
-
-class Looping(nn.Module):  # type: ignore[misc]
-    """Steps in a loop of its own, its layers called by keyword."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear, self.neurons = nn.Linear(3, 4, bias=False), snn.IAF()
-
-    def forward(self, frames: Any) -> Any:
-        steps = frames.split(1, dim=1)
-        return torch.cat([self.neurons(self.linear(input=step)) for step in steps], 1)
 
 
 def test_a_model_that_loops_over_time_counts_the_same() -> None:

@@ -23,6 +23,7 @@ from evstore.errors import ArgumentError
 from evstore.snn import IAF, HardwareLosses, IAFSqueeze, JsonLines, Monitor, models
 from evstore.snn.monitor.seconds import PHASES, Clock, bottleneck
 from evstore.snn.monitor.weights import described
+from looping import Looping
 
 Records = list[dict[str, Any]]
 
@@ -418,15 +419,6 @@ def test_weights_that_are_nearly_equal_have_a_histogram() -> None:
 
 
 def test_a_model_that_loops_over_time_by_keyword_counts_as_one_that_does_not() -> None:
-    class Looping(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.linear, self.neurons = nn.Linear(3, 4, bias=False), IAF()
-
-        def forward(self, frames: Any) -> Any:
-            steps = frames.split(1, dim=1)
-            return torch.cat([self.neurons(self.linear(input=step)) for step in steps], 1)
-
     looping = Looping()
     whole = nn.Sequential(looping.linear, IAF())
     found = []
